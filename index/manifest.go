@@ -1,0 +1,259 @@
+package index
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+
+	// The algorithms that a digest may name are those linked in.
+	_ "crypto/sha256"
+	_ "crypto/sha512"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Media types that decide how a manifest is read.
+const (
+	MediaTypeImageManifest = "application/vnd.oci.image.manifest.v1+json"
+	MediaTypeImageIndex    = "application/vnd.oci.image.index.v1+json"
+)
+
+// ErrManifest marks bytes that cannot be read as a manifest of the media type
+// they were given with.
+var ErrManifest = errors.New("not a valid manifest")
+
+// EdgeKind says in which field a manifest names another digest.
+type EdgeKind uint8
+
+// The kinds of edges. The numbers are part of the stored format.
+const (
+	EdgeSubject  EdgeKind = 1
+	EdgeConfig   EdgeKind = 2
+	EdgeLayer    EdgeKind = 3
+	EdgeManifest EdgeKind = 4
+	EdgeBlob     EdgeKind = 5
+)
+
+// String returns the kind as the API and logs spell it.
+func (k EdgeKind) String() string {
+	switch k {
+	case EdgeSubject:
+		return "subject"
+	case EdgeConfig:
+		return "config"
+	case EdgeLayer:
+		return "layer"
+	case EdgeManifest:
+		return "manifest"
+	case EdgeBlob:
+		return "blob"
+	default:
+		return fmt.Sprintf("kind-%d", uint8(k))
+	}
+}
+
+// Edge is one manifest naming another digest.
+type Edge struct {
+	Kind   EdgeKind      `json:"kind"`
+	Target digest.Digest `json:"target"`
+}
+
+// Manifest is what the index keeps of a manifest's own bytes.
+type Manifest struct {
+	Digest    digest.Digest `json:"digest"`
+	MediaType string        `json:"mediaType"`
+	// Size is that of the manifest in bytes.
+	Size int64 `json:"size"`
+	// ArtifactType is the manifest's, else an image manifest's
+	// config.mediaType, else empty (image-spec, "Listing Referrers").
+	ArtifactType string            `json:"artifactType,omitempty"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
+	// Edges are in the order of the manifest, the subject first, without
+	// duplicates.
+	Edges []Edge `json:"edges,omitempty"`
+}
+
+// Subject returns the digest of the manifest that this one refers to, or ""
+// where it refers to none.
+func (m Manifest) Subject() digest.Digest {
+	if len(m.Edges) > 0 && m.Edges[0].Kind == EdgeSubject {
+		return m.Edges[0].Target
+	}
+	return ""
+}
+
+// Descriptor returns the entry by which a referrers listing shows m.
+func (m Manifest) Descriptor() Descriptor {
+	return Descriptor{
+		MediaType:    m.MediaType,
+		Digest:       m.Digest,
+		Size:         m.Size,
+		ArtifactType: m.ArtifactType,
+		Annotations:  m.Annotations,
+	}
+}
+
+// Descriptor is an entry of a referrers listing (distribution-spec, "Listing
+// Referrers").
+type Descriptor struct {
+	MediaType    string            `json:"mediaType"`
+	Digest       digest.Digest     `json:"digest"`
+	Size         int64             `json:"size"`
+	ArtifactType string            `json:"artifactType,omitempty"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
+}
+
+// document is the union of the manifest formats that registries hold: OCI
+// image manifest and index, Docker schema 2 manifest and list, the retired OCI
+// and ORAS artifact manifests (blobs) and Docker schema 1 (fsLayers).
+type document struct {
+	MediaType    string            `json:"mediaType"`
+	ArtifactType string            `json:"artifactType"`
+	Config       *target           `json:"config"`
+	Layers       []target          `json:"layers"`
+	Manifests    []target          `json:"manifests"`
+	Blobs        []target          `json:"blobs"`
+	Subject      *target           `json:"subject"`
+	Annotations  map[string]string `json:"annotations"`
+	FSLayers     []struct {
+		BlobSum digest.Digest `json:"blobSum"`
+	} `json:"fsLayers"`
+}
+
+// target is the part of a descriptor that an edge needs.
+type target struct {
+	MediaType string        `json:"mediaType"`
+	Digest    digest.Digest `json:"digest"`
+}
+
+// ParseManifest reads the manifest that body holds. The media type is the one
+// that the manifest was sent with, parameters allowed; where it is empty, the
+// manifest's own is taken. The digest is that of body under algorithm.
+//
+// It fails with an error that matches [ErrManifest] when body is not a JSON
+// object of the expected shape, contradicts the media type, or names a digest
+// that is malformed or of an algorithm that is not known.
+func ParseManifest(mediaType string, algorithm digest.Algorithm, body []byte) (Manifest, error) {
+	var doc document
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return Manifest{}, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	mediaType, err := effectiveMediaType(mediaType, doc.MediaType)
+	if err != nil {
+		return Manifest{}, err
+	}
+	edges, err := doc.edges()
+	if err != nil {
+		return Manifest{}, err
+	}
+	return Manifest{
+		Digest:       algorithm.FromBytes(body),
+		MediaType:    mediaType,
+		Size:         int64(len(body)),
+		ArtifactType: doc.artifactType(),
+		Annotations:  doc.Annotations,
+		Edges:        edges,
+	}, nil
+}
+
+// effectiveMediaType reconciles the media type that a manifest was sent with
+// and the one that it states itself.
+func effectiveMediaType(sent, stated string) (string, error) {
+	if sent != "" {
+		bare, _, err := mime.ParseMediaType(sent)
+		if err != nil {
+			return "", fmt.Errorf("%w: media type %q: %w", ErrManifest, sent, err)
+		}
+		sent = bare
+	}
+	switch {
+	case sent == "":
+		return stated, nil
+	case stated == "" || stated == sent:
+		return sent, nil
+	default:
+		return "", fmt.Errorf("%w: sent as %q but its mediaType is %q", ErrManifest, sent, stated)
+	}
+}
+
+// artifactType applies the rule of the specification: the manifest's own,
+// else the media type of its config. Only image manifests have a config.
+func (d *document) artifactType() string {
+	if d.ArtifactType == "" && d.Config != nil {
+		return d.Config.MediaType
+	}
+	return d.ArtifactType
+}
+
+func (d *document) edges() ([]Edge, error) {
+	var list edgeList
+	if d.Subject != nil {
+		list.add(EdgeSubject, "subject", *d.Subject)
+	}
+	if d.Config != nil {
+		list.add(EdgeConfig, "config", *d.Config)
+	}
+	list.addAll(EdgeLayer, "layers", d.Layers)
+	list.addAll(EdgeManifest, "manifests", d.Manifests)
+	list.addAll(EdgeBlob, "blobs", d.Blobs)
+	for i, layer := range d.FSLayers {
+		list.add(EdgeLayer, fmt.Sprintf("fsLayers[%d]", i), target{Digest: layer.BlobSum})
+	}
+	return list.edges, list.err
+}
+
+// edgeList collects edges once each and keeps the first error.
+type edgeList struct {
+	edges []Edge
+	seen  map[Edge]struct{}
+	err   error
+}
+
+func (l *edgeList) addAll(kind EdgeKind, field string, targets []target) {
+	for i, t := range targets {
+		l.add(kind, fmt.Sprintf("%s[%d]", field, i), t)
+	}
+}
+
+func (l *edgeList) add(kind EdgeKind, field string, t target) {
+	if l.err != nil {
+		return
+	}
+	if err := t.Digest.Validate(); err != nil {
+		l.err = fmt.Errorf("%w: %s.digest %q: %w", ErrManifest, field, t.Digest, err)
+		return
+	}
+	edge := Edge{Kind: kind, Target: t.Digest}
+	if _, dup := l.seen[edge]; dup {
+		return
+	}
+	if l.seen == nil {
+		l.seen = make(map[Edge]struct{})
+	}
+	l.seen[edge] = struct{}{}
+	l.edges = append(l.edges, edge)
+}
+
+// HasSubject reports whether body is a JSON object with a subject, whether or
+// not it can be read as a manifest.
+func HasSubject(body []byte) bool {
+	var doc struct {
+		Subject json.RawMessage `json:"subject"`
+	}
+	err := json.Unmarshal(body, &doc)
+	return err == nil && len(doc.Subject) > 0 && string(doc.Subject) != "null"
+}
+
+// Encode returns the descriptor as listings send it: one line of JSON, the
+// annotations in the order of their keys.
+func (d Descriptor) Encode() ([]byte, error) {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(d); err != nil {
+		return nil, fmt.Errorf("encode descriptor %s: %w", d.Digest, err)
+	}
+	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
+}

@@ -1,0 +1,134 @@
+package index
+
+import (
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Record is one manifest in one repository. The same digest in two
+// repositories is two records.
+type Record struct {
+	Repository string `json:"repository"`
+	Manifest
+	// Seen is when the index first learnt of the manifest. A store keeps the
+	// earliest that it was given by pushes.
+	Seen time.Time `json:"seen"`
+}
+
+// IntentKind says what an intent is about to do.
+type IntentKind uint8
+
+// The kinds of intents. The numbers are part of the stored format.
+const (
+	// IntentPush precedes the upload of a manifest that has a subject.
+	IntentPush IntentKind = 1
+	// IntentDelete precedes the deletion of a manifest.
+	IntentDelete IntentKind = 2
+	// IntentImport precedes the push of a referrers tag, whose entries have
+	// to be read and recorded afterwards.
+	IntentImport IntentKind = 3
+)
+
+// String returns the kind as the API and logs spell it.
+func (k IntentKind) String() string {
+	switch k {
+	case IntentPush:
+		return "push"
+	case IntentDelete:
+		return "delete"
+	case IntentImport:
+		return "import"
+	default:
+		return "unknown"
+	}
+}
+
+// IntentID names an intent within its store. It is never used twice.
+type IntentID uint64
+
+// Intent is a push or delete that is under way, or whose outcome upstream is
+// not known. It is written before the upstream sees the request, so that
+// whatever happens between, a later reader knows what to ask for.
+type Intent struct {
+	// ID is given by the store.
+	ID   IntentID   `json:"id"`
+	Kind IntentKind `json:"kind"`
+	// Record is what a push brings. A delete has only its Repository and
+	// Digest, an import its Repository.
+	Record Record `json:"record"`
+	// Tag is the referrers tag that an import reads. It stands for the subject
+	// because it can't be turned back into one: see [ReferrersTag].
+	Tag string `json:"tag,omitempty"`
+	// Deadline is when the request is over at the latest: after it the
+	// upstream can no longer carry it out.
+	Deadline time.Time `json:"deadline"`
+	// Contended is set by the store when a push and a delete of the same
+	// manifest were open at once, so that neither answer says which of them
+	// came last.
+	Contended bool `json:"contended,omitempty"`
+	// Recorded is set by the store when a finding made it record a push that
+	// was not over yet. Unless contended, such an intent changes no listing
+	// before its deadline.
+	Recorded bool `json:"recorded,omitempty"`
+}
+
+// Finding is what the upstream said when it was asked for the manifest of an
+// intent.
+type Finding struct {
+	// Mark was taken after the intent was read from the store and before the
+	// upstream was asked.
+	Mark Mark
+	// At is when the upstream was asked.
+	At time.Time
+	// Present says that the upstream has the manifest. For an import it says
+	// that the referrers tag was read and its entries are recorded.
+	Present bool
+}
+
+// Mark is a point in the history of a store. What was read from the upstream
+// after a mark was taken is used only if nothing happened since that makes it
+// worthless:
+//
+//   - "present", when a delete of the manifest began, was confirmed, or was
+//     found to be carried out, or when a finding removed its record
+//   - "absent", when the manifest was recorded while another intent for it, or
+//     a contended one of its own, was open
+//
+// A mark older than what the store remembers of its history, a day at least,
+// makes all worthless. Marks of one store stay valid when it is opened again.
+type Mark uint64
+
+// Limits of the parts of a referrers tag (distribution-spec, "Referrers Tag
+// Schema").
+const (
+	maxTagAlgorithm = 32
+	maxTagEncoded   = 64
+)
+
+// ReferrersTag returns the tag under which clients keep the referrers of a
+// subject in a registry without the API (distribution-spec, "Referrers Tag
+// Schema"). Long digests are cut, so a tag may stand for several subjects.
+func ReferrersTag(subject digest.Digest) string {
+	algorithm := clip(subject.Algorithm().String(), maxTagAlgorithm)
+	return algorithm + "-" + clip(subject.Encoded(), maxTagEncoded)
+}
+
+// IsReferrersTag reports whether a tag has the form of [ReferrersTag] for a
+// digest of a known algorithm.
+func IsReferrersTag(tag string) bool {
+	name, encoded, found := strings.Cut(tag, "-")
+	if !found {
+		return false
+	}
+	algorithm := digest.Algorithm(name)
+	if !algorithm.Available() || len(encoded) != min(algorithm.Size()*2, maxTagEncoded) {
+		return false
+	}
+	return strings.Trim(encoded, "0123456789abcdef") == ""
+}
+
+func clip(s string, limit int) string {
+	return s[:min(len(s), limit)]
+}

@@ -1,0 +1,157 @@
+package index
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Errors that every store returns.
+var (
+	// ErrNotFound means that the index has no such record.
+	ErrNotFound = errors.New("not in the index")
+	// ErrFormat means that the index was written in a format that this
+	// version does not know. Nothing is changed.
+	ErrFormat = errors.New("index has an unknown format")
+	// ErrDamaged means that the index cannot be read. Nothing is overwritten.
+	ErrDamaged = errors.New("index is damaged")
+	// ErrInUse means that another process holds the index.
+	ErrInUse = errors.New("index is in use by another process")
+	// ErrInvalid means that a repository, digest or tag is not one, or that an
+	// intent has no known kind.
+	ErrInvalid = errors.New("not valid")
+	// ErrStale means that what was read from the upstream may have been
+	// overtaken by a push or delete. Nothing is changed: take a new mark and
+	// read again.
+	ErrStale = errors.New("overtaken by a later change")
+	// ErrClosed means that the store was closed.
+	ErrClosed = errors.New("index is closed")
+)
+
+// Store keeps records and intents durably. All methods may be called
+// concurrently, and each is one transaction: it takes effect whole or, where
+// it returns an error, not at all. A change is on disk when its method
+// returns. Methods that wait honour ctx; a change whose ctx ends while it is
+// being written may still take effect, and so may one during which the medium
+// failed.
+//
+// Errors are those of the medium, of ctx, [ErrInvalid], [ErrDamaged],
+// [ErrClosed], or the ones named at each method.
+//
+// A listing is right when [Store.Unsettled] is asked first, what it returns is
+// settled where the upstream can tell, and [Store.Referrers] is asked then.
+type Store interface {
+	// Get returns a record, or [ErrNotFound].
+	Get(ctx context.Context, repository string, manifest digest.Digest) (Record, error)
+
+	// Referrers lists the records of a repository that have the subject, in
+	// the order of their digests. An unknown repository or subject has none.
+	Referrers(ctx context.Context, repository string, subject digest.Digest, query Query) (Page, error)
+
+	// Parents lists the manifests of a repository that name target, in the
+	// order of their digests and kinds: at most limit, those after the given
+	// one. The zero Parent precedes all others; a limit of 0 means none.
+	Parents(ctx context.Context, repository string, target digest.Digest, after Parent, limit int) ([]Parent, error)
+
+	// Mark returns the present point in the history of the store.
+	Mark(ctx context.Context) (Mark, error)
+
+	// Observe records manifests that were read from the upstream after mark
+	// was taken. One that is recorded already stays as it is. Where one that
+	// is not may have been deleted since the mark, none is recorded and the
+	// error is [ErrStale].
+	Observe(ctx context.Context, mark Mark, records ...Record) error
+
+	// Begin records an intent and returns its identifier. An open intent of
+	// the opposite kind for the same manifest makes both contended.
+	Begin(ctx context.Context, intent Intent) (IntentID, error)
+
+	// Confirm says that the upstream carried the intent out at the given time:
+	// a push is recorded, a delete removes the record, and the intent ends. Of
+	// an import it says that the tag's entries are recorded too.
+	//
+	// A contended one stays open instead, with the given time as its deadline,
+	// until a finding settles it; a contended push is recorded meanwhile, a
+	// contended delete removes nothing. An intent that has ended already is
+	// left alone.
+	Confirm(ctx context.Context, id IntentID, at time.Time) error
+
+	// Cancel says that the upstream refused the intent: it ends without
+	// effect. An intent that has ended already is left alone.
+	Cancel(ctx context.Context, id IntentID) error
+
+	// Settle applies what the upstream said to an open intent:
+	//
+	//	push, present    recorded, and the intent marked so
+	//	push, absent     no effect; a contended one takes the record with it
+	//	delete, absent   the record is removed
+	//	delete, present  no effect
+	//	import           no effect; one that is not present stays open
+	//
+	// and ends it if the finding is from after its deadline: before that the
+	// request may still be carried out. A finding that may have been overtaken
+	// since its mark, as [Mark] says, changes nothing, and the error is
+	// [ErrStale]; an import's never is. An intent that has ended already is
+	// left alone.
+	Settle(ctx context.Context, id IntentID, finding Finding) error
+
+	// Unsettled returns the open intents that may change the listing of a
+	// subject, oldest first: pushes with that subject, deletes of a record
+	// that has it, and imports of its referrers tag.
+	Unsettled(ctx context.Context, repository string, subject digest.Digest) ([]Intent, error)
+
+	// Close ends the store after the calls under way. Later calls, of Close
+	// too, return [ErrClosed].
+	Close() error
+}
+
+// Query says which referrers a listing shows.
+type Query struct {
+	// ArtifactType is matched exactly; empty matches all.
+	ArtifactType string
+	// After is the digest behind which the page begins; empty for the start.
+	After digest.Digest
+	// Limit is the most entries of a page; 0 means no limit.
+	Limit int
+	// MaxBytes bounds the sum of the encoded descriptors of a page, one byte
+	// added for each; 0 means no limit. A page with more to come has at least
+	// one entry however large it is.
+	MaxBytes int
+}
+
+// Page is a part of a listing.
+type Page struct {
+	Referrers []Referrer
+	// More says that the listing goes on behind the last referrer.
+	More bool
+}
+
+// Referrer is an entry of a listing, its descriptor encoded as it is sent.
+type Referrer struct {
+	Digest       digest.Digest
+	ArtifactType string
+	// Descriptor is the JSON encoding of a [Descriptor].
+	Descriptor json.RawMessage
+}
+
+// Parent is a manifest that names the digest asked for.
+type Parent struct {
+	Digest digest.Digest
+	Kind   EdgeKind
+}
+
+// Fit returns how many of the entries, which the query selects, make a page:
+// as many as Limit and MaxBytes allow, and at least one.
+func (q Query) Fit(entries []Referrer) int {
+	size := 0
+	for i, entry := range entries {
+		size += len(entry.Descriptor) + 1
+		if i > 0 && (q.Limit > 0 && i >= q.Limit || q.MaxBytes > 0 && size > q.MaxBytes) {
+			return i
+		}
+	}
+	return len(entries)
+}
