@@ -1,0 +1,124 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// Config is everything that can be set. The zero value is not usable: start
+// from [Default].
+type Config struct {
+	Server      Server      `key:"server" doc:"The listener that registry clients talk to."`
+	Admin       Admin       `key:"admin" doc:"The listener for operators: health, metrics, profiles."`
+	Upstream    Upstream    `key:"upstream" doc:"The registry behind backref."`
+	Index       Index       `key:"index" doc:"Where the index is kept."`
+	Referrers   Referrers   `key:"referrers" doc:"How referrers are found and listed."`
+	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
+	Limits      Limits      `key:"limits" doc:"Bounds on what one request may use."`
+	Log         Log         `key:"log" doc:"What is logged, and how."`
+}
+
+// Server configures the listener that registry clients talk to.
+type Server struct {
+	Listen            string         `key:"listen" doc:"Address to listen on, host:port; an empty host means all."`
+	TrustedProxies    []netip.Prefix `key:"trustedProxies" doc:"Addresses of proxies whose Forwarded and X-Forwarded-* headers are believed, as CIDR prefixes."`
+	TLS               ServerTLS      `key:"tls" doc:"Serve HTTPS (HTTP/1.1 and HTTP/2) instead of plain HTTP."`
+	DrainTimeout      time.Duration  `key:"drainTimeout" doc:"How long requests under way may take to finish after SIGTERM."`
+	ReadHeaderTimeout time.Duration  `key:"readHeaderTimeout" doc:"How long a client may take to send the header of a request."`
+	IdleTimeout       time.Duration  `key:"idleTimeout" doc:"How long a connection without a request is kept."`
+	MaxHeaderBytes    Size           `key:"maxHeaderBytes" doc:"The largest request header."`
+}
+
+// ServerTLS names the server's certificate.
+type ServerTLS struct {
+	CertFile string `key:"certFile" doc:"PEM file with the certificate and its chain."`
+	KeyFile  string `key:"keyFile" doc:"PEM file with the private key."`
+}
+
+// Admin configures the listener for operators.
+type Admin struct {
+	Listen string `key:"listen" doc:"Address of the admin listener, host:port; empty turns it off."`
+}
+
+// Upstream configures the registry behind backref.
+type Upstream struct {
+	URL                *url.URL         `key:"url" doc:"Base URL of the registry, http or https, without /v2." required:"true"`
+	Timeouts           UpstreamTimeouts `key:"timeouts" doc:"How long each phase of a request to the registry may take."`
+	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
+}
+
+// UpstreamTimeouts bounds the phases of a request to the registry.
+type UpstreamTimeouts struct {
+	Connect        time.Duration `key:"connect" doc:"Opening a connection, TLS handshake included."`
+	ResponseHeader time.Duration `key:"responseHeader" doc:"From the end of the request to the header of its response."`
+	Idle           time.Duration `key:"idle" doc:"How long an idle connection is kept."`
+	Query          time.Duration `key:"query" doc:"One question that backref asks for itself, body included."`
+}
+
+// Index configures where the index is kept.
+type Index struct {
+	Path string `key:"path" doc:"File of the embedded index; it is created where there is none."`
+}
+
+// Referrers configures how referrers are found and listed.
+type Referrers struct {
+	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
+	RecheckNative time.Duration `key:"recheckNative" doc:"How long an upstream that was found without a referrers API is not asked for it again. 0 asks on every query."`
+}
+
+// Permissions configures how it is decided who may see a listing.
+type Permissions struct {
+	CacheTTL     time.Duration `key:"cacheTTL" doc:"How long a client that the upstream let read in a repository is not asked for again. 0 asks on every query."`
+	CacheEntries int           `key:"cacheEntries" doc:"The most permissions that are remembered."`
+}
+
+// Limits bounds what one request may use.
+type Limits struct {
+	ManifestSize    Size `key:"manifestSize" doc:"The largest manifest that is accepted."`
+	ResponseSize    Size `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger."`
+	TagEntries      int  `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read."`
+	UpstreamQueries int  `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request."`
+	TrackedSubjects int  `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read."`
+}
+
+// Log configures what is logged.
+type Log struct {
+	Level  string `key:"level" doc:"The least severe lines that are logged." enum:"debug,info,warn,error"`
+	Format string `key:"format" doc:"How lines are written: one JSON object each, or text for people." enum:"json,text"`
+}
+
+// Default returns the configuration that holds where nothing is set. It lacks
+// only the upstream's URL.
+func Default() Config {
+	return Config{
+		Server: Server{
+			Listen:            ":8080",
+			DrainTimeout:      30 * time.Second,
+			ReadHeaderTimeout: 10 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    64 << 10,
+		},
+		Admin: Admin{Listen: "127.0.0.1:5001"},
+		Upstream: Upstream{
+			Timeouts: UpstreamTimeouts{
+				Connect:        10 * time.Second,
+				ResponseHeader: time.Minute,
+				Idle:           90 * time.Second,
+				Query:          30 * time.Second,
+			},
+			MaxIdleConnections: 256,
+		},
+		Index:       Index{Path: "./backref.db"},
+		Referrers:   Referrers{RecheckTag: 5 * time.Minute, RecheckNative: 10 * time.Minute},
+		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
+		Limits: Limits{
+			ManifestSize:    4 << 20,
+			ResponseSize:    4 << 20,
+			TagEntries:      10_000,
+			UpstreamQueries: 8,
+			TrackedSubjects: 100_000,
+		},
+		Log: Log{Level: "info", Format: "json"},
+	}
+}
