@@ -1,0 +1,160 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+const mediaTypeIndex = "application/vnd.oci.image.index.v1+json"
+
+// maxReferrersPage is the largest page of the registry's own referrers that
+// is read: the specification asks registries to stay below 4 MiB.
+const maxReferrersPage = 8 << 20
+
+// Descriptor is an entry of an image index.
+type Descriptor struct {
+	MediaType    string            `json:"mediaType"`
+	Digest       digest.Digest     `json:"digest"`
+	Size         int64             `json:"size"`
+	ArtifactType string            `json:"artifactType,omitempty"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
+}
+
+// ParseIndex reads an image index of at most limit entries, each with a valid
+// digest. Any other document, and one that names another media type, is
+// [ErrInvalid].
+func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
+	var doc struct {
+		SchemaVersion int           `json:"schemaVersion"`
+		MediaType     string        `json:"mediaType"`
+		Manifests     *[]Descriptor `json:"manifests"`
+	}
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
+	}
+	if doc.SchemaVersion != 2 || doc.Manifests == nil || (doc.MediaType != "" && doc.MediaType != mediaTypeIndex) {
+		return nil, fmt.Errorf("%w: not an image index", ErrInvalid)
+	}
+	if len(*doc.Manifests) > limit {
+		return nil, fmt.Errorf("%w: image index with more than %d entries", ErrInvalid, limit)
+	}
+	for _, entry := range *doc.Manifests {
+		if err := entry.Digest.Validate(); err != nil {
+			return nil, fmt.Errorf("%w: image index names digest %q: %w", ErrInvalid, entry.Digest, err)
+		}
+	}
+	return *doc.Manifests, nil
+}
+
+// Referrers asks the registry's own referrers API for all referrers of a
+// subject, page after page, up to limit entries.
+//
+// [ErrNoReferrers] means that the registry doesn't have the API: it has it
+// only where it answers 200 with the media type of an image index and a valid
+// one, since registries answer all sorts of things to paths that they don't
+// know. Other errors: [ErrInvalid] for a page after the first and for too
+// many entries, [*StatusError] for 429 and 5xx, [ErrUnreachable].
+func (r *Registry) Referrers(ctx context.Context, as Credentials, repository string, subject digest.Digest, limit int) ([]Descriptor, error) {
+	var all []Descriptor
+	next := &url.URL{Path: "/v2/" + repository + "/referrers/" + subject.String()}
+	for first := true; next != nil; first = false {
+		page, following, err := r.referrersPage(ctx, as, next, limit-len(all))
+		switch {
+		case err != nil && first && unsupported(err):
+			return nil, ErrNoReferrers
+		case err != nil:
+			return nil, fmt.Errorf("ask upstream for referrers of %s in %s: %w", subject, repository, err)
+		}
+		all = append(all, page...)
+		if following != nil && len(page) == 0 {
+			return nil, fmt.Errorf("ask upstream for referrers of %s in %s: %w: empty page with a next one", subject, repository, ErrInvalid)
+		}
+		next = following
+	}
+	return all, nil
+}
+
+// unsupported tells whether the answer to the first page comes from a
+// registry that doesn't know the path.
+func unsupported(err error) bool {
+	if errors.Is(err, ErrInvalid) || errors.Is(err, ErrNotFound) {
+		return true
+	}
+	var status *StatusError
+	if !errors.As(err, &status) {
+		return false
+	}
+	passing := status.Status == http.StatusTooManyRequests || status.Status == http.StatusRequestTimeout ||
+		(status.Status >= 500 && status.Status != http.StatusNotImplemented)
+	return !passing
+}
+
+func (r *Registry) referrersPage(ctx context.Context, as Credentials, page *url.URL, limit int) ([]Descriptor, *url.URL, error) {
+	header := http.Header{"Accept": {mediaTypeIndex}}
+	as.apply(header)
+	var entries []Descriptor
+	var next *url.URL
+	here := *page
+	err := r.ask(ctx, http.MethodGet, page, header, func(resp *http.Response) error {
+		if mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || mediaType != mediaTypeIndex {
+			return fmt.Errorf("%w: Content-Type is %q", ErrInvalid, resp.Header.Get("Content-Type"))
+		}
+		body, err := readBody(resp, maxReferrersPage)
+		if err != nil {
+			return err
+		}
+		entries, err = ParseIndex(body, limit)
+		if err != nil {
+			return err
+		}
+		next, err = r.nextPage(&here, resp.Header.Values("Link"))
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return entries, next, nil
+}
+
+// nextPage finds the link to the next page (RFC 8288) and makes sure that it
+// stays with the registry.
+func (r *Registry) nextPage(here *url.URL, links []string) (*url.URL, error) {
+	for _, link := range links {
+		target, params, found := strings.Cut(link, ">")
+		target = strings.TrimSpace(target)
+		if !found || !strings.HasPrefix(target, "<") || !isNext(params) {
+			continue
+		}
+		parsed, err := url.Parse(target[1:])
+		if err != nil {
+			return nil, fmt.Errorf("%w: Link %q: %w", ErrInvalid, link, err)
+		}
+		if !parsed.IsAbs() && parsed.Host == "" {
+			return here.ResolveReference(parsed), nil
+		}
+		next, ours := r.ClientPath(parsed)
+		if !ours {
+			return nil, fmt.Errorf("%w: Link leads away to %q", ErrInvalid, parsed.Host)
+		}
+		return next, nil
+	}
+	return nil, nil
+}
+
+func isNext(params string) bool {
+	for param := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
+		if strings.EqualFold(name, "rel") && strings.Trim(value, `"`) == "next" {
+			return true
+		}
+	}
+	return false
+}

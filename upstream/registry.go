@@ -1,0 +1,118 @@
+package upstream
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/backref/backref/config"
+)
+
+// continueTimeout is how long a body is held back for a "100 Continue" of the
+// registry: one that refuses says so at once, and many never send it.
+const continueTimeout = time.Second
+
+// Registry is the registry behind backref. It may be used concurrently.
+type Registry struct {
+	base      *url.URL
+	transport *http.Transport
+	queries   time.Duration
+}
+
+// New returns the registry that cfg describes. It does not connect yet.
+func New(cfg config.Upstream) (*Registry, error) {
+	if cfg.URL == nil || cfg.URL.Host == "" || (cfg.URL.Scheme != "http" && cfg.URL.Scheme != "https") {
+		return nil, fmt.Errorf("upstream.url: need an http or https URL with a host, got %q", cfg.URL)
+	}
+	base := *cfg.URL
+	base.RawPath = ""
+	if base.Path = strings.Trim(base.Path, "/"); base.Path != "" {
+		base.Path = "/" + base.Path
+	}
+	return &Registry{
+		base:    &base,
+		queries: cfg.Timeouts.Query,
+		transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: cfg.Timeouts.Connect}).DialContext,
+			TLSHandshakeTimeout: cfg.Timeouts.Connect,
+			ExpectContinueTimeout: continueTimeout,
+			ResponseHeaderTimeout: cfg.Timeouts.ResponseHeader,
+			IdleConnTimeout:       cfg.Timeouts.Idle,
+			MaxIdleConns:          cfg.MaxIdleConnections,
+			MaxIdleConnsPerHost:   cfg.MaxIdleConnections,
+			ForceAttemptHTTP2:     true,
+			DisableCompression:    true,
+			WriteBufferSize:       64 << 10,
+			ReadBufferSize:        64 << 10,
+		},
+	}, nil
+}
+
+// Close closes the idle connections.
+func (r *Registry) Close() {
+	r.transport.CloseIdleConnections()
+}
+
+// RoundTrip sends a request whose URL holds only path and query, as a client
+// of the registry would write them, to the registry. The response is as it
+// came; the caller closes its body. A failure to get one is reported as an
+// error that matches [ErrUnreachable].
+func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
+	req.URL.Scheme = r.base.Scheme
+	req.URL.Host = r.base.Host
+	req.Host = ""
+	if r.base.Path != "" {
+		req.URL.RawPath = r.base.Path + req.URL.EscapedPath()
+		req.URL.Path = r.base.Path + req.URL.Path
+	}
+	resp, err := r.transport.RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return resp, nil
+}
+
+// ClientPath tells whether a URL that the registry wrote points at the
+// registry itself and reads differently for a client of backref. If so it
+// returns the path and query by which the client reaches the same thing.
+func (r *Registry) ClientPath(u *url.URL) (*url.URL, bool) {
+	relative := u.Scheme == "" && u.Host == ""
+	switch {
+	case relative && r.base.Path == "":
+		return nil, false
+	case !relative && (u.Scheme != "http" && u.Scheme != "https" || !sameHost(u, r.base)):
+		return nil, false
+	}
+	escaped, below := strings.CutPrefix(u.EscapedPath(), r.base.Path)
+	if !below || !strings.HasPrefix(escaped, "/") {
+		return nil, false
+	}
+	path, err := url.PathUnescape(escaped)
+	if err != nil {
+		return nil, false
+	}
+	return &url.URL{Path: path, RawPath: escaped, RawQuery: u.RawQuery, Fragment: u.Fragment}, true
+}
+
+// sameHost compares host and port. A registry behind a TLS terminator writes
+// its URLs with the wrong scheme, so the schemes may differ where the host
+// names no port.
+func sameHost(u, base *url.URL) bool {
+	if strings.EqualFold(u.Host, base.Host) {
+		return true
+	}
+	return strings.EqualFold(u.Hostname(), base.Hostname()) && port(u) == port(base)
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	if u.Scheme == "https" {
+		return "443"
+	}
+	return "80"
+}
