@@ -1,0 +1,2 @@
+// Package bolt keeps the index in one bbolt file.
+package bolt

@@ -1,0 +1,275 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/backref/backref/index"
+	"github.com/opencontainers/go-digest"
+)
+
+// roomForParts bounds what is set aside for a count before its parts are read.
+const roomForParts = 64
+
+// encoder appends the parts of a value. The first error stays.
+type encoder struct {
+	b   []byte
+	err error
+}
+
+func (e *encoder) byte(v byte)     { e.b = append(e.b, v) }
+func (e *encoder) uint(v uint64)   { e.b = binary.AppendUvarint(e.b, v) }
+func (e *encoder) int(v int64)     { e.b = binary.AppendVarint(e.b, v) }
+func (e *encoder) string(v string) { e.uint(uint64(len(v))); e.b = append(e.b, v...) }
+
+// time keeps every instant that a Time can be, the zero one too.
+func (e *encoder) time(t time.Time) {
+	e.int(t.Unix())
+	e.uint(uint64(t.Nanosecond()))
+}
+
+// digest writes the compact form; the empty digest is a byte of its own.
+func (e *encoder) digest(d digest.Digest) {
+	if e.err != nil {
+		return
+	}
+	if d == "" {
+		e.byte(algorithmNone)
+		return
+	}
+	if b, err := appendDigest(e.b, d); err != nil {
+		e.err = err
+	} else {
+		e.b = b
+	}
+}
+
+// manifest writes what a record has beside its repository and digest. Equal
+// manifests are written equally, so that a record pushed again is known.
+func (e *encoder) manifest(m index.Manifest, seen time.Time) {
+	e.time(seen)
+	e.string(m.MediaType)
+	e.int(m.Size)
+	e.string(m.ArtifactType)
+	e.uint(uint64(len(m.Annotations)))
+	for _, key := range slices.Sorted(maps.Keys(m.Annotations)) {
+		e.string(key)
+		e.string(m.Annotations[key])
+	}
+	e.uint(uint64(len(m.Edges)))
+	for _, edge := range m.Edges {
+		e.byte(byte(edge.Kind))
+		e.digest(edge.Target)
+		if edge.Target == "" && e.err == nil {
+			e.err = fmt.Errorf("%w: %s without a digest", index.ErrInvalid, edge.Kind)
+		}
+	}
+}
+
+// decoder takes the parts of a value off its front. After the first part that
+// isn't there everything is zero and failed is set; no count is believed
+// before the bytes for it are seen.
+type decoder struct {
+	b      []byte
+	failed bool
+}
+
+func (d *decoder) fail() {
+	d.failed = true
+	d.b = nil
+}
+
+func (d *decoder) byte() byte {
+	if len(d.b) == 0 {
+		d.fail()
+		return 0
+	}
+	v := d.b[0]
+	d.b = d.b[1:]
+	return v
+}
+
+func (d *decoder) uint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) int() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// count reads the number of parts that follow, each of one byte at least.
+func (d *decoder) count() int {
+	n := d.uint()
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// bytes returns a part of the value itself, not a copy.
+func (d *decoder) bytes() []byte {
+	n := d.count()
+	v := d.b[:n]
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) string() string { return string(d.bytes()) }
+
+func (d *decoder) time() time.Time {
+	seconds, nanos := d.int(), d.uint()
+	if nanos >= uint64(time.Second) {
+		d.fail()
+	}
+	if d.failed {
+		return time.Time{}
+	}
+	return time.Unix(seconds, int64(nanos)).UTC()
+}
+
+func (d *decoder) digest() digest.Digest {
+	if len(d.b) == 0 {
+		d.fail()
+		return ""
+	}
+	size, known := digestSize(d.b[0])
+	if !known || len(d.b) < 1+size {
+		d.fail()
+		return ""
+	}
+	compact := d.b[:1+size]
+	d.b = d.b[1+size:]
+	if size == 0 {
+		return ""
+	}
+	return expandDigest(compact)
+}
+
+func (d *decoder) manifest() (m index.Manifest, seen time.Time) {
+	seen = d.time()
+	m.MediaType = d.string()
+	m.Size = d.int()
+	m.ArtifactType = d.string()
+	if n := d.count(); n > 0 {
+		m.Annotations = make(map[string]string, min(n, roomForParts))
+		for ; n > 0 && !d.failed; n-- {
+			key := d.string()
+			m.Annotations[key] = d.string()
+		}
+	}
+	if n := d.count(); n > 0 {
+		m.Edges = make([]index.Edge, 0, min(n, roomForParts))
+		for ; n > 0 && !d.failed; n-- {
+			kind := index.EdgeKind(d.byte())
+			m.Edges = append(m.Edges, index.Edge{Kind: kind, Target: d.digest()})
+		}
+	}
+	return m, seen
+}
+
+// end reports damage: a part that was missing, or bytes left over.
+func (d *decoder) end(what string) error {
+	if d.failed || len(d.b) > 0 {
+		return fmt.Errorf("%w: value of a %s", index.ErrDamaged, what)
+	}
+	return nil
+}
+
+func encodeRecord(record index.Record) ([]byte, error) {
+	var e encoder
+	e.manifest(record.Manifest, record.Seen)
+	return e.b, e.err
+}
+
+func decodeRecord(repository string, manifest digest.Digest, value []byte) (index.Record, error) {
+	d := decoder{b: value}
+	record := index.Record{Repository: repository}
+	record.Manifest, record.Seen = d.manifest()
+	record.Digest = manifest
+	return record, d.end("record")
+}
+
+// The flags of an intent's value.
+const (
+	flagContended = 1 << iota
+	flagRecorded
+)
+
+func encodeIntent(intent index.Intent) ([]byte, error) {
+	var flags byte
+	if intent.Contended {
+		flags |= flagContended
+	}
+	if intent.Recorded {
+		flags |= flagRecorded
+	}
+	var e encoder
+	e.byte(byte(intent.Kind))
+	e.byte(flags)
+	e.time(intent.Deadline)
+	e.string(intent.Tag)
+	e.string(intent.Record.Repository)
+	e.digest(intent.Record.Digest)
+	e.manifest(intent.Record.Manifest, intent.Record.Seen)
+	return e.b, e.err
+}
+
+func decodeIntent(id index.IntentID, value []byte) (index.Intent, error) {
+	d := decoder{b: value}
+	intent := index.Intent{ID: id, Kind: index.IntentKind(d.byte())}
+	flags := d.byte()
+	intent.Contended = flags&flagContended != 0
+	intent.Recorded = flags&flagRecorded != 0
+	intent.Deadline = d.time()
+	intent.Tag = d.string()
+	repository, manifest := d.string(), d.digest()
+	intent.Record.Manifest, intent.Record.Seen = d.manifest()
+	intent.Record.Repository, intent.Record.Digest = repository, manifest
+	return intent, d.end("intent")
+}
+
+// encodeReferrer writes an entry of a listing so that it can be filtered and
+// sent without being parsed: the artifact type, when it was seen, and the
+// descriptor's JSON up to the end.
+func encodeReferrer(record index.Record) ([]byte, error) {
+	var descriptor bytes.Buffer
+	enc := json.NewEncoder(&descriptor)
+	// Annotations hold URLs; a client should see the & that was pushed.
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(record.Descriptor()); err != nil {
+		return nil, fmt.Errorf("encode descriptor of %s: %w", record.Digest, err)
+	}
+	var e encoder
+	e.string(record.ArtifactType)
+	e.time(record.Seen)
+	return append(e.b, bytes.TrimSuffix(descriptor.Bytes(), []byte("\n"))...), e.err
+}
+
+// cutReferrer returns the parts of the value itself, not copies.
+func cutReferrer(value []byte) (artifactType, descriptor []byte, err error) {
+	d := decoder{b: value}
+	artifactType = d.bytes()
+	d.time()
+	if d.failed || len(d.b) == 0 {
+		return nil, nil, fmt.Errorf("%w: value of a referrer", index.ErrDamaged)
+	}
+	return artifactType, d.b, nil
+}

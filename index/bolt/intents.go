@@ -1,0 +1,162 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/backref/backref/index"
+)
+
+// Begin implements [index.Store].
+func (s *Store) Begin(ctx context.Context, intent index.Intent) (index.IntentID, error) {
+	intent.Contended, intent.Recorded = false, false
+	if err := checkIntent(intent); err != nil {
+		return 0, err
+	}
+	var id index.IntentID
+	err := s.change(ctx, func(w *writing) error {
+		var err error
+		id, err = w.begin(intent)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("begin %s in %s: %w", intent.Kind, intent.Record.Repository, err)
+	}
+	return id, nil
+}
+
+func checkIntent(intent index.Intent) error {
+	if err := checkName("repository", intent.Record.Repository); err != nil {
+		return err
+	}
+	switch intent.Kind {
+	case index.IntentPush, index.IntentDelete:
+		_, err := checkRecord(intent.Record)
+		return err
+	case index.IntentImport:
+		return checkName("tag", intent.Tag)
+	default:
+		return fmt.Errorf("%w: intent of kind %d", index.ErrInvalid, intent.Kind)
+	}
+}
+
+func (w *writing) begin(intent index.Intent) (index.IntentID, error) {
+	sequence, err := w.intents.NextSequence()
+	if err != nil {
+		return 0, err
+	}
+	intent.ID = index.IntentID(sequence)
+	if intent.Kind != index.IntentImport {
+		key, err := intentKey(intent)
+		if err != nil {
+			return 0, err
+		}
+		opposites, err := w.openIntents(key, opposite(intent.Kind))
+		if err != nil {
+			return 0, err
+		}
+		for _, other := range opposites {
+			intent.Contended = true
+			if err := w.contend(other); err != nil {
+				return 0, err
+			}
+		}
+		if intent.Kind == index.IntentDelete {
+			if err := w.markGone(key); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return intent.ID, w.putIntent(intent)
+}
+
+func opposite(kind index.IntentKind) index.IntentKind {
+	if kind == index.IntentDelete {
+		return index.IntentPush
+	}
+	return index.IntentDelete
+}
+
+// contend marks an open intent, unless it is marked already.
+func (w *writing) contend(id index.IntentID) error {
+	intent, err := w.intent(id)
+	if err != nil || intent == nil || intent.Contended {
+		return err
+	}
+	intent.Contended = true
+	return w.putIntent(*intent)
+}
+
+// Confirm implements [index.Store].
+func (s *Store) Confirm(ctx context.Context, id index.IntentID, at time.Time) error {
+	err := s.change(ctx, func(w *writing) error {
+		intent, err := w.intent(id)
+		if err != nil || intent == nil {
+			return err
+		}
+		return w.confirm(*intent, at)
+	})
+	if err != nil {
+		return fmt.Errorf("confirm intent %d: %w", id, err)
+	}
+	return nil
+}
+
+func (w *writing) confirm(intent index.Intent, at time.Time) error {
+	if intent.Kind == index.IntentImport {
+		return w.end(intent)
+	}
+	key, err := intentKey(intent)
+	if err != nil {
+		return err
+	}
+	if intent.Kind == index.IntentDelete {
+		if err := w.markGone(key); err != nil {
+			return err
+		}
+		if intent.Contended {
+			return w.keepUntil(intent, at)
+		}
+		if _, err := w.removeRecord(key, intent.Record.Repository, intent.Record.Digest); err != nil {
+			return err
+		}
+		return w.end(intent)
+	}
+	if err := w.putRecord(key, intent.Record); err != nil {
+		return err
+	}
+	if intent.Contended {
+		if err := w.markCame(key); err != nil {
+			return err
+		}
+		return w.keepUntil(intent, at)
+	}
+	if w.anyOpen(key, intent.ID) {
+		if err := w.markCame(key); err != nil {
+			return err
+		}
+	}
+	return w.end(intent)
+}
+
+// keepUntil leaves an intent open whose request is known to be over.
+func (w *writing) keepUntil(intent index.Intent, at time.Time) error {
+	intent.Deadline = at
+	return w.putIntent(intent)
+}
+
+// Cancel implements [index.Store].
+func (s *Store) Cancel(ctx context.Context, id index.IntentID) error {
+	err := s.change(ctx, func(w *writing) error {
+		intent, err := w.intent(id)
+		if err != nil || intent == nil {
+			return err
+		}
+		return w.end(*intent)
+	})
+	if err != nil {
+		return fmt.Errorf("cancel intent %d: %w", id, err)
+	}
+	return nil
+}

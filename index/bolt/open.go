@@ -1,0 +1,257 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/backref/backref/index"
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// fileMode keeps the index to the user of the service: annotations may be
+// confidential.
+const fileMode = 0o600
+
+// Open opens the index in the file at path, or creates it where there is none;
+// the folder must exist. An empty file counts as none: it is what a volume or
+// a killed creation leaves, and holds nothing that could be lost.
+//
+// It fails with [index.ErrInUse] when another process has the file open, with
+// [index.ErrDamaged] when it is not an index or can't be read, and with
+// [index.ErrFormat] when a later version wrote it. Then no byte of the file is
+// changed.
+func Open(path string, opts Options) (*Store, error) {
+	opts = opts.withDefaults()
+	store, err := open(path, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open index %s: %w", path, err)
+	}
+	return store, nil
+}
+
+func open(path string, opts Options) (*Store, error) {
+	until := time.Now().Add(opts.LockTimeout)
+	if err := createMissing(path); err != nil {
+		return nil, err
+	}
+	if err := inspect(path, until); err != nil {
+		return nil, err
+	}
+	db, err := openFile(path, until, false)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		db:      db,
+		now:     opts.Now,
+		queue:   make(chan *change, queueSize),
+		stopped: make(chan struct{}),
+	}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(err, guard(db.Close))
+	}
+	go s.write()
+	return s, nil
+}
+
+// inspect looks at a file without being able to change it. The file may still
+// be replaced before it is opened for good, but not by a process that uses it
+// as an index: prepare looks again.
+func inspect(path string, until time.Time) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 {
+		return nil
+	}
+	db, err := openFile(path, until, true)
+	if err != nil {
+		return err
+	}
+	err = guard(func() error {
+		return db.View(func(tx *bbolt.Tx) error {
+			if info.Size() < tx.Size() {
+				return fmt.Errorf("%w: the file has %d bytes of %d", index.ErrDamaged, info.Size(), tx.Size())
+			}
+			_, err := checkFormat(tx)
+			return err
+		})
+	})
+	return errors.Join(err, guard(db.Close))
+}
+
+// checkFormat reports whether tx sees an index; a database in which nothing
+// was ever written is none yet, and may become one.
+func checkFormat(tx *bbolt.Tx) (exists bool, err error) {
+	if first, _ := tx.Cursor().First(); first == nil {
+		return false, nil
+	}
+	meta := tx.Bucket([]byte(tableMeta))
+	if meta == nil {
+		return false, fmt.Errorf("%w: it is a bbolt file of another program", index.ErrDamaged)
+	}
+	format, err := getField(meta, fieldFormat)
+	if err != nil {
+		return false, err
+	}
+	if format != formatVersion {
+		return false, fmt.Errorf("%w: version %d, this program knows %d", index.ErrFormat, format, formatVersion)
+	}
+	return true, nil
+}
+
+// prepare brings the file to where a store may use it. An index that is left
+// as it should be is not written to.
+func (s *Store) prepare() error {
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	var w *writing
+	err = guard(func() error {
+		exists, err := checkFormat(tx)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			if err := initialize(tx); err != nil {
+				return err
+			}
+		}
+		if w, err = newWriting(tx, s.now()); err != nil {
+			return err
+		}
+		w.dirty = !exists
+		if err := w.dropOverDeletes(); err != nil {
+			return err
+		}
+		s.mark.Store(w.sequence)
+		return nil
+	})
+	if err != nil || !w.dirty {
+		return joinRollback(err, tx)
+	}
+	return guard(tx.Commit)
+}
+
+// initialize writes the layout of an empty index.
+func initialize(tx *bbolt.Tx) error {
+	for _, name := range []table{tableMeta, tableIntents, tableOpen, tableChanges, tableHistory} {
+		if _, err := tx.CreateBucket([]byte(name)); err != nil {
+			return err
+		}
+	}
+	generation, err := tx.CreateBucket([]byte(generationTable(firstGeneration)))
+	if err != nil {
+		return err
+	}
+	for _, name := range []table{tableManifests, tableReferrers, tableParents} {
+		if _, err := generation.CreateBucket([]byte(name)); err != nil {
+			return err
+		}
+	}
+	meta := tx.Bucket([]byte(tableMeta))
+	for name, v := range map[field]uint64{
+		fieldFormat:     formatVersion,
+		fieldGeneration: firstGeneration,
+		fieldSequence:   0,
+		fieldHorizon:    0,
+	} {
+		if err := meta.Put([]byte(name), number(v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openFile opens a bbolt file. What it reports as damage is what can't be an
+// error of the system.
+func openFile(path string, until time.Time, readOnly bool) (*bbolt.DB, error) {
+	var db *bbolt.DB
+	err := guard(func() (err error) {
+		db, err = bbolt.Open(path, fileMode, &bbolt.Options{
+			// bbolt waits forever when given no time.
+			Timeout:  max(time.Until(until), time.Millisecond),
+			ReadOnly: readOnly,
+			// The free list of a large file is searched on every change.
+			FreelistType: bbolt.FreelistMapType,
+			NoStatistics: true,
+		})
+		return err
+	})
+	var system syscall.Errno
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, index.ErrInUse
+	case errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("%w: %w", index.ErrFormat, err)
+	case errors.As(err, &system), errors.Is(err, index.ErrDamaged):
+		return nil, err
+	default:
+		return nil, fmt.Errorf("%w: %w", index.ErrDamaged, err)
+	}
+}
+
+// createMissing makes the file where there is none. It is made whole beside
+// its place and then linked there, so that a creation that is killed or runs
+// out of space leaves nothing that the next start would find damaged.
+func createMissing(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); err != nil {
+		return fmt.Errorf("folder of the index: %w", err)
+	}
+	file, err := os.CreateTemp(folder, filepath.Base(path)+".new-*")
+	if err != nil {
+		return err
+	}
+	draft := file.Name()
+	defer func() { _ = os.Remove(draft) }()
+	if err := file.Close(); err != nil {
+		return err
+	}
+	db, err := bbolt.Open(draft, fileMode, &bbolt.Options{Timeout: time.Second})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.Update(initialize), db.Close()); err != nil {
+		return err
+	}
+	if err := place(draft, path); err != nil {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+// place gives the draft its name, unless another process was faster.
+func place(draft, path string) error {
+	err := os.Link(draft, path)
+	switch {
+	case err == nil, errors.Is(err, fs.ErrExist):
+		return nil
+	default:
+		// A file system without hard links. Two processes that create the
+		// same index at once are told apart only where there are some.
+		return os.Rename(draft, path)
+	}
+}
+
+// syncFolder makes the name of a new file durable.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

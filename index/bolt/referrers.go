@@ -1,0 +1,158 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/backref/backref/index"
+	"github.com/opencontainers/go-digest"
+	"go.etcd.io/bbolt"
+)
+
+// Referrers implements [index.Store].
+func (s *Store) Referrers(ctx context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error) {
+	prefix, err := repositoryKey(repository, subject)
+	if err != nil {
+		return index.Page{}, err
+	}
+	start := prefix
+	if query.After != "" {
+		if start, err = repositoryKey(repository, subject, query.After); err != nil {
+			return index.Page{}, err
+		}
+	}
+	var page index.Page
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		live, err := liveTables(tx, tableReferrers)
+		if err != nil {
+			return err
+		}
+		var gathered gathering
+		if err := gathered.collect(live[0].Cursor(), prefix, start, query); err != nil {
+			return err
+		}
+		page = gathered.page()
+		return nil
+	})
+	if err != nil {
+		return index.Page{}, fmt.Errorf("list referrers of %s in %s: %w", subject, repository, err)
+	}
+	return page, nil
+}
+
+// entry is a referrer in the memory of the transaction.
+type entry struct {
+	digest, artifactType, descriptor []byte
+}
+
+// gathering is a page that still lies in the memory of the transaction.
+type gathering struct {
+	entries []entry
+	more    bool
+	// bytes sums up the descriptors, text the digests and artifact types.
+	bytes, text int
+}
+
+// collect gathers the entries of a page, from start on, that one left out.
+func (g *gathering) collect(cursor *bbolt.Cursor, prefix, start []byte, query index.Query) error {
+	key, value := cursor.Seek(start)
+	if len(start) > len(prefix) && bytes.Equal(key, start) {
+		key, value = cursor.Next()
+	}
+	for ; bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
+		artifactType, descriptor, err := cutReferrer(value)
+		if err != nil {
+			return err
+		}
+		if query.ArtifactType != "" && string(artifactType) != query.ArtifactType {
+			continue
+		}
+		if g.full(query, len(descriptor)) {
+			g.more = true
+			return nil
+		}
+		compact, rest, err := cutDigest(key[len(prefix):])
+		if err != nil || len(rest) > 0 {
+			return fmt.Errorf("%w: key of a referrer", index.ErrDamaged)
+		}
+		g.add(entry{digest: compact, artifactType: artifactType, descriptor: descriptor})
+	}
+	return nil
+}
+
+// full reports whether an entry of a size is one too many. The first never is.
+func (g *gathering) full(query index.Query, size int) bool {
+	n := len(g.entries)
+	if n == 0 {
+		return false
+	}
+	return query.Limit > 0 && n >= query.Limit ||
+		query.MaxBytes > 0 && g.bytes+n+size+1 > query.MaxBytes
+}
+
+func (g *gathering) add(e entry) {
+	g.entries = append(g.entries, e)
+	g.bytes += len(e.descriptor)
+	g.text += len("sha256:") + hex.EncodedLen(len(e.digest)-1) + len(e.artifactType)
+}
+
+// page copies what was gathered: all descriptors into one piece of memory, and
+// all text into another.
+func (g *gathering) page() index.Page {
+	page := index.Page{More: g.more}
+	if len(g.entries) == 0 {
+		return page
+	}
+	text := make([]byte, 0, g.text)
+	for _, e := range g.entries {
+		text = append(appendDigestText(text, e.digest), e.artifactType...)
+	}
+	rest := string(text)
+	cut := func(n int) (part string) {
+		part, rest = rest[:n], rest[n:]
+		return part
+	}
+	descriptors := make([]byte, 0, g.bytes)
+	page.Referrers = make([]index.Referrer, len(g.entries))
+	for i, e := range g.entries {
+		from := len(descriptors)
+		descriptors = append(descriptors, e.descriptor...)
+		page.Referrers[i] = index.Referrer{
+			Digest:       digest.Digest(cut(len("sha256:") + hex.EncodedLen(len(e.digest)-1))),
+			ArtifactType: cut(len(e.artifactType)),
+			// The capacity keeps an append from running into the next one.
+			Descriptor: descriptors[from:len(descriptors):len(descriptors)],
+		}
+	}
+	return page
+}
+
+func (w *writing) putReferrer(record index.Record) error {
+	subject := record.Subject()
+	if subject == "" {
+		return nil
+	}
+	key, err := repositoryKey(record.Repository, subject, record.Digest)
+	if err != nil {
+		return err
+	}
+	value, err := encodeReferrer(record)
+	if err != nil {
+		return err
+	}
+	return w.put(w.referrers, key, value)
+}
+
+func (w *writing) removeReferrer(record index.Record) error {
+	subject := record.Subject()
+	if subject == "" {
+		return nil
+	}
+	key, err := repositoryKey(record.Repository, subject, record.Digest)
+	if err != nil {
+		return err
+	}
+	return w.delete(w.referrers, key)
+}

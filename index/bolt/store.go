@@ -1,0 +1,102 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/backref/backref/index"
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// Options of a store. The zero value is right for a server.
+type Options struct {
+	// LockTimeout is how long Open waits for another process to let go of the
+	// file; 0 means one second.
+	LockTimeout time.Duration
+	// Now is the clock by which old parts of the history are dropped and
+	// intents are found to be over at opening; nil means time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Store is an index in one bbolt file. Its methods are those of [index.Store].
+type Store struct {
+	db  *bbolt.DB
+	now func() time.Time
+
+	// mark follows the sequence of the last change on disk.
+	mark atomic.Uint64
+
+	// gate is held for reading while a change is handed to the writer, and for
+	// writing to end that.
+	gate   sync.RWMutex
+	closed bool
+	queue  chan *change
+	// stopped is closed when the writer is through with the queue.
+	stopped chan struct{}
+	// broken belongs to the writer: see [Store.attempt].
+	broken error
+}
+
+var _ index.Store = (*Store)(nil)
+
+// Mark implements [index.Store]. It costs no transaction.
+func (s *Store) Mark(ctx context.Context) (index.Mark, error) {
+	return index.Mark(s.mark.Load()), ctx.Err()
+}
+
+// Close implements [index.Store]. It waits for the changes that are enqueued.
+func (s *Store) Close() error {
+	s.gate.Lock()
+	if s.closed {
+		s.gate.Unlock()
+		return index.ErrClosed
+	}
+	s.closed = true
+	close(s.queue)
+	s.gate.Unlock()
+	<-s.stopped
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close index: %w", err)
+	}
+	return nil
+}
+
+// view runs fn in a read transaction.
+func (s *Store) view(ctx context.Context, fn func(tx *bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := guard(func() error { return s.db.View(fn) })
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return index.ErrClosed
+	}
+	return err
+}
+
+// guard runs fn and turns a panic into damage. bbolt panics on pages that make
+// no sense, and reading a page that the file no longer has is a fault.
+func guard(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", index.ErrDamaged, r)
+		}
+	}()
+	return fn()
+}

@@ -1,0 +1,251 @@
+package proxy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/bolt"
+	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/upstream"
+)
+
+const (
+	imageManifest = "application/vnd.oci.image.manifest.v1+json"
+	imageIndex    = "application/vnd.oci.image.index.v1+json"
+)
+
+// oddRegistry is a registry for what no real one does on demand: it keeps
+// manifests by tag and digest, and a hook may take over any request.
+type oddRegistry struct {
+	mutex     sync.Mutex
+	manifests map[string][]byte // "repository@reference"
+	requests  []string
+	// hook answers a request itself if it returns true. It may be changed
+	// between requests.
+	hook func(w http.ResponseWriter, r *http.Request) bool
+}
+
+func newOddRegistry() *oddRegistry {
+	return &oddRegistry{manifests: map[string][]byte{}}
+}
+
+func (o *oddRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	o.mutex.Lock()
+	o.requests = append(o.requests, r.Method+" "+r.URL.Path)
+	hook := o.hook
+	o.mutex.Unlock()
+	if hook != nil && hook(w, r) {
+		return
+	}
+	o.serve(w, r)
+}
+
+func (o *oddRegistry) serve(w http.ResponseWriter, r *http.Request) {
+	repository, reference, found := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/manifests/")
+	if !found {
+		http.NotFound(w, r)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	key := repository + "@" + reference
+	switch r.Method {
+	case http.MethodPut:
+		o.manifests[key] = body
+		o.manifests[repository+"@"+digest.FromBytes(body).String()] = body
+		w.Header().Set("Docker-Content-Digest", digest.FromBytes(body).String())
+		w.WriteHeader(http.StatusCreated)
+	case http.MethodDelete:
+		delete(o.manifests, key)
+		w.WriteHeader(http.StatusAccepted)
+	default:
+		manifest, found := o.manifests[key]
+		if !found {
+			http.NotFound(w, r)
+			return
+		}
+		var stated struct{ MediaType string }
+		_ = json.Unmarshal(manifest, &stated)
+		w.Header().Set("Content-Type", stated.MediaType)
+		w.Header().Set("Docker-Content-Digest", digest.FromBytes(manifest).String())
+		w.Header().Set("Content-Length", fmt.Sprint(len(manifest)))
+		_, _ = w.Write(manifest)
+	}
+}
+
+// put stores a manifest past the proxy, under its digest and the tags.
+func (o *oddRegistry) put(repository string, body []byte, tags ...string) digest.Digest {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	sum := digest.FromBytes(body)
+	for _, reference := range append(tags, sum.String()) {
+		o.manifests[repository+"@"+reference] = body
+	}
+	return sum
+}
+
+// answer sets the hook.
+func (o *oddRegistry) answer(hook func(w http.ResponseWriter, r *http.Request) bool) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.hook = hook
+}
+
+// seen returns the requests since the last call, each as "METHOD path".
+func (o *oddRegistry) seen() []string {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	seen := o.requests
+	o.requests = nil
+	return seen
+}
+
+// fixture is a proxy before an odd registry.
+type fixture struct {
+	t        *testing.T
+	registry *oddRegistry
+	store    index.Store
+	// url is where the proxy listens, upstreamURL where the registry does.
+	url, upstreamURL string
+}
+
+// newFixture starts both. Nothing is remembered between requests unless the
+// configuration says so.
+func newFixture(t *testing.T, configure ...func(*config.Config)) *fixture {
+	t.Helper()
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "index.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return newFixtureWith(t, store, configure...)
+}
+
+func newFixtureWith(t *testing.T, store index.Store, configure ...func(*config.Config)) *fixture {
+	t.Helper()
+	registry := newOddRegistry()
+	upstreamServer := httptest.NewServer(registry)
+	t.Cleanup(upstreamServer.Close)
+	base, err := url.Parse(upstreamServer.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config.Default()
+	cfg.Upstream.URL = base
+	cfg.Permissions.CacheTTL = 0
+	cfg.Referrers.RecheckTag = 0
+	cfg.Referrers.RecheckNative = 0
+	for _, set := range configure {
+		set(&cfg)
+	}
+	behind, err := upstream.New(cfg.Upstream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(behind.Close)
+	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: behind, Log: zaptest.NewLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(handler)
+	t.Cleanup(front.Close)
+	return &fixture{t: t, registry: registry, store: store, url: front.URL, upstreamURL: upstreamServer.URL}
+}
+
+// reply is a response whose body has been read.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do sends a request to the proxy; headers are given as name, value, ….
+func (f *fixture) do(method, path string, body []byte, headers ...string) reply {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), method, f.url+path, bytes.NewReader(body))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	read, err := io.ReadAll(resp.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return reply{resp.StatusCode, resp.Header, read}
+}
+
+// push pushes a manifest by its digest through the proxy.
+func (f *fixture) push(repository string, manifest []byte) reply {
+	f.t.Helper()
+	return f.do(http.MethodPut, "/v2/"+repository+"/manifests/"+digest.FromBytes(manifest).String(), manifest,
+		"Content-Type", imageManifest)
+}
+
+// list returns the digests of a listing, which has to succeed.
+func (f *fixture) list(repository string, subject digest.Digest, headers ...string) []digest.Digest {
+	f.t.Helper()
+	got := f.do(http.MethodGet, "/v2/"+repository+"/referrers/"+subject.String(), nil, headers...)
+	if got.status != http.StatusOK {
+		f.t.Fatalf("listing: status %d: %s", got.status, got.body)
+	}
+	var doc struct {
+		Manifests []struct{ Digest digest.Digest }
+	}
+	if err := json.Unmarshal(got.body, &doc); err != nil {
+		f.t.Fatalf("listing: %v: %s", err, got.body)
+	}
+	digests := make([]digest.Digest, 0, len(doc.Manifests))
+	for _, m := range doc.Manifests {
+		digests = append(digests, m.Digest)
+	}
+	return digests
+}
+
+// image returns an image manifest without subject; equal names give equal
+// bytes.
+func image(name string) []byte {
+	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.oci.image.config.v1+json",`+
+		`"digest":%q,"size":2},"layers":[],"annotations":{"name":%q}}`, imageManifest, digest.FromString("{}"), name)
+}
+
+// referrer returns an artifact with a subject.
+func referrer(name string, subject digest.Digest) []byte {
+	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"artifactType":"application/vnd.example.%s",`+
+		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[],`+
+		`"subject":{"mediaType":%q,"digest":%q,"size":2}}`,
+		imageManifest, name, digest.FromString("{}"), imageManifest, subject)
+}
+
+// indexOf returns an image index that lists manifests.
+func indexOf(manifests ...[]byte) []byte {
+	entries := make([]string, 0, len(manifests))
+	for _, m := range manifests {
+		entries = append(entries, fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, imageManifest, digest.FromBytes(m), len(m)))
+	}
+	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[%s]}`, imageIndex, strings.Join(entries, ","))
+}

@@ -1,0 +1,207 @@
+package proxy
+
+import (
+	"net/http"
+	"net/netip"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// hopByHop are the headers that speak of one connection (RFC 9110, section
+// 7.6.1), in canonical form.
+var hopByHop = map[string]bool{
+	"Connection":          true,
+	"Keep-Alive":          true,
+	"Proxy-Authenticate":  true,
+	"Proxy-Authorization": true,
+	"Proxy-Connection":    true,
+	"Te":                  true,
+	"Trailer":             true,
+	"Transfer-Encoding":   true,
+	"Upgrade":             true,
+}
+
+// copyEndToEnd copies the headers that are meant for the other end.
+func copyEndToEnd(to, from http.Header) {
+	named := from["Connection"]
+	for name, values := range from {
+		if hopByHop[name] || len(named) > 0 && connectionNames(named, name) {
+			continue
+		}
+		to[name] = values
+	}
+}
+
+func connectionNames(lists []string, name string) bool {
+	for _, list := range lists {
+		for item := range strings.SplitSeq(list, ",") {
+			if textproto.CanonicalMIMEHeaderKey(textproto.TrimString(item)) == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// upstreamHeader returns the header to send to the registry for a client's
+// request. How the client reached us stays with us, since links are rewritten
+// on their way back; only its address is passed on.
+func (p *Proxy) upstreamHeader(r *http.Request) http.Header {
+	header := make(http.Header, len(r.Header)+2)
+	copyEndToEnd(header, r.Header)
+	header.Del("Forwarded")
+	header.Del("X-Forwarded-Host")
+	header.Del("X-Forwarded-Proto")
+	header.Del("X-Forwarded-Port")
+	header.Del("X-Forwarded-Prefix")
+	if slices.Contains(r.Header["Te"], "trailers") {
+		header["Te"] = []string{"trailers"}
+	}
+	if _, given := header["User-Agent"]; !given {
+		// Keeps the transport from adding its own.
+		header["User-Agent"] = []string{""}
+	}
+	peer := peerAddress(r)
+	if !peer.IsValid() {
+		header.Del("X-Forwarded-For")
+		return header
+	}
+	chain := peer.String()
+	if before := header["X-Forwarded-For"]; len(before) > 0 && p.trusted(peer) {
+		chain = strings.Join(before, ", ") + ", " + chain
+	}
+	header["X-Forwarded-For"] = []string{chain}
+	header["X-Request-Id"] = []string{requestID(r)}
+	return header
+}
+
+// peerAddress returns the address at the other end of the connection.
+func peerAddress(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr().Unmap()
+}
+
+// trusted tells whether the peer may say on whose behalf it speaks.
+func (p *Proxy) trusted(peer netip.Addr) bool {
+	for _, prefix := range p.config.Server.TrustedProxies {
+		if prefix.Contains(peer) {
+			return true
+		}
+	}
+	return false
+}
+
+// clientBase returns scheme and host by which the client reached us.
+func (p *Proxy) clientBase(r *http.Request) (scheme, host string) {
+	scheme, host = "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if len(p.config.Server.TrustedProxies) == 0 || !p.trusted(peerAddress(r)) {
+		return scheme, host
+	}
+	forwardedScheme, forwardedHost := forwarded(r.Header)
+	if forwardedScheme == "http" || forwardedScheme == "https" {
+		scheme = forwardedScheme
+	}
+	if validHost(forwardedHost) {
+		host = forwardedHost
+	}
+	return scheme, host
+}
+
+// forwarded reads Forwarded (RFC 7239), else the X-Forwarded headers. Where
+// several proxies added to them, the first entry is nearest to the client.
+func forwarded(header http.Header) (scheme, host string) {
+	first, _, _ := strings.Cut(header.Get("Forwarded"), ",")
+	for pair := range strings.SplitSeq(first, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		value = strings.Trim(value, `"`)
+		switch strings.ToLower(name) {
+		case "proto":
+			scheme = strings.ToLower(value)
+		case "host":
+			host = value
+		}
+	}
+	if scheme == "" {
+		scheme, _, _ = strings.Cut(header.Get("X-Forwarded-Proto"), ",")
+		scheme = strings.ToLower(strings.TrimSpace(scheme))
+	}
+	if host == "" {
+		host, _, _ = strings.Cut(header.Get("X-Forwarded-Host"), ",")
+		host = strings.TrimSpace(host)
+	}
+	return scheme, host
+}
+
+// validHost accepts a host with or without port.
+func validHost(host string) bool {
+	if host == "" {
+		return false
+	}
+	u, err := url.Parse("http://" + host)
+	return err == nil && u.Host == host && u.User == nil && u.Path == ""
+}
+
+// rewriteLinks turns Location and Link headers that point at the registry into
+// ones that point at us. Relative ones, and those that lead to storage
+// elsewhere, stay.
+func (p *Proxy) rewriteLinks(header http.Header, r *http.Request) {
+	for i, location := range header["Location"] {
+		if rewritten, ok := p.rewriteURL(location, r); ok {
+			header["Location"] = replaced(header["Location"], i, rewritten)
+		}
+	}
+	for i, link := range header["Link"] {
+		if rewritten, ok := p.rewriteLink(link, r); ok {
+			header["Link"] = replaced(header["Link"], i, rewritten)
+		}
+	}
+}
+
+// replaced leaves the given slice as it is, since it is the response's own.
+func replaced(values []string, i int, value string) []string {
+	values = slices.Clone(values)
+	values[i] = value
+	return values
+}
+
+// rewriteLink rewrites each <target> of a Link header (RFC 8288).
+func (p *Proxy) rewriteLink(link string, r *http.Request) (string, bool) {
+	var out strings.Builder
+	changed := false
+	for {
+		before, rest, opened := strings.Cut(link, "<")
+		target, after, closed := strings.Cut(rest, ">")
+		if !opened || !closed {
+			out.WriteString(link)
+			return out.String(), changed
+		}
+		if rewritten, ok := p.rewriteURL(target, r); ok {
+			target, changed = rewritten, true
+		}
+		out.WriteString(before + "<" + target + ">")
+		link = after
+	}
+}
+
+func (p *Proxy) rewriteURL(target string, r *http.Request) (string, bool) {
+	u, err := url.Parse(target)
+	if err != nil {
+		return "", false
+	}
+	local, ours := p.upstream.ClientPath(u)
+	if !ours {
+		return "", false
+	}
+	if u.IsAbs() {
+		local.Scheme, local.Host = p.clientBase(r)
+	}
+	return local.String(), true
+}

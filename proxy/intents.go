@@ -1,0 +1,79 @@
+package proxy
+
+import (
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/index"
+)
+
+// intentGrace is how much longer than its timeouts a request to the upstream
+// is held for possible: the registry may go on with what we gave up on.
+const intentGrace = time.Minute
+
+// begun is an intent whose request this process is serving.
+type begun struct {
+	proxy *Proxy
+	r     *http.Request
+	id    index.IntentID
+	kind  index.IntentKind
+}
+
+// begin makes an intent durable. The caller has to leave it.
+func (p *Proxy) begin(r *http.Request, intent index.Intent) (*begun, error) {
+	timeouts := p.config.Upstream.Timeouts
+	intent.Deadline = p.now().Add(timeouts.Connect + timeouts.ResponseHeader + intentGrace)
+	id, err := p.store.Begin(r.Context(), intent)
+	if err != nil {
+		return nil, err
+	}
+	p.underway.Store(id, struct{}{})
+	return &begun{proxy: p, r: r, id: id, kind: intent.Kind}, nil
+}
+
+// leave lets readers settle the intent where it is still open.
+func (b *begun) leave() {
+	b.proxy.underway.Delete(b.id)
+}
+
+// end settles the intent by the upstream's answer.
+func (b *begun) end(resp *http.Response) {
+	switch {
+	case accepted(resp):
+		b.confirm()
+	case refused(resp):
+		b.cancel()
+	default:
+		b.unknown()
+	}
+}
+
+// confirm says that the upstream carried the request out. Where that can't be
+// written the intent stays, and the next reader asks the upstream.
+func (b *begun) confirm() {
+	b.count("carried out")
+	b.check(b.proxy.store.Confirm(detached(b.r), b.id, b.proxy.now()))
+}
+
+// cancel says that the upstream did not carry the request out.
+func (b *begun) cancel() {
+	b.count("refused")
+	b.check(b.proxy.store.Cancel(detached(b.r), b.id))
+}
+
+// unknown leaves the intent to whoever can ask the upstream.
+func (b *begun) unknown() {
+	b.count("unknown")
+}
+
+func (b *begun) count(outcome string) {
+	b.proxy.metrics.outcomes.WithLabelValues(b.kind.String(), outcome).Inc()
+}
+
+func (b *begun) check(err error) {
+	if err != nil {
+		note(b.r, zap.NamedError("index", err))
+	}
+}

@@ -1,0 +1,204 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/index"
+)
+
+// putManifest takes a manifest on its way to the upstream (end-7). The one
+// with a subject is announced to the index before the upstream sees it.
+func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path) {
+	body, err := p.readManifest(w, r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	manifest, known, err := parsePushed(r, target, body)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	push := push{target: target, body: body, record: index.Record{
+		Repository: target.repository, Manifest: manifest, Seen: p.now(),
+	}}
+	switch {
+	case known && manifest.Subject() != "":
+		p.pushReferrer(w, r, push)
+	case known && index.IsReferrersTag(target.tag):
+		p.pushReferrersTag(w, r, push)
+	case known:
+		p.pushManifest(w, r, push)
+	default:
+		p.pushUnknown(w, r, push)
+	}
+}
+
+// push is a manifest on its way in.
+type push struct {
+	target path
+	body   []byte
+	record index.Record
+}
+
+// readManifest buffers the body of a push, up to the limit.
+func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := int64(p.config.Limits.ManifestSize)
+	tooLarge := &apiError{
+		status: http.StatusRequestEntityTooLarge, code: codeSizeInvalid,
+		message: fmt.Sprintf("the manifest is larger than the limit of %s", p.config.Limits.ManifestSize),
+	}
+	if r.ContentLength > limit {
+		return nil, tooLarge
+	}
+	var buffer bytes.Buffer
+	if r.ContentLength > 0 {
+		buffer.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	var exceeded *http.MaxBytesError
+	switch {
+	case errors.As(err, &exceeded):
+		return nil, tooLarge
+	case err != nil:
+		return nil, badRequest(codeManifestInvalid, "the manifest could not be read to its end")
+	}
+	return buffer.Bytes(), nil
+}
+
+// parsePushed reads a manifest that is pushed. What it can't read is left to
+// the upstream to judge, unless it has a subject: then the client would
+// believe a referrer pushed that no listing can show.
+func parsePushed(r *http.Request, target path, body []byte) (m index.Manifest, known bool, err error) {
+	algorithm := digest.Canonical
+	if target.digest != "" {
+		algorithm = target.digest.Algorithm()
+	}
+	m, err = index.ParseManifest(r.Header.Get("Content-Type"), algorithm, body)
+	switch {
+	case err != nil && index.HasSubject(body):
+		return m, false, badRequest(codeManifestInvalid, "the manifest has a subject but can't be read: "+err.Error())
+	case err != nil:
+		return m, false, nil
+	case target.digest != "" && target.digest != m.Digest:
+		// The upstream says so, in its own words.
+		return m, false, nil
+	}
+	return m, true, nil
+}
+
+// pushReferrer pushes a manifest with a subject. The intent is durable before
+// the upstream sees the manifest, and the record or still the intent before
+// the client sees the answer.
+func (p *Proxy) pushReferrer(w http.ResponseWriter, r *http.Request, push push) {
+	mark, err := p.store.Mark(r.Context())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	intent, err := p.begin(r, index.Intent{Kind: index.IntentPush, Record: push.record})
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	defer intent.leave()
+	note(r, zap.Stringer("subject", push.record.Subject()))
+	resp, err := p.sendManifest(r, push)
+	if err != nil {
+		intent.unknown()
+		p.fail(w, r, err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if !accepted(resp) {
+		intent.end(resp)
+		p.relay(w, r, resp)
+		return
+	}
+	if other, differs := storedAs(resp, push); differs {
+		// The upstream keeps it under another algorithm's digest.
+		if p.observe1(r, mark, other) {
+			intent.cancel()
+		}
+	} else {
+		intent.confirm()
+	}
+	resp.Header.Set("OCI-Subject", push.record.Subject().String())
+	p.relay(w, r, resp)
+}
+
+// storedAs tells whether the upstream states another digest for the manifest
+// than the one it was announced with, and it is true.
+func storedAs(resp *http.Response, push push) (index.Record, bool) {
+	stated, err := digest.Parse(resp.Header.Get("Docker-Content-Digest"))
+	if err != nil || stated == push.record.Digest || stated.Algorithm().FromBytes(push.body) != stated {
+		return index.Record{}, false
+	}
+	record := push.record
+	record.Digest = stated
+	return record, true
+}
+
+// pushManifest pushes a manifest without a subject. Its record serves walks
+// of the graph, of which nothing is promised, so that one write afterwards is
+// enough.
+func (p *Proxy) pushManifest(w http.ResponseWriter, r *http.Request, push push) {
+	mark, markErr := p.store.Mark(r.Context())
+	resp, err := p.sendManifest(r, push)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if accepted(resp) && markErr == nil {
+		if other, differs := storedAs(resp, push); differs {
+			push.record = other
+		}
+		p.observe1(r, mark, push.record)
+	}
+	p.relay(w, r, resp)
+}
+
+// pushUnknown passes on what backref can't read.
+func (p *Proxy) pushUnknown(w http.ResponseWriter, r *http.Request, push push) {
+	resp, err := p.sendManifest(r, push)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	p.relay(w, r, resp)
+}
+
+// observe1 records one manifest that the upstream was seen to have, and tells
+// whether it could. A failure is the operator's: the client's request went
+// well.
+func (p *Proxy) observe1(r *http.Request, mark index.Mark, record index.Record) bool {
+	err := p.store.Observe(detached(r), mark, record)
+	if err != nil {
+		note(r, zap.NamedError("observe", err))
+	}
+	return err == nil
+}
+
+// sendManifest sends a buffered manifest upstream.
+func (p *Proxy) sendManifest(r *http.Request, push push) (*http.Response, error) {
+	return p.send(r, io.NopCloser(bytes.NewReader(push.body)), int64(len(push.body)))
+}
+
+// accepted tells whether the upstream carried the request out.
+func accepted(resp *http.Response) bool {
+	return resp.StatusCode >= 200 && resp.StatusCode < 300
+}
+
+// refused tells whether the upstream certainly did not carry the request out.
+func refused(resp *http.Response) bool {
+	return resp.StatusCode >= 300 && resp.StatusCode < 500 && resp.StatusCode != http.StatusRequestTimeout
+}

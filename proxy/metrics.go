@@ -1,0 +1,60 @@
+package proxy
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are those of the proxy. None has a repository or a client among its
+// labels: their number is not bounded.
+type metrics struct {
+	inFlight  prometheus.Gauge
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	outcomes  *prometheus.CounterVec
+	gate      *prometheus.CounterVec
+}
+
+// newMetrics registers the metrics with registry unless that is nil.
+func newMetrics(registry *prometheus.Registry) *metrics {
+	m := &metrics{
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "backref_requests_in_flight",
+			Help: "Requests that are being served.",
+		}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backref_requests_total",
+			Help: "Requests served, by endpoint family, method and status.",
+		}, []string{"endpoint", "method", "status"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "backref_request_duration_seconds",
+			Help:    "Time from a request's header to the end of its response.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60},
+		}, []string{"endpoint", "method"}),
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backref_intents_total",
+			Help: "Pushes and deletes of manifests that the index follows, by kind and what became of them upstream: carried out, refused, or unknown.",
+		}, []string{"kind", "outcome"}),
+		gate: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backref_permission_checks_total",
+			Help: "Permission checks before a listing, by result: remembered, granted, hidden, or failed.",
+		}, []string{"result"}),
+	}
+	if registry != nil {
+		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate)
+	}
+	return m
+}
+
+func (m *metrics) request(e endpoint, method string, status int, took time.Duration) {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete:
+	default:
+		method = "other"
+	}
+	m.requests.WithLabelValues(e.String(), method, strconv.Itoa(status)).Inc()
+	m.durations.WithLabelValues(e.String(), method).Observe(took.Seconds())
+}

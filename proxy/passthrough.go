@@ -1,0 +1,122 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"go.uber.org/zap"
+)
+
+// copyBufferSize is what one streamed body holds in memory.
+const copyBufferSize = 64 << 10
+
+// passthrough relays a request and its response, both bodies streamed.
+func (p *Proxy) passthrough(w http.ResponseWriter, r *http.Request, _ path) {
+	resp, err := p.forward(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	p.relay(w, r, resp)
+}
+
+// forward sends a client's request to the upstream as it came. The request
+// ends when the client goes away.
+func (p *Proxy) forward(r *http.Request) (*http.Response, error) {
+	body := r.Body
+	if r.ContentLength == 0 {
+		body = nil
+	}
+	return p.send(r, body, r.ContentLength)
+}
+
+// send sends a client's request with the given body to the upstream.
+func (p *Proxy) send(r *http.Request, body io.ReadCloser, length int64) (*http.Response, error) {
+	out := (&http.Request{
+		Method:        r.Method,
+		URL:           &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery},
+		Header:        p.upstreamHeader(r),
+		Body:          body,
+		ContentLength: length,
+		Trailer:       r.Trailer,
+		Proto:         "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(r.Context())
+	resp, err := p.upstream.RoundTrip(out)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
+	}
+	return resp, nil
+}
+
+// relay writes the upstream's response to the client. Where the body breaks
+// off, so does the client's connection: a short body must not look whole.
+func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Response) {
+	header := w.Header()
+	copyEndToEnd(header, resp.Header)
+	p.rewriteLinks(header, r)
+	for name := range resp.Trailer {
+		header.Add("Trailer", name)
+	}
+	w.WriteHeader(resp.StatusCode)
+	if err := p.copyBody(w, resp); err != nil {
+		note(r, zap.NamedError("broken", err))
+		panic(http.ErrAbortHandler)
+	}
+	for name, values := range resp.Trailer {
+		header[name] = values
+	}
+}
+
+// copyBody streams a body. One without a length is passed on as it comes.
+func (p *Proxy) copyBody(w http.ResponseWriter, resp *http.Response) error {
+	var to io.Writer = w
+	if resp.ContentLength < 0 {
+		to = flushing{w, http.NewResponseController(w)}
+	}
+	buffer := p.buffers.get()
+	defer p.buffers.put(buffer)
+	// Hiding ReadFrom makes the copy use our buffer.
+	_, err := io.CopyBuffer(struct{ io.Writer }{to}, resp.Body, buffer[:])
+	return err
+}
+
+// flushing passes on each write at once.
+type flushing struct {
+	io.Writer
+	control *http.ResponseController
+}
+
+func (f flushing) Write(b []byte) (int, error) {
+	n, err := f.Writer.Write(b)
+	if err != nil {
+		return n, err
+	}
+	return n, f.control.Flush()
+}
+
+// bufferPool keeps copy buffers for reuse.
+type bufferPool struct {
+	pool sync.Pool
+}
+
+func (b *bufferPool) get() *[copyBufferSize]byte {
+	if buffer, ok := b.pool.Get().(*[copyBufferSize]byte); ok {
+		return buffer
+	}
+	return new([copyBufferSize]byte)
+}
+
+func (b *bufferPool) put(buffer *[copyBufferSize]byte) {
+	b.pool.Put(buffer)
+}
+
+// detached returns a context for what has to be finished although the client
+// may have gone.
+func detached(r *http.Request) context.Context {
+	return context.WithoutCancel(r.Context())
+}

@@ -1,0 +1,217 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// endpoint is a family of paths of the distribution specification.
+type endpoint uint8
+
+const (
+	// endpointOther is a clean path outside the grammar below: registries
+	// have endpoints of their own (token services, upload locations), and
+	// these pass through.
+	endpointOther endpoint = iota
+	endpointBase
+	endpointCatalog
+	endpointManifests
+	endpointTags
+	endpointBlobs
+	endpointUploads
+	endpointReferrers
+)
+
+// String returns the name of the family as logs and metrics have it.
+func (e endpoint) String() string {
+	return [...]string{"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "referrers"}[e]
+}
+
+// path is what the path of a request names. Its parts are valid: the
+// repository matches the specification's grammar, a digest is well formed.
+type path struct {
+	endpoint   endpoint
+	repository string
+	// tag or digest, where the endpoint has a reference.
+	tag    string
+	digest digest.Digest
+}
+
+// reference returns the tag or digest as the path has it.
+func (p path) reference() string {
+	if p.tag != "" {
+		return p.tag
+	}
+	return p.digest.String()
+}
+
+// Errors of parsePath.
+var (
+	errPath       = errors.New("path is not allowed")
+	errRepository = errors.New("repository name is not valid")
+	errDigest     = errors.New("digest is not valid")
+	errTag        = errors.New("tag is not valid")
+)
+
+// Limits of names (distribution-spec, "Pulling manifests").
+const (
+	maxRepository = 255
+	maxTag        = 128
+)
+
+// parsePath reads the path of a request. The last parts decide what it is, so
+// a repository may be named like an endpoint.
+func parsePath(u *url.URL) (path, error) {
+	segments, err := splitPath(u)
+	if err != nil {
+		return path{}, err
+	}
+	if segments[0] != "v2" {
+		return path{endpoint: endpointOther}, nil
+	}
+	rest := segments[1:]
+	switch n := len(rest); {
+	case n == 0 || n == 1 && rest[0] == "":
+		return path{endpoint: endpointBase}, nil
+	case n == 1 && rest[0] == "_catalog":
+		return path{endpoint: endpointCatalog}, nil
+	case n >= 3 && rest[n-2] == "manifests":
+		return manifestPath(rest[:n-2], rest[n-1])
+	case n >= 3 && rest[n-2] == "referrers":
+		return digestPath(endpointReferrers, rest[:n-2], rest[n-1])
+	case n >= 3 && rest[n-2] == "tags" && rest[n-1] == "list":
+		return repositoryPath(endpointTags, rest[:n-2])
+	case n >= 4 && rest[n-3] == "blobs" && rest[n-2] == "uploads":
+		return repositoryPath(endpointUploads, rest[:n-3])
+	case n >= 3 && rest[n-2] == "blobs" && rest[n-1] == "uploads":
+		return repositoryPath(endpointUploads, rest[:n-2])
+	case n >= 3 && rest[n-2] == "blobs":
+		return digestPath(endpointBlobs, rest[:n-2], rest[n-1])
+	default:
+		return path{endpoint: endpointOther}, nil
+	}
+}
+
+// splitPath returns the decoded segments of an absolute path. Whatever two
+// readers of the path could take for different things is refused: empty
+// segments but the last, dots, and encoded separators.
+func splitPath(u *url.URL) ([]string, error) {
+	escaped, absolute := strings.CutPrefix(u.EscapedPath(), "/")
+	if !absolute {
+		return nil, fmt.Errorf("%w: it does not begin with a slash", errPath)
+	}
+	segments := strings.Split(escaped, "/")
+	for i, segment := range segments {
+		decoded, err := url.PathUnescape(segment)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errPath, err)
+		}
+		switch {
+		case decoded == "" && i < len(segments)-1:
+			return nil, fmt.Errorf("%w: it has an empty segment", errPath)
+		case decoded == "." || decoded == "..":
+			return nil, fmt.Errorf("%w: it has a dot segment", errPath)
+		case strings.ContainsAny(decoded, "/\\\x00") || strings.Contains(segment, "%25"):
+			return nil, fmt.Errorf("%w: it has an encoded separator", errPath)
+		}
+		segments[i] = decoded
+	}
+	return segments, nil
+}
+
+func repositoryPath(e endpoint, name []string) (path, error) {
+	repository := strings.Join(name, "/")
+	if !validRepository(repository) {
+		return path{}, fmt.Errorf("%w: %q", errRepository, repository)
+	}
+	return path{endpoint: e, repository: repository}, nil
+}
+
+func digestPath(e endpoint, name []string, reference string) (path, error) {
+	p, err := repositoryPath(e, name)
+	if err != nil {
+		return path{}, err
+	}
+	p.digest = digest.Digest(reference)
+	if err := p.digest.Validate(); err != nil {
+		return path{}, fmt.Errorf("%w: %q: %w", errDigest, reference, err)
+	}
+	return p, nil
+}
+
+func manifestPath(name []string, reference string) (path, error) {
+	if strings.Contains(reference, ":") {
+		return digestPath(endpointManifests, name, reference)
+	}
+	p, err := repositoryPath(endpointManifests, name)
+	if err != nil {
+		return path{}, err
+	}
+	if !validTag(reference) {
+		return path{}, fmt.Errorf("%w: %q", errTag, reference)
+	}
+	p.tag = reference
+	return p, nil
+}
+
+// validTag matches [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}.
+func validTag(tag string) bool {
+	if tag == "" || len(tag) > maxTag || tag[0] == '.' || tag[0] == '-' {
+		return false
+	}
+	for i := range len(tag) {
+		c := tag[i]
+		if !isLowerAlnum(c) && (c < 'A' || c > 'Z') && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// validRepository matches the specification's grammar: components of lower
+// case letters and digits, separated within by one period, one or two
+// underscores, or hyphens, and joined by slashes.
+func validRepository(name string) bool {
+	if len(name) > maxRepository {
+		return false
+	}
+	for component := range strings.SplitSeq(name, "/") {
+		if !validComponent(component) {
+			return false
+		}
+	}
+	return true
+}
+
+func validComponent(component string) bool {
+	n := len(component)
+	if n == 0 || !isLowerAlnum(component[0]) || !isLowerAlnum(component[n-1]) {
+		return false
+	}
+	for i := 0; i < n; {
+		if isLowerAlnum(component[i]) {
+			i++
+			continue
+		}
+		start := i
+		for i < n && !isLowerAlnum(component[i]) {
+			i++
+		}
+		if !validSeparator(component[start:i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func validSeparator(s string) bool {
+	return s == "." || s == "_" || s == "__" || strings.Trim(s, "-") == ""
+}
+
+func isLowerAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
+}

@@ -1,0 +1,168 @@
+package proxy
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+const (
+	someDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	longDigest = "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce" +
+		"47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"
+)
+
+func TestPathsOfTheSpecification(t *testing.T) {
+	for _, c := range []struct {
+		raw        string
+		endpoint   endpoint
+		repository string
+		reference  string
+	}{
+		{"/v2/", endpointBase, "", ""},
+		{"/v2", endpointBase, "", ""},
+		{"/v2/_catalog", endpointCatalog, "", ""},
+		{"/v2/a/manifests/latest", endpointManifests, "a", "latest"},
+		{"/v2/a/manifests/" + someDigest, endpointManifests, "a", someDigest},
+		{"/v2/a/manifests/" + longDigest, endpointManifests, "a", longDigest},
+		{"/v2/a/manifests/" + strings.Replace(someDigest, ":", "%3A", 1), endpointManifests, "a", someDigest},
+		{"/v2/a/b-c/d.e/f__g/tags/list", endpointTags, "a/b-c/d.e/f__g", ""},
+		{"/v2/a---b/tags/list", endpointTags, "a---b", ""},
+		{"/v2/a/blobs/" + someDigest, endpointBlobs, "a", someDigest},
+		{"/v2/a/blobs/uploads/", endpointUploads, "a", ""},
+		{"/v2/a/blobs/uploads", endpointUploads, "a", ""},
+		{"/v2/a/blobs/uploads/0123-xyz", endpointUploads, "a", ""},
+		{"/v2/a/referrers/" + someDigest, endpointReferrers, "a", someDigest},
+
+		// Repositories named like endpoints.
+		{"/v2/a/blobs/uploads/manifests/latest", endpointManifests, "a/blobs/uploads", "latest"},
+		{"/v2/manifests/manifests/manifests", endpointManifests, "manifests", "manifests"},
+		{"/v2/a/manifests/blobs/uploads/x", endpointUploads, "a/manifests", ""},
+		{"/v2/a/referrers/blobs/" + someDigest, endpointBlobs, "a/referrers", someDigest},
+		{"/v2/a/manifests/referrers/" + someDigest, endpointReferrers, "a/manifests", someDigest},
+		{"/v2/tags/list/tags/list", endpointTags, "tags/list", ""},
+		{"/v2/blobs/uploads/blobs/uploads/", endpointUploads, "blobs/uploads", ""},
+
+		// What registries have beside the specification.
+		{"/", endpointOther, "", ""},
+		{"/token", endpointOther, "", ""},
+		{"/service/token", endpointOther, "", ""},
+		{"/v2/token", endpointOther, "", ""},
+		{"/v2/a/blobs/upload/0123/part", endpointOther, "", ""},
+		{"/artifacts-uploads/namespaces/x/uploads/y", endpointOther, "", ""},
+	} {
+		t.Run(c.raw, func(t *testing.T) {
+			got, err := parsePath(mustURL(t, c.raw))
+			if err != nil {
+				t.Fatal(err)
+			}
+			reference := got.reference()
+			if got.endpoint != c.endpoint || got.repository != c.repository || reference != c.reference {
+				t.Errorf("got %s %q %q, want %s %q %q", got.endpoint, got.repository, reference, c.endpoint, c.repository, c.reference)
+			}
+		})
+	}
+}
+
+func TestRefusedPaths(t *testing.T) {
+	for _, c := range []struct {
+		raw  string
+		want error
+	}{
+		{"/v2/A/manifests/latest", errRepository},
+		{"/v2/a_/manifests/latest", errRepository},
+		{"/v2/a___b/manifests/latest", errRepository},
+		{"/v2/a..b/manifests/latest", errRepository},
+		{"/v2/a.-b/tags/list", errRepository},
+		{"/v2/ä/tags/list", errRepository},
+		{"/v2/" + strings.Repeat("a", 256) + "/tags/list", errRepository},
+		{"/v2/a/manifests/.hidden", errTag},
+		{"/v2/a/manifests/" + strings.Repeat("t", 129), errTag},
+		{"/v2/a/manifests/", errTag},
+		{"/v2/a/manifests/sha256:baddigeststring", errDigest},
+		{"/v2/a/manifests/" + strings.ToUpper(someDigest[7:]) + ":", errDigest},
+		{"/v2/a/manifests/sha256:" + strings.ToUpper(someDigest[7:]), errDigest},
+		{"/v2/a/referrers/latest", errDigest},
+		{"/v2/a/referrers/", errDigest},
+		{"/v2/a/referrers/" + someDigest + "0", errDigest},
+		{"/v2/a/referrers/md5:d41d8cd98f00b204e9800998ecf8427e", errDigest},
+		{"/v2/a/blobs/x", errDigest},
+		{"/v2//a/manifests/latest", errPath},
+		{"/v2/a/../b/manifests/latest", errPath},
+		{"/v2/a/%2e%2e/b/manifests/latest", errPath},
+		{"/v2/a%2Fb/manifests/latest", errPath},
+		{"/v2/a/manifests/x%00", errPath},
+		{"/v2/a%252Fb/manifests/latest", errPath},
+		{`/v2/a/manifests/x%5Cy`, errPath},
+	} {
+		t.Run(c.raw, func(t *testing.T) {
+			if got, err := parsePath(mustURL(t, c.raw)); !errors.Is(err, c.want) {
+				t.Errorf("got %+v, %v, want error %v", got, err, c.want)
+			}
+		})
+	}
+}
+
+func mustURL(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.ParseRequestURI(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// FuzzParsePath checks that what is accepted is valid and stands in the path
+// as it is: nothing is normalized on the way.
+func FuzzParsePath(f *testing.F) {
+	for _, seed := range []string{
+		"/v2/", "/v2/_catalog", "/v2/a/b/manifests/latest", "/v2/a/manifests/" + someDigest,
+		"/v2/a/referrers/" + someDigest, "/v2/a/blobs/uploads/x", "/v2/a/%2e%2e/b/tags/list", "//", "/v2/%", "*",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		u, err := url.ParseRequestURI(raw)
+		if err != nil {
+			t.Skip()
+		}
+		got, err := parsePath(u)
+		if err != nil {
+			return
+		}
+		if got.repository != "" && (!validRepository(got.repository) || !strings.Contains(u.Path, "/"+got.repository+"/")) {
+			t.Errorf("%q: repository %q", raw, got.repository)
+		}
+		if got.tag != "" && (!validTag(got.tag) || !strings.HasSuffix(u.Path, "/"+got.tag)) {
+			t.Errorf("%q: tag %q", raw, got.tag)
+		}
+		if got.digest != "" && (got.digest.Validate() != nil || !strings.HasSuffix(u.Path, "/"+got.digest.String())) {
+			t.Errorf("%q: digest %q", raw, got.digest)
+		}
+		for segment := range strings.SplitSeq(u.Path, "/") {
+			if segment == ".." || segment == "." {
+				t.Errorf("%q: dot segment accepted", raw)
+			}
+		}
+	})
+}
+
+func FuzzCursor(f *testing.F) {
+	f.Add(formatCursor(someDigest))
+	f.Add(formatCursor(longDigest))
+	f.Add("MSBzaGEyNTY6")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		last, err := parseCursor(cursor)
+		if err != nil {
+			return
+		}
+		if err := last.Validate(); err != nil {
+			t.Errorf("%q gave %q: %v", cursor, last, err)
+		}
+		if again, err := parseCursor(formatCursor(last)); err != nil || again != last {
+			t.Errorf("%q gave %q, which does not come back: %q, %v", cursor, last, again, err)
+		}
+	})
+}

@@ -1,0 +1,79 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/upstream"
+)
+
+// Options are what a proxy is made of. All are required but Metrics and Now.
+type Options struct {
+	Config   config.Config
+	Store    index.Store
+	Upstream *upstream.Registry
+	Log      *zap.Logger
+	// Metrics is where the proxy registers its own; nil for nowhere.
+	Metrics *prometheus.Registry
+	// Now tells the time; nil for the system's clock.
+	Now func() time.Time
+}
+
+// Proxy serves registry clients. It is an [http.Handler] and holds no
+// goroutines of its own.
+type Proxy struct {
+	config   config.Config
+	store    index.Store
+	upstream *upstream.Registry
+	log      *zap.Logger
+	now      func() time.Time
+
+	handler     http.Handler
+	buffers     bufferPool
+	metrics     *metrics
+	permissions *permissions
+	tagChecks   *tagChecks
+	native      nativeSupport
+	// underway holds the intents of requests that this process is serving:
+	// nobody has been told of their outcome yet.
+	underway sync.Map
+}
+
+// New returns a proxy. It fails where an option is missing.
+func New(o Options) (*Proxy, error) {
+	if o.Store == nil || o.Upstream == nil || o.Log == nil {
+		return nil, errors.New("proxy: Store, Upstream and Log are required")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	var key [32]byte
+	if _, err := rand.Read(key[:]); err != nil {
+		return nil, err
+	}
+	p := &Proxy{
+		config:      o.Config,
+		store:       o.Store,
+		upstream:    o.Upstream,
+		log:         o.Log,
+		now:         o.Now,
+		metrics:     newMetrics(o.Metrics),
+		permissions: newPermissions(key, o.Config.Permissions),
+		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
+	}
+	p.handler = p.routes()
+	return p, nil
+}
+
+// ServeHTTP serves one request.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.handler.ServeHTTP(w, r)
+}

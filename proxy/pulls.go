@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/index"
+)
+
+// getManifest passes a pull through (end-3) and records the manifest where
+// the index doesn't know it: it was pushed past this proxy.
+func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path) {
+	mark, err := p.store.Mark(r.Context())
+	if err != nil {
+		note(r, zap.NamedError("index", err))
+		p.passthrough(w, r, target)
+		return
+	}
+	resp, err := p.forward(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	name := stated(resp, target)
+	if !p.unknownManifest(r, resp, target, name) {
+		p.relay(w, r, resp)
+		return
+	}
+	seen := &capture{ReadCloser: resp.Body, room: int(p.config.Limits.ManifestSize)}
+	resp.Body = seen
+	p.relay(w, r, resp)
+	if seen.whole {
+		p.learn(r, mark, target.repository, name, resp, seen.buffer.Bytes())
+	}
+}
+
+// stated returns the digest under which the manifest of a response is known.
+func stated(resp *http.Response, target path) digest.Digest {
+	if target.digest != "" {
+		return target.digest
+	}
+	d, err := digest.Parse(resp.Header.Get("Docker-Content-Digest"))
+	if err != nil {
+		return ""
+	}
+	return d
+}
+
+// unknownManifest tells whether a response holds a manifest that the index
+// has no record of.
+func (p *Proxy) unknownManifest(r *http.Request, resp *http.Response, target path, name digest.Digest) bool {
+	if resp.StatusCode != http.StatusOK || name == "" || resp.Header.Get("Content-Encoding") != "" ||
+		resp.ContentLength > int64(p.config.Limits.ManifestSize) {
+		return false
+	}
+	_, err := p.store.Get(r.Context(), target.repository, name)
+	return errors.Is(err, index.ErrNotFound)
+}
+
+// learn records a manifest that a client was seen to pull.
+func (p *Proxy) learn(r *http.Request, mark index.Mark, repository string, name digest.Digest, resp *http.Response, body []byte) {
+	manifest, err := index.ParseManifest(resp.Header.Get("Content-Type"), name.Algorithm(), body)
+	if err != nil || manifest.Digest != name {
+		note(r, zap.NamedError("notIndexed", err))
+		return
+	}
+	p.observe1(r, mark, index.Record{Repository: repository, Manifest: manifest, Seen: p.now()})
+}
+
+// capture keeps a copy of a body that is read through it, while there is room.
+type capture struct {
+	io.ReadCloser
+	buffer bytes.Buffer
+	room   int
+	// whole is set when the body was read to its end and is in buffer.
+	whole bool
+}
+
+func (c *capture) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	if c.room -= n; c.room >= 0 {
+		c.buffer.Write(b[:n])
+		c.whole = errors.Is(err, io.EOF)
+	} else {
+		c.buffer.Reset()
+	}
+	return n, err
+}

@@ -1,0 +1,82 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// routes is the whole URL grammar. What backref has no story for passes
+// through: end-1 to end-14 of the distribution specification, the catalog,
+// and whatever else the registry knows.
+//
+//	GET, HEAD     /v2/<name>/referrers/<digest>      answered from the index
+//	PUT           /v2/<name>/manifests/<reference>   passed through and indexed
+//	DELETE        /v2/<name>/manifests/<reference>   passed through and indexed
+//	GET           /v2/<name>/manifests/<reference>   passed through, indexed when new
+//	HEAD          /v2/<name>/manifests/<reference>   passed through
+//	any           /v2/<name>/blobs/<digest>          passed through
+//	any           /v2/<name>/blobs/uploads/…         passed through
+//	GET           /v2/<name>/tags/list               passed through, paged when the registry doesn't
+//	any           /v2/, /v2/_catalog, other          passed through
+func (p *Proxy) routes() http.Handler {
+	router := chi.NewRouter()
+	router.Use(p.identify, p.observe, p.recovery)
+	router.HandleFunc("/*", p.dispatch)
+	router.NotFound(p.dispatch)
+	return router
+}
+
+func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
+	target, err := requestPath(r)
+	if err != nil {
+		p.fail(w, r, pathError(err))
+		return
+	}
+	p.handlerFor(target.endpoint, r.Method)(w, r, target)
+}
+
+// endpointHandler serves a request whose path has been read.
+type endpointHandler func(w http.ResponseWriter, r *http.Request, target path)
+
+func (p *Proxy) handlerFor(e endpoint, method string) endpointHandler {
+	switch {
+	case e == endpointReferrers && (method == http.MethodGet || method == http.MethodHead):
+		return p.listReferrers
+	case e == endpointReferrers:
+		return p.refuseMethod
+	case e == endpointManifests && method == http.MethodPut:
+		return p.putManifest
+	case e == endpointManifests && method == http.MethodDelete:
+		return p.deleteManifest
+	case e == endpointManifests && method == http.MethodGet:
+		return p.getManifest
+	case e == endpointTags:
+		return p.listTags
+	default:
+		return p.passthrough
+	}
+}
+
+func (p *Proxy) refuseMethod(w http.ResponseWriter, r *http.Request, _ path) {
+	p.fail(w, r, &apiError{
+		status: http.StatusMethodNotAllowed, code: codeUnsupported,
+		message: "a referrers listing can only be read: use GET",
+		header:  http.Header{"Allow": {"GET, HEAD"}},
+	})
+}
+
+// pathError says to the client what is wrong with the path.
+func pathError(err error) *apiError {
+	code := codeUnsupported
+	switch {
+	case errors.Is(err, errRepository):
+		code = codeNameInvalid
+	case errors.Is(err, errDigest):
+		code = codeDigestInvalid
+	case errors.Is(err, errTag):
+		code = codeTagInvalid
+	}
+	return badRequest(code, err.Error())
+}

@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backref/backref/index"
+)
+
+// finding is what the upstream said of an open intent.
+type finding struct {
+	intent  index.Intent
+	finding index.Finding
+}
+
+// askForIntents asks the upstream, as the client, what became of the pushes
+// and deletes of the subject's referrers whose outcome is open. The findings
+// are to be applied only if the client turns out to be permitted.
+func (p *Proxy) askForIntents(ctx context.Context, client *reader, open []index.Intent) ([]finding, error) {
+	mark, err := p.store.Mark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mutex sync.Mutex
+	var findings []finding
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(p.config.Limits.UpstreamQueries)
+	for _, intent := range open {
+		asked := p.now()
+		if intent.Kind == index.IntentImport || intent.Recorded && !intent.Contended && asked.Before(intent.Deadline) {
+			continue
+		}
+		group.Go(func() error {
+			asked := p.now()
+			present, err := p.upstream.Has(ctx, client.as, client.repository, intent.Record.Digest)
+			if err != nil {
+				return err
+			}
+			mutex.Lock()
+			defer mutex.Unlock()
+			findings = append(findings, finding{intent, index.Finding{Mark: mark, At: asked, Present: present}})
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, f := range findings {
+		if f.finding.Present {
+			p.permit(client)
+		}
+	}
+	return findings, nil
+}
+
+// settle applies findings. Only one from a permitted client may be: to others
+// the upstream may have hidden what it has.
+func (p *Proxy) settle(ctx context.Context, findings []finding) error {
+	for _, f := range findings {
+		if err := p.store.Settle(ctx, f.intent.ID, f.finding); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openIntents returns the intents that may change the listing of a subject,
+// without those that this process is serving: their clients have no answer
+// yet, so the listing is right with and without them.
+func (p *Proxy) openIntents(ctx context.Context, repository string, subject digest.Digest) ([]index.Intent, error) {
+	open, err := p.store.Unsettled(ctx, repository, subject)
+	if err != nil {
+		return nil, err
+	}
+	left := open[:0]
+	for _, intent := range open {
+		if _, underway := p.underway.Load(intent.ID); !underway {
+			left = append(left, intent)
+		}
+	}
+	return left, nil
+}
