@@ -1,0 +1,244 @@
+package config_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backref/backref/config"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// minimal is the flag without which nothing is valid.
+func minimal() map[string]string {
+	return map[string]string{"upstream.url": "http://localhost:5000"}
+}
+
+func writeFile(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "backref.yaml")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
+	file := writeFile(t, "server: {listen: ':1'}\nindex: {path: file.db}\nlimits:\n  manifestSize: 1MiB\n")
+	flags := minimal()
+	flags["server.listen"] = ":3"
+	cfg, err := config.Load(config.Sources{
+		File:    file,
+		Environ: []string{"BACKREF_SERVER_LISTEN=:2", "BACKREF_INDEX_PATH=env.db", "HOME=/root"},
+		Flags:   flags,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Server.Listen != ":3" || cfg.Index.Path != "env.db" || cfg.Limits.ManifestSize != 1<<20 {
+		t.Errorf("got %q %q %s", cfg.Server.Listen, cfg.Index.Path, cfg.Limits.ManifestSize)
+	}
+	if cfg.Permissions.CacheTTL != 10*time.Second {
+		t.Errorf("a key that nobody set is %s", cfg.Permissions.CacheTTL)
+	}
+}
+
+func TestEveryTypeIsRead(t *testing.T) {
+	cfg, err := config.Load(config.Sources{File: writeFile(t, `
+upstream:
+  url: https://registry.example.com/base
+  timeouts: {connect: 2s}
+server:
+  trustedProxies: [10.0.0.0/8, 192.0.2.1, "2001:db8::1"]
+limits: {tagEntries: 7, responseSize: 2MB}
+referrers: {recheckTag: 0s}
+log: {level: debug}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Upstream.URL.String() != "https://registry.example.com/base" || cfg.Upstream.Timeouts.Connect != 2*time.Second ||
+		cfg.Limits.TagEntries != 7 || cfg.Limits.ResponseSize != 2_000_000 || cfg.Referrers.RecheckTag != 0 || cfg.Log.Level != "debug" {
+		t.Errorf("got %+v", cfg)
+	}
+	var proxies []string
+	for _, prefix := range cfg.Server.TrustedProxies {
+		proxies = append(proxies, prefix.String())
+	}
+	if got := strings.Join(proxies, " "); got != "10.0.0.0/8 192.0.2.1/32 2001:db8::1/128" {
+		t.Errorf("trusted proxies %s", got)
+	}
+}
+
+func TestMistakesAreNamed(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		file    string
+		environ []string
+		flags   map[string]string
+		want    []string
+	}{
+		{"no upstream", "", nil, map[string]string{},
+			[]string{"upstream.url: is required; set it in the file, by BACKREF_UPSTREAM_URL, or by --upstream"}},
+		{"unknown key", "upstream:\n  timeouts:\n    conect: 1s\n", nil, minimal(),
+			[]string{"FILE:3: upstream.timeouts.conect: unknown key (did you mean upstream.timeouts.connect?)"}},
+		{"unknown section", "upstrem: {}\n", nil, minimal(), []string{"FILE:1: upstrem: unknown key"}},
+		{"several at once", "log: {level: loud}\nlimits: {manifestSize: 4 apples}\n", nil, minimal(), []string{
+			`FILE:1: log.level: "loud" is none of debug, info, warn, error`,
+			`FILE:2: limits.manifestSize: "4 apples" is not a size such as 4MiB`}},
+		{"given twice", "log: {level: info}\nlog: {level: warn}\n", nil, minimal(), []string{"FILE:2: log: given twice"}},
+		{"no value", "index:\n  path:\n", nil, minimal(), []string{"FILE:2: index.path: has no value; leave the key out for its default"}},
+		{"section as value", "index: x\n", nil, minimal(), []string{"FILE:1: index: need keys and values"}},
+		{"value as section", "index: {path: {a: b}}\n", nil, minimal(), []string{"FILE:1: index.path: need a plain value"}},
+		{"alias", "index: &a {path: x}\nlog: *a\n", nil, minimal(), []string{"FILE:2: log: need keys and values"}},
+		{"two documents", "index: {path: x}\n---\nindex: {path: y}\n", nil, minimal(), []string{"FILE: holds more than one YAML document"}},
+		{"environment", "", []string{"BACKREF_LIMITS_TAG_ENTRIES=many", "BACKREF_LIMIT=1"}, minimal(), []string{
+			"BACKREF_LIMIT: unknown environment variable",
+			`BACKREF_LIMITS_TAG_ENTRIES: limits.tagEntries: "many" is not a whole number`}},
+		{"flag", "", nil, map[string]string{"upstream.url": "http://x", "a.b": "c"}, []string{"flag: a.b: unknown key"}},
+		{"password in URL", "", nil, map[string]string{"upstream.url": "http://user:secret@x"},
+			[]string{"flag: upstream.url: must not hold a user name or password"}},
+		{"no URL", "", nil, map[string]string{"upstream.url": "localhost:5000"},
+			[]string{`flag: upstream.url: "localhost:5000" is not a URL that begins with http:// or https:// and a host`}},
+		{"prefix", "server: {trustedProxies: [10.0.0.0/33]}\n", nil, minimal(),
+			[]string{`FILE:1: server.trustedProxies: "10.0.0.0/33" is neither a CIDR prefix nor an address`}},
+		{"amounts", "limits: {tagEntries: 0, upstreamQueries: -1}\nupstream: {timeouts: {query: 5ns}}\n", nil, minimal(), []string{
+			"upstream.timeouts.query: 5ns is shorter than a millisecond",
+			"limits.tagEntries: must be above 0", "limits.upstreamQueries: must not be negative"}},
+		{"addresses", "server: {listen: '8080'}\nadmin: {listen: ':http'}\n", nil, minimal(), []string{
+			`server.listen: "8080" is not an address such as 127.0.0.1:8080 or :8080`,
+			`admin.listen: ":http" has no port from 0 to 65535`}},
+		{"half of TLS", "server: {tls: {certFile: x}}\n", nil, minimal(),
+			[]string{"server.tls: needs both certFile and keyFile, or neither"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sources := config.Sources{Environ: c.environ, Flags: c.flags}
+			if c.file != "" {
+				sources.File = writeFile(t, c.file)
+			}
+			_, err := config.Load(sources)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			want := strings.ReplaceAll(strings.Join(c.want, "\n"), "FILE", sources.File)
+			if err.Error() != want {
+				t.Errorf("got\n%s\nwant\n%s", err, want)
+			}
+			if strings.Contains(err.Error(), "secret") {
+				t.Error("the error shows a password")
+			}
+		})
+	}
+}
+
+func TestVariablesOfKubernetesAreNotOurs(t *testing.T) {
+	_, err := config.Load(config.Sources{Flags: minimal(), Environ: []string{
+		"BACKREF_SERVICE_HOST=10.0.0.1", "BACKREF_SERVICE_PORT=80", "BACKREF_SERVICE_PORT_HTTP=80", "BACKREF_PORT=tcp://10.0.0.1:80",
+		"BACKREF_PORT_80_TCP=tcp://10.0.0.1:80", "BACKREF_PORT_80_TCP_ADDR=10.0.0.1", "BACKREF_ADMIN_PORT_5001_TCP_PROTO=tcp",
+	}})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsPrintedCanBeRead(t *testing.T) {
+	flags := minimal()
+	flags["server.trustedProxies"] = "10.0.0.0/8, ::1"
+	flags["limits.manifestSize"] = "1000"
+	cfg, err := config.Load(config.Sources{Flags: flags})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first, second bytes.Buffer
+	if err := cfg.WriteYAML(&first); err != nil {
+		t.Fatal(err)
+	}
+	again, err := config.Load(config.Sources{File: writeFile(t, first.String())})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, first.String())
+	}
+	if err := again.WriteYAML(&second); err != nil {
+		t.Fatal(err)
+	}
+	if first.String() != second.String() {
+		t.Errorf("got\n%s\nwant\n%s", second.String(), first.String())
+	}
+}
+
+func TestSchema(t *testing.T) {
+	schema, err := config.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/schema.json", schema)
+}
+
+// golden compares with a file; -update rewrites it.
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not up to date; run the test with -update and read what changed:\n%s", path, got)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]config.Size{
+		"0": 0, "1": 1, "12B": 12, "4MiB": 4 << 20, "4 MiB": 4 << 20, "3KB": 3000, "1GiB": 1 << 30, "8GB": 8e9,
+	} {
+		var got config.Size
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%q: got %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "B", "-1", "+1", "1.5MiB", "1mib", "9999999999GiB", "0x10", "1 2", "９"} {
+		var got config.Size
+		if err := got.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was taken for %d", text, got)
+		}
+	}
+}
+
+func FuzzSize(f *testing.F) {
+	for _, seed := range []string{"0", "4MiB", "1000KB", "9223372036854775807", "1 GiB", "-1B"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var size, again config.Size
+		if size.UnmarshalText([]byte(text)) != nil {
+			return
+		}
+		if err := again.UnmarshalText([]byte(size.String())); err != nil || again != size || size < 0 {
+			t.Errorf("%q is %d, printed %q, read %d, %v", text, size, size, again, err)
+		}
+	})
+}
+
+func FuzzFile(f *testing.F) {
+	f.Add("upstream: {url: http://x}\n")
+	f.Add("server:\n  trustedProxies: [10.0.0.0/8]\n")
+	f.Add("a: &a [*a]\n")
+	f.Add("? {x: y}\n: z\n")
+	f.Fuzz(func(t *testing.T, content string) {
+		cfg, err := config.Load(config.Sources{File: writeFile(t, content)})
+		if err != nil {
+			return
+		}
+		if cfg.Upstream.URL == nil {
+			t.Error("valid without an upstream")
+		}
+	})
+}

@@ -1,0 +1,191 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// envPrefix begins the name of every environment variable of ours.
+const envPrefix = "BACKREF_"
+
+// field is one key that can be set.
+type field struct {
+	// path is the key as the file has it, its parts joined by dots.
+	path string
+	doc  string
+	enum []string
+	// required fields have no default.
+	required bool
+	// secret fields are never printed.
+	secret bool
+	// value is settable.
+	value reflect.Value
+}
+
+// section is a group of keys.
+type section struct {
+	path, doc string
+}
+
+// walk visits the keys and sections of cfg in their order. enter may be nil.
+func walk(cfg *Config, enter func(section), leaf func(field)) {
+	walkStruct(reflect.ValueOf(cfg).Elem(), "", enter, leaf)
+}
+
+func walkStruct(v reflect.Value, prefix string, enter func(section), leaf func(field)) {
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		path := prefix + tag.Get("key")
+		if isSection(v.Field(i)) {
+			if enter != nil {
+				enter(section{path, tag.Get("doc")})
+			}
+			walkStruct(v.Field(i), path+".", enter, leaf)
+			continue
+		}
+		f := field{
+			path: path, doc: tag.Get("doc"), value: v.Field(i),
+			required: tag.Get("required") == "true", secret: tag.Get("secret") == "true",
+		}
+		if enum := tag.Get("enum"); enum != "" {
+			f.enum = strings.Split(enum, ",")
+		}
+		leaf(f)
+	}
+}
+
+func isSection(v reflect.Value) bool {
+	return v.Kind() == reflect.Struct
+}
+
+// fieldsOf returns the keys of cfg by their paths.
+func fieldsOf(cfg *Config) map[string]field {
+	fields := map[string]field{}
+	walk(cfg, nil, func(f field) { fields[f.path] = f })
+	return fields
+}
+
+// env returns the name of the environment variable of a key:
+// upstream.timeouts.responseHeader is BACKREF_UPSTREAM_TIMEOUTS_RESPONSE_HEADER.
+func (f field) env() string {
+	var name strings.Builder
+	name.WriteString(envPrefix)
+	previous := '.'
+	for _, c := range f.path {
+		switch {
+		case c == '.':
+			c = '_'
+		case unicode.IsUpper(c) && unicode.IsLower(previous):
+			name.WriteByte('_')
+		}
+		name.WriteRune(unicode.ToUpper(c))
+		previous = c
+	}
+	return name.String()
+}
+
+// isList tells whether the key holds several values.
+func (f field) isList() bool {
+	return f.value.Kind() == reflect.Slice
+}
+
+// set parses text. Where it can't, the value stays and the error gives the
+// reason, without text if that might be a secret.
+func (f field) set(text string) error {
+	if len(f.enum) > 0 && !slices.Contains(f.enum, text) {
+		return fmt.Errorf("%q is none of %s", text, strings.Join(f.enum, ", "))
+	}
+	switch target := f.value.Addr().Interface().(type) {
+	case *string:
+		*target = text
+		return nil
+	case *int:
+		return assign(target, text, strconv.Atoi, "a whole number")
+	case *bool:
+		return assign(target, text, strconv.ParseBool, "true or false")
+	case *time.Duration:
+		return assign(target, text, time.ParseDuration, "a duration such as 30s or 5m")
+	case *Size:
+		return target.UnmarshalText([]byte(text))
+	case **url.URL:
+		return setURL(target, text)
+	case *[]netip.Prefix:
+		return setPrefixes(target, text)
+	default:
+		return fmt.Errorf("no way to set a %s", f.value.Type())
+	}
+}
+
+func assign[T any](target *T, text string, parse func(string) (T, error), want string) error {
+	value, err := parse(text)
+	if err != nil {
+		return fmt.Errorf("%q is not %s", text, want)
+	}
+	*target = value
+	return nil
+}
+
+func setURL(target **url.URL, text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		// The error of Parse holds the text, which may hold a password.
+		return errors.New("not a URL")
+	case u.User != nil:
+		return errors.New("must not hold a user name or password")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return fmt.Errorf("%q is not a URL that begins with http:// or https:// and a host", text)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return errors.New("must not have a query or fragment")
+	}
+	*target = u
+	return nil
+}
+
+// setPrefixes reads a list separated by commas. A bare address stands for
+// itself alone.
+func setPrefixes(target *[]netip.Prefix, text string) error {
+	var prefixes []netip.Prefix
+	for item := range strings.SplitSeq(text, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(item)
+		if address, addressErr := netip.ParseAddr(item); addressErr == nil {
+			prefix, err = netip.PrefixFrom(address, address.BitLen()), nil
+		}
+		if err != nil {
+			return fmt.Errorf("%q is neither a CIDR prefix nor an address", item)
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	*target = prefixes
+	return nil
+}
+
+// text returns the value as set would read it, and its items for a list.
+func (f field) text() (whole string, items []string) {
+	switch value := f.value.Interface().(type) {
+	case *url.URL:
+		if value == nil {
+			return "", nil
+		}
+		return value.String(), nil
+	case []netip.Prefix:
+		for _, prefix := range value {
+			items = append(items, prefix.String())
+		}
+		return strings.Join(items, ","), items
+	default:
+		return fmt.Sprint(value), nil
+	}
+}

@@ -1,0 +1,77 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Schema returns the JSON schema (draft 2020-12) of the configuration file,
+// indented.
+func Schema() ([]byte, error) {
+	root := object("Configuration of backref")
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	sections := map[string]map[string]any{"": root}
+	cfg := Default()
+	walk(&cfg, func(s section) {
+		sections[s.path] = object(s.doc)
+		parent, key := cut(s.path)
+		properties(sections[parent])[key] = sections[s.path]
+	}, func(f field) {
+		parent, key := cut(f.path)
+		properties(sections[parent])[key] = f.schema()
+	})
+	schema, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write schema: %w", err)
+	}
+	return append(schema, '\n'), nil
+}
+
+func object(doc string) map[string]any {
+	return map[string]any{
+		"type": "object", "description": doc, "additionalProperties": false, "properties": map[string]any{},
+	}
+}
+
+func properties(object map[string]any) map[string]any {
+	p, _ := object["properties"].(map[string]any)
+	return p
+}
+
+// cut splits a path into its section and its last part.
+func cut(path string) (parent, key string) {
+	dot := strings.LastIndexByte(path, '.')
+	return path[:max(dot, 0)], path[dot+1:]
+}
+
+// schema describes one key.
+func (f field) schema() map[string]any {
+	s := map[string]any{"description": f.doc + " Environment variable " + f.env() + "."}
+	whole, items := f.text()
+	switch value := f.value.Interface().(type) {
+	case int:
+		s["type"], s["default"] = "integer", value
+	case bool:
+		s["type"], s["default"] = "boolean", value
+	case Size:
+		s["type"], s["default"] = []string{"string", "integer"}, whole
+		s["pattern"] = `^[0-9]+ *(B|KiB|MiB|GiB|KB|MB|GB)?$`
+	case time.Duration:
+		s["type"], s["default"] = "string", whole
+		s["pattern"] = `^(0|([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+)$`
+	case *url.URL:
+		s["type"], s["format"] = "string", "uri"
+	case string:
+		s["type"], s["default"] = "string", value
+	default:
+		s["type"], s["items"] = "array", map[string]any{"type": "string"}
+		s["default"] = append([]string{}, items...)
+	}
+	if len(f.enum) > 0 {
+		s["enum"] = f.enum
+	}
+	return s
+}
