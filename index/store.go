@@ -41,8 +41,13 @@ var (
 // Errors are those of the medium, of ctx, [ErrInvalid], [ErrDamaged],
 // [ErrClosed], or the ones named at each method.
 //
-// A listing is right when [Store.Unsettled] is asked first, what it returns is
-// settled where the upstream can tell, and [Store.Referrers] is asked then.
+// A listing is right when [Store.Unsettled] is asked first, all that it returns
+// is asked of the upstream and settled, again from the start where a finding
+// was stale, and [Store.Referrers] is asked then: it shows what the upstream
+// holds of the pushes made through the store, unless that changed meanwhile.
+//
+// A store may end a delete by itself when its deadline is past, nothing that it
+// would remove is recorded, and no push of it is open.
 type Store interface {
 	// Get returns a record, or [ErrNotFound].
 	Get(ctx context.Context, repository string, manifest digest.Digest) (Record, error)
@@ -73,9 +78,9 @@ type Store interface {
 	// a push is recorded, a delete removes the record, and the intent ends. Of
 	// an import it says that the tag's entries are recorded too.
 	//
-	// A contended one stays open instead, with the given time as its deadline,
-	// until a finding settles it; a contended push is recorded meanwhile, a
-	// contended delete removes nothing. An intent that has ended already is
+	// A contended one changes nothing instead and stays open, with the given
+	// time as its deadline, until a finding settles it: which of the two came
+	// last, only the upstream can tell. An intent that has ended already is
 	// left alone.
 	Confirm(ctx context.Context, id IntentID, at time.Time) error
 
@@ -99,8 +104,8 @@ type Store interface {
 	Settle(ctx context.Context, id IntentID, finding Finding) error
 
 	// Unsettled returns the open intents that may change the listing of a
-	// subject, oldest first: pushes with that subject, deletes of a record
-	// that has it, and imports of its referrers tag.
+	// subject, oldest first: pushes with that subject, deletes of what is
+	// recorded or being pushed with it, and imports of its referrers tag.
 	Unsettled(ctx context.Context, repository string, subject digest.Digest) ([]Intent, error)
 
 	// Close ends the store after the calls under way. Later calls, of Close

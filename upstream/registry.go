@@ -36,8 +36,8 @@ func New(cfg config.Upstream) (*Registry, error) {
 		base:    &base,
 		queries: cfg.Timeouts.Query,
 		transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: cfg.Timeouts.Connect}).DialContext,
-			TLSHandshakeTimeout: cfg.Timeouts.Connect,
+			DialContext:           (&net.Dialer{Timeout: cfg.Timeouts.Connect}).DialContext,
+			TLSHandshakeTimeout:   cfg.Timeouts.Connect,
 			ExpectContinueTimeout: continueTimeout,
 			ResponseHeaderTimeout: cfg.Timeouts.ResponseHeader,
 			IdleConnTimeout:       cfg.Timeouts.Idle,

@@ -115,35 +115,33 @@ func (w *writing) confirm(intent index.Intent, at time.Time) error {
 		if err := w.markGone(key); err != nil {
 			return err
 		}
-		if intent.Contended {
-			return w.keepUntil(intent, at)
-		}
-		if _, err := w.removeRecord(key, intent.Record.Repository, intent.Record.Digest); err != nil {
-			return err
-		}
-		return w.end(intent)
 	}
-	if err := w.putRecord(key, intent.Record); err != nil {
+	switch {
+	case intent.Contended:
+		// The request is over, but which of the two came last is to be asked.
+		intent.Deadline = at
+		return w.putIntent(intent)
+	case intent.Kind == index.IntentDelete:
+		_, err = w.removeRecord(key, intent.Record.Repository, intent.Record.Digest)
+	default:
+		err = w.recordPush(key, intent)
+	}
+	if err != nil {
 		return err
-	}
-	if intent.Contended {
-		if err := w.markCame(key); err != nil {
-			return err
-		}
-		return w.keepUntil(intent, at)
-	}
-	if w.anyOpen(key, intent.ID) {
-		if err := w.markCame(key); err != nil {
-			return err
-		}
 	}
 	return w.end(intent)
 }
 
-// keepUntil leaves an intent open whose request is known to be over.
-func (w *writing) keepUntil(intent index.Intent, at time.Time) error {
-	intent.Deadline = at
-	return w.putIntent(intent)
+// recordPush records what a push brings, and notes it where somebody may still
+// find that it is absent.
+func (w *writing) recordPush(key []byte, intent index.Intent) error {
+	if err := w.putRecord(key, intent.Record); err != nil {
+		return err
+	}
+	if intent.Contended || w.anyOpen(key, intent.ID) {
+		return w.markCame(key)
+	}
+	return nil
 }
 
 // Cancel implements [index.Store].

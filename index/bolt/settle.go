@@ -56,27 +56,23 @@ func (w *writing) settle(intent index.Intent, finding index.Finding) (stale bool
 }
 
 func (w *writing) settlePresent(key []byte, intent index.Intent, over bool) error {
-	if intent.Kind == index.IntentPush {
-		// What changes nothing is not noted either, so that readers who ask
-		// again and again don't make each other's answers stale.
-		known := intent.Recorded && w.manifests.Get(key) != nil
-		if err := w.putRecord(key, intent.Record); err != nil {
+	if intent.Kind == index.IntentPush && (over || !intent.Recorded || w.manifests.Get(key) == nil) {
+		// What brings nothing new does not get here and is not noted, so that
+		// readers who ask again and again don't make each other's answers
+		// stale.
+		if err := w.recordPush(key, intent); err != nil {
 			return err
 		}
-		if (over || !known) && (intent.Contended || w.anyOpen(key, intent.ID)) {
-			if err := w.markCame(key); err != nil {
-				return err
-			}
-		}
-		if !over && !intent.Recorded {
-			intent.Recorded = true
-			return w.putIntent(intent)
-		}
 	}
-	if over {
+	switch {
+	case over:
 		return w.end(intent)
+	case intent.Kind == index.IntentPush && !intent.Recorded:
+		intent.Recorded = true
+		return w.putIntent(intent)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (w *writing) settleAbsent(key []byte, intent index.Intent, over bool) error {
@@ -88,9 +84,9 @@ func (w *writing) settleAbsent(key []byte, intent index.Intent, over bool) error
 			return err
 		}
 	}
-	// A delete that is over is noted even where there was no record: one that
-	// was read before it must not come now.
-	if removed || over && intent.Kind == index.IntentDelete {
+	// A delete is noted even where there was no record: one that was read
+	// before it must not come now.
+	if removed || intent.Kind == index.IntentDelete {
 		if err := w.markGone(key); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -11,151 +10,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
-
-// role says under which aspect an intent is found in the open bucket: behind
-// the repository stand the role, then what it is found by, then its number.
-type role byte
-
-const (
-	rolePush    role = 'p' // by digest
-	roleDelete  role = 'd' // by digest
-	roleImport  role = 'i' // by tag, then a zero byte
-	roleSubject role = 's' // a push, by the digest of its subject
-)
-
-const intentIDSize = 8
-
-// intentKey is the key of the manifest that an intent is about.
-func intentKey(intent index.Intent) ([]byte, error) {
-	return repositoryKey(intent.Record.Repository, intent.Record.Digest)
-}
-
-// openPrefix is the beginning of the keys by which intents are found. The key
-// is that of a manifest: repository, zero byte, digest.
-func openPrefix(key []byte, as role) []byte {
-	repository := bytes.IndexByte(key, 0) + 1
-	prefix := make([]byte, 0, len(key)+1+intentIDSize)
-	prefix = append(prefix, key[:repository]...)
-	prefix = append(prefix, byte(as))
-	return append(prefix, key[repository:]...)
-}
-
-// openKeys returns the keys by which an intent is found.
-func openKeys(intent index.Intent) ([][]byte, error) {
-	id := number(uint64(intent.ID))
-	if intent.Kind == index.IntentImport {
-		key, err := tagKey(intent.Record.Repository, intent.Tag)
-		return [][]byte{append(key, id...)}, err
-	}
-	key, err := intentKey(intent)
-	if err != nil {
-		return nil, err
-	}
-	if intent.Kind == index.IntentDelete {
-		return [][]byte{append(openPrefix(key, roleDelete), id...)}, nil
-	}
-	keys := [][]byte{append(openPrefix(key, rolePush), id...)}
-	if subject := intent.Record.Subject(); subject != "" {
-		key, err := repositoryKey(intent.Record.Repository, subject)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, append(openPrefix(key, roleSubject), id...))
-	}
-	return keys, nil
-}
-
-func tagKey(repository, tag string) ([]byte, error) {
-	key, err := repositoryKey(repository)
-	key = append(key, byte(roleImport))
-	key = append(key, tag...)
-	return append(key, 0), err
-}
-
-// putIntent writes an intent, a new one or one that is open already.
-func (w *writing) putIntent(intent index.Intent) error {
-	value, err := encodeIntent(intent)
-	if err != nil {
-		return err
-	}
-	keys, err := openKeys(intent)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if w.open.Get(key) == nil {
-			if err := w.put(w.open, key, []byte{}); err != nil {
-				return err
-			}
-		}
-	}
-	return w.put(w.intents, number(uint64(intent.ID)), value)
-}
-
-// end removes an intent.
-func (w *writing) end(intent index.Intent) error {
-	keys, err := openKeys(intent)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if err := w.delete(w.open, key); err != nil {
-			return err
-		}
-	}
-	return w.delete(w.intents, number(uint64(intent.ID)))
-}
-
-// intent returns an open intent, or nil.
-func (w *writing) intent(id index.IntentID) (*index.Intent, error) {
-	value := w.intents.Get(number(uint64(id)))
-	if value == nil {
-		return nil, nil
-	}
-	intent, err := decodeIntent(id, value)
-	return &intent, err
-}
-
-// openIntents returns the open intents of a kind for a manifest.
-func (w *writing) openIntents(key []byte, kind index.IntentKind) ([]index.IntentID, error) {
-	return findOpen(w.open, openPrefix(key, roleOf(kind)))
-}
-
-func roleOf(kind index.IntentKind) role {
-	if kind == index.IntentDelete {
-		return roleDelete
-	}
-	return rolePush
-}
-
-// anyOpen reports whether a push or delete other than the given one is open
-// for a manifest.
-func (w *writing) anyOpen(key []byte, but index.IntentID) bool {
-	cursor := w.open.Cursor()
-	for _, as := range []role{rolePush, roleDelete} {
-		prefix := openPrefix(key, as)
-		for k, _ := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = cursor.Next() {
-			if id := k[len(prefix):]; len(id) == intentIDSize && binary.BigEndian.Uint64(id) != uint64(but) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// findOpen returns the intents whose keys have nothing but their number behind
-// the prefix.
-func findOpen(open *bbolt.Bucket, prefix []byte) (ids []index.IntentID, err error) {
-	cursor := open.Cursor()
-	for key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = cursor.Next() {
-		id := key[len(prefix):]
-		if len(id) != intentIDSize {
-			return nil, fmt.Errorf("%w: key of an open intent", index.ErrDamaged)
-		}
-		ids = append(ids, index.IntentID(binary.BigEndian.Uint64(id)))
-	}
-	return ids, nil
-}
 
 // Unsettled implements [index.Store]. A repository without open intents costs
 // one seek.
@@ -174,7 +28,11 @@ func (s *Store) Unsettled(ctx context.Context, repository string, subject digest
 		if first, _ := open.Cursor().Seek(prefix); !bytes.HasPrefix(first, prefix) {
 			return nil
 		}
-		ids, err := unsettled(tx, open, key, repository, subject)
+		live, err := liveTables(tx, tableReferrers)
+		if err != nil {
+			return err
+		}
+		ids, err := unsettled(open, live[0], key, index.ReferrersTag(subject))
 		if err != nil {
 			return err
 		}
@@ -188,41 +46,40 @@ func (s *Store) Unsettled(ctx context.Context, repository string, subject digest
 	return intents, nil
 }
 
-// unsettled collects the pushes with a subject, the imports of its referrers
-// tag, and the deletes of its referrers.
-func unsettled(tx *bbolt.Tx, open *bbolt.Bucket, key []byte, repository string, subject digest.Digest) ([]index.IntentID, error) {
-	ids, err := findOpen(open, openPrefix(key, roleSubject))
+// unsettled collects the intents that may change the listing of a subject,
+// whose key is given.
+func unsettled(open, referrers *bbolt.Bucket, key []byte, tag string) ([]index.IntentID, error) {
+	repository := key[:bytes.IndexByte(key, 0)+1]
+	pushes := openPrefix(key, roleSubject)
+	ids, err := findOpen(open, importPrefix(repository, tag), nil)
 	if err != nil {
 		return nil, err
 	}
-	tag, err := tagKey(repository, index.ReferrersTag(subject))
+	more, err := findOpen(open, pushes, cutAnyDigest)
 	if err != nil {
 		return nil, err
 	}
-	imports, err := findOpen(open, tag)
-	if err != nil {
-		return nil, err
-	}
-	ids = append(ids, imports...)
-	live, err := liveTables(tx, tableReferrers)
-	if err != nil {
-		return nil, err
-	}
-	deletes := openPrefix(key[:len(repository)+1], roleDelete)
+	ids = append(ids, more...)
+	// A delete of what is listed, or will be once a push is settled.
 	cursor := open.Cursor()
-	for k, _ := cursor.Seek(deletes); bytes.HasPrefix(k, deletes); k, _ = cursor.Next() {
-		manifest, id, err := cutDigest(k[len(deletes):])
+	more, err = findOpen(open, openPrefix(repository, roleDelete), func(rest []byte) ([]byte, bool, error) {
+		manifest, id, err := cutDigest(rest)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if len(id) != intentIDSize {
-			return nil, fmt.Errorf("%w: key of an open delete", index.ErrDamaged)
+		if referrers.Get(slices.Concat(key, manifest)) != nil {
+			return id, true, nil
 		}
-		if live[0].Get(slices.Concat(key, manifest)) != nil {
-			ids = append(ids, index.IntentID(binary.BigEndian.Uint64(id)))
-		}
-	}
-	return ids, nil
+		push := slices.Concat(pushes, manifest)
+		found, _ := cursor.Seek(push)
+		return id, bytes.HasPrefix(found, push), nil
+	})
+	return append(ids, more...), err
+}
+
+func cutAnyDigest(rest []byte) (id []byte, wanted bool, err error) {
+	_, id, err = cutDigest(rest)
+	return id, true, err
 }
 
 func readIntents(tx *bbolt.Tx, ids []index.IntentID) ([]index.Intent, error) {
@@ -241,49 +98,4 @@ func readIntents(tx *bbolt.Tx, ids []index.IntentID) ([]index.Intent, error) {
 		}
 	}
 	return intents, nil
-}
-
-// dropOverDeletes ends the deletes that can no longer matter: they are over,
-// what they deleted has no record, and no push of it is open.
-func (w *writing) dropOverDeletes() error {
-	var over []index.Intent
-	cursor := w.open.Cursor()
-	for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {
-		at := bytes.IndexByte(key, 0) + 1
-		if at == 0 || at == len(key) || role(key[at]) != roleDelete || len(key) < at+1+intentIDSize {
-			continue
-		}
-		id := index.IntentID(binary.BigEndian.Uint64(key[len(key)-intentIDSize:]))
-		intent, err := w.intent(id)
-		if err != nil {
-			return err
-		}
-		if intent == nil {
-			return fmt.Errorf("%w: open intent %d has no value", index.ErrDamaged, id)
-		}
-		if w.now.After(intent.Deadline) {
-			over = append(over, *intent)
-		}
-	}
-	for _, intent := range over {
-		if err := w.dropOverDelete(intent); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *writing) dropOverDelete(intent index.Intent) error {
-	key, err := intentKey(intent)
-	if err != nil {
-		return err
-	}
-	pushes, err := w.openIntents(key, index.IntentPush)
-	if err != nil || len(pushes) > 0 || w.manifests.Get(key) != nil {
-		return err
-	}
-	if err := w.markGone(key); err != nil {
-		return err
-	}
-	return w.end(intent)
 }

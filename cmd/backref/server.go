@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/bolt"
+	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/upstream"
+)
+
+// server is the whole program that serve runs: it owns the index, the
+// upstream's connections and the listeners.
+type server struct {
+	config   config.Config
+	log      *zap.Logger
+	store    *bolt.Store
+	upstream *upstream.Registry
+	front    listener
+	admin    listener
+	draining atomic.Bool
+}
+
+// listener is an address that requests are accepted on. The admin listener
+// may be off, and is then zero.
+type listener struct {
+	net.Listener
+	server *http.Server
+}
+
+var errDraining = errors.New("shutting down")
+
+// newServer opens the index and the listeners. Nothing is served before Run.
+func newServer(cfg config.Config, logs io.Writer) (*server, error) {
+	s := &server{config: cfg, log: newLog(cfg.Log, logs)}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// newLog returns the logger for operators. The level was validated with the
+// rest of the configuration.
+func newLog(cfg config.Log, w io.Writer) *zap.Logger {
+	encoding := zap.NewProductionEncoderConfig()
+	encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	encoding.TimeKey = "time"
+	encoding.MessageKey = "message"
+	encoding.CallerKey = zapcore.OmitKey
+	encoder := zapcore.NewJSONEncoder(encoding)
+	if cfg.Format == "text" {
+		encoder = zapcore.NewConsoleEncoder(encoding)
+	}
+	level, err := zapcore.ParseLevel(cfg.Level)
+	if err != nil {
+		level = zapcore.InfoLevel
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
+}
+
+func (s *server) open() error {
+	var err error
+	if s.store, err = bolt.Open(s.config.Index.Path, bolt.Options{}); err != nil {
+		return openError(s.config.Index.Path, err)
+	}
+	if s.upstream, err = upstream.New(s.config.Upstream); err != nil {
+		return err
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	handler, err := proxy.New(proxy.Options{
+		Config: s.config, Store: s.store, Upstream: s.upstream, Log: s.log, Metrics: metrics,
+	})
+	if err != nil {
+		return err
+	}
+	if s.front, err = s.listen("server.listen", s.config.Server.Listen, handler); err != nil {
+		return err
+	}
+	if certificate := s.config.Server.TLS; certificate.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(certificate.CertFile, certificate.KeyFile)
+		if err != nil {
+			return fmt.Errorf("server.tls: %w", err)
+		}
+		s.front.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	}
+	if s.config.Admin.Listen != "" {
+		s.admin, err = s.listen("admin.listen", s.config.Admin.Listen,
+			proxy.NewAdmin(proxy.AdminOptions{Ready: s.ready, Metrics: metrics, Log: s.log}))
+	}
+	return err
+}
+
+// openError says what the operator can do about an index that can't be opened.
+func openError(path string, err error) error {
+	switch {
+	case errors.Is(err, index.ErrInUse):
+		return fmt.Errorf("%w: stop the server that uses %s, or give another file by --index", err, path)
+	case errors.Is(err, index.ErrFormat):
+		return fmt.Errorf("%w: run the version of backref that wrote %s, or give another file by --index", err, path)
+	case errors.Is(err, index.ErrDamaged):
+		return fmt.Errorf("%w: restore %s from a backup, or move it away to begin with an empty index", err, path)
+	default:
+		return err
+	}
+}
+
+func (s *server) listen(key, address string, handler http.Handler) (listener, error) {
+	accepting, err := net.Listen("tcp", address)
+	if err != nil {
+		return listener{}, fmt.Errorf("%s: %w", key, err)
+	}
+	errorLog, err := zap.NewStdLogAt(s.log, zap.WarnLevel)
+	if err != nil {
+		return listener{}, errors.Join(err, accepting.Close())
+	}
+	return listener{accepting, &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: s.config.Server.ReadHeaderTimeout,
+		IdleTimeout:       s.config.Server.IdleTimeout,
+		MaxHeaderBytes:    int(s.config.Server.MaxHeaderBytes),
+		ErrorLog:          errorLog,
+	}}, nil
+}
+
+func (s *server) ready() error {
+	if s.draining.Load() {
+		return errDraining
+	}
+	return nil
+}
+
+// Run serves until ctx ends or a listener fails, lets the requests under way
+// finish, and closes everything. It may be called once.
+func (s *server) Run(ctx context.Context) error {
+	failed := make(chan error, 2)
+	serve := func(l listener) {
+		if l.server.TLSConfig != nil {
+			failed <- l.server.ServeTLS(l.Listener, "", "")
+			return
+		}
+		failed <- l.server.Serve(l.Listener)
+	}
+	go serve(s.front)
+	fields := []zap.Field{
+		zap.String("version", versionLine()), zap.Stringer("listen", s.front.Addr()),
+		zap.Stringer("upstream", s.config.Upstream.URL), zap.String("index", s.config.Index.Path),
+	}
+	if s.admin.server != nil {
+		go serve(s.admin)
+		fields = append(fields, zap.Stringer("adminListen", s.admin.Addr()))
+	}
+	s.log.Info("serving", fields...)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	err = errors.Join(err, s.drain(), s.close())
+	s.log.Info("stopped", zap.Error(err))
+	return err
+}
+
+// drain takes no new requests and waits for those under way. The admin
+// listener stays until they are done, so that readiness can be seen off.
+func (s *server) drain() error {
+	s.draining.Store(true)
+	s.log.Info("shutting down", zap.Duration("drainTimeout", s.config.Server.DrainTimeout))
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.Server.DrainTimeout)
+	defer cancel()
+	err := s.front.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("requests were cut off: server.drainTimeout is over")
+		err = s.front.server.Close()
+	}
+	if s.admin.server != nil {
+		return errors.Join(err, s.admin.server.Close())
+	}
+	return err
+}
+
+// close closes what is open, the index last.
+func (s *server) close() error {
+	var errs []error
+	for _, l := range []listener{s.front, s.admin} {
+		if l.Listener != nil {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if s.upstream != nil {
+		s.upstream.Close()
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}

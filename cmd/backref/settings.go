@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/backref/backref/config"
+)
+
+// settings are the flags that make a configuration.
+type settings struct {
+	environ []string
+	file    string
+	pairs   []string
+	flags   *pflag.FlagSet
+}
+
+// shortcut is a key with a flag of its own; all others are set by --set.
+type shortcut struct{ flag, key, usage string }
+
+func shortcuts() []shortcut {
+	return []shortcut{
+		{"upstream", "upstream.url", "`URL` of the registry"},
+		{"listen", "server.listen", "`address` for registry clients (default :8080)"},
+		{"admin-listen", "admin.listen", "`address` for health, metrics and profiles (default 127.0.0.1:5001)"},
+		{"index", "index.path", "`file` of the index (default ./backref.db)"},
+		{"log-level", "log.level", "least severe `level` that is logged (default info)"},
+	}
+}
+
+func addSettings(cmd *cobra.Command, environ []string) *settings {
+	s := &settings{environ: environ, flags: cmd.Flags()}
+	for _, shortcut := range shortcuts() {
+		s.flags.String(shortcut.flag, "", shortcut.usage)
+	}
+	s.flags.StringVar(&s.file, "config", "", "YAML `file` with the configuration")
+	s.flags.StringArrayVar(&s.pairs, "set", nil, "set any other key, as `key=value`; repeatable")
+	return s
+}
+
+// load reads the configuration from file, environment and flags.
+func (s *settings) load() (config.Config, error) {
+	flags := map[string]string{}
+	for _, pair := range s.pairs {
+		key, value, found := strings.Cut(pair, "=")
+		if !found {
+			return config.Config{}, usageError{fmt.Errorf("--set %q: need key=value", pair)}
+		}
+		flags[key] = value
+	}
+	for _, shortcut := range shortcuts() {
+		if f := s.flags.Lookup(shortcut.flag); f.Changed {
+			flags[shortcut.key] = f.Value.String()
+		}
+	}
+	return config.Load(config.Sources{File: s.file, Environ: s.environ, Flags: flags})
+}
