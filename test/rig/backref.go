@@ -1,0 +1,96 @@
+package rig
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Backref is a backref that runs: the real program.
+type Backref struct {
+	// URL is where registry clients reach it, AdminURL where operators do;
+	// Host is URL without the scheme.
+	URL, Host, AdminURL string
+	// Index is the file of its index.
+	Index string
+	*process
+	t        testing.TB
+	upstream string
+	args     []string
+}
+
+// NewBackref starts backref in front of a registry; more arguments of serve
+// may follow.
+func NewBackref(t testing.TB, upstream string, args ...string) *Backref {
+	t.Helper()
+	b := &Backref{t: t, upstream: upstream, args: args, Index: filepath.Join(t.TempDir(), "backref.db")}
+	b.start("127.0.0.1:0")
+	return b
+}
+
+// Binary returns the path of the backref under test.
+func Binary(t testing.TB) string {
+	t.Helper()
+	binary := os.Getenv(binaryVariable)
+	if binary == "" {
+		t.Fatal("no backref was built: TestMain has to call rig.Main")
+	}
+	return binary
+}
+
+func (b *Backref) start(listen string) {
+	b.t.Helper()
+	args := append([]string{"serve", "--upstream", b.upstream, "--listen", listen, "--admin-listen", "127.0.0.1:0",
+		"--index", b.Index}, b.args...)
+	var line string
+	b.process, line = start(b.t, "backref", regexp.MustCompile(`^(\{.*"message":"serving".*\})$`), exec.Command(Binary(b.t), args...))
+	var serving struct{ Listen, AdminListen string }
+	if err := json.Unmarshal([]byte(line), &serving); err != nil {
+		b.t.Fatalf("read log of backref: %v: %s", err, line)
+	}
+	b.Host, b.URL, b.AdminURL = serving.Listen, "http://"+serving.Listen, "http://"+serving.AdminListen
+	b.t.Cleanup(b.mustBeRaceFree)
+}
+
+// mustBeRaceFree fails the test where the race detector found something.
+func (b *Backref) mustBeRaceFree() {
+	if strings.Contains(strings.Join(b.lines(), "\n"), "WARNING: DATA RACE") {
+		b.t.Errorf("backref has a data race:\n%s", b.tail())
+	}
+}
+
+// Kill ends backref with SIGKILL.
+func (b *Backref) Kill() {
+	b.kill()
+}
+
+// Stop ends backref with SIGTERM, which has to go well.
+func (b *Backref) Stop() {
+	b.t.Helper()
+	if err := b.stop(); err != nil {
+		b.t.Errorf("backref ended badly: %v\n%s", err, b.tail())
+	}
+}
+
+// Terminate sends SIGTERM and returns at once; Wait waits for the end.
+func (b *Backref) Terminate() (wait func() error) {
+	ended := make(chan error, 1)
+	go func() { ended <- b.stop() }()
+	return func() error { return <-ended }
+}
+
+// Restart starts backref again on its address, with its index.
+func (b *Backref) Restart() {
+	b.t.Helper()
+	b.kill()
+	b.start(b.Host)
+}
+
+// Log returns the lines that backref has logged since it was started last.
+func (b *Backref) Log() []string {
+	return b.lines()
+}
