@@ -24,7 +24,7 @@ type Server struct {
 	Listen            string         `key:"listen" doc:"Address to listen on, host:port; an empty host means all."`
 	TrustedProxies    []netip.Prefix `key:"trustedProxies" doc:"Addresses of proxies whose Forwarded and X-Forwarded-* headers are believed, as CIDR prefixes."`
 	TLS               ServerTLS      `key:"tls" doc:"Serve HTTPS (HTTP/1.1 and HTTP/2) instead of plain HTTP."`
-	DrainTimeout      time.Duration  `key:"drainTimeout" doc:"How long requests under way may take to finish after SIGTERM."`
+	DrainTimeout      time.Duration  `key:"drainTimeout" doc:"How long requests under way may take to finish after SIGTERM. 0 breaks them off."`
 	ReadHeaderTimeout time.Duration  `key:"readHeaderTimeout" doc:"How long a client may take to send the header of a request."`
 	IdleTimeout       time.Duration  `key:"idleTimeout" doc:"How long a connection without a request is kept."`
 	MaxHeaderBytes    Size           `key:"maxHeaderBytes" doc:"The largest request header."`

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestMistakesAreNamed(t *testing.T) {
 			[]string{"upstream.url: is required; set it in the file, by BACKREF_UPSTREAM_URL, or by --upstream"}},
 		{"unknown key", "upstream:\n  timeouts:\n    conect: 1s\n", nil, minimal(),
 			[]string{"FILE:3: upstream.timeouts.conect: unknown key (did you mean upstream.timeouts.connect?)"}},
-		{"unknown section", "upstrem: {}\n", nil, minimal(), []string{"FILE:1: upstrem: unknown key"}},
+		{"unknown section", "upstrem: {}\n", nil, minimal(), []string{"FILE:1: upstrem: unknown key (did you mean upstream?)"}},
 		{"several at once", "log: {level: loud}\nlimits: {manifestSize: 4 apples}\n", nil, minimal(), []string{
 			`FILE:1: log.level: "loud" is none of debug, info, warn, error`,
 			`FILE:2: limits.manifestSize: "4 apples" is not a size such as 4MiB`}},
@@ -97,24 +98,53 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"value as section", "index: {path: {a: b}}\n", nil, minimal(), []string{"FILE:1: index.path: need a plain value"}},
 		{"alias", "index: &a {path: x}\nlog: *a\n", nil, minimal(), []string{"FILE:2: log: need keys and values"}},
 		{"two documents", "index: {path: x}\n---\nindex: {path: y}\n", nil, minimal(), []string{"FILE: holds more than one YAML document"}},
-		{"environment", "", []string{"BACKREF_LIMITS_TAG_ENTRIES=many", "BACKREF_LIMIT=1"}, minimal(), []string{
+		{"environment", "", []string{"BACKREF_LIMITS_TAG_ENTRIES=many", "BACKREF_LIMIT=1", "BACKREF_LIMITS_TAGENTRIES=1"}, minimal(), []string{
 			"BACKREF_LIMIT: unknown environment variable",
+			"BACKREF_LIMITS_TAGENTRIES: unknown environment variable (did you mean BACKREF_LIMITS_TAG_ENTRIES?)",
 			`BACKREF_LIMITS_TAG_ENTRIES: limits.tagEntries: "many" is not a whole number`}},
 		{"flag", "", nil, map[string]string{"upstream.url": "http://x", "a.b": "c"}, []string{"flag: a.b: unknown key"}},
 		{"password in URL", "", nil, map[string]string{"upstream.url": "http://user:secret@x"},
 			[]string{"flag: upstream.url: must not hold a user name or password"}},
+		{"password in what is hardly a URL", "", nil, map[string]string{"upstream.url": "user:secret@x"},
+			[]string{"flag: upstream.url: must not hold a user name or password"}},
+		{"password in what is no URL", "", nil, map[string]string{"upstream.url": "http://user:%secret@x"},
+			[]string{"flag: upstream.url: must not hold a user name or password"}},
+		{"URL without a host", "", nil, map[string]string{"upstream.url": "http://:5000"},
+			[]string{`flag: upstream.url: "http://:5000" is not a URL that begins with http:// or https:// and a host`}},
+		{"URL with a query", "", nil, map[string]string{"upstream.url": "http://x/?y"},
+			[]string{"flag: upstream.url: must not have a query or fragment"}},
+		{"URL with a wild port", "", nil, map[string]string{"upstream.url": "http://x:70000"},
+			[]string{`flag: upstream.url: "http://x:70000" has no port from 0 to 65535`}},
+		{"URL of the API", "", nil, map[string]string{"upstream.url": "http://x/v2/"},
+			[]string{"flag: upstream.url: must not end in /v2: it is added to every request"}},
+		{"address with a zone", "", []string{"BACKREF_SERVER_TRUSTED_PROXIES=fe80::1%eth0"}, minimal(),
+			[]string{`BACKREF_SERVER_TRUSTED_PROXIES: server.trustedProxies: "fe80::1%eth0" is neither a CIDR prefix nor an address`}},
+		{"address that never matches", "", []string{"BACKREF_SERVER_TRUSTED_PROXIES=::ffff:10.0.0.1"}, minimal(),
+			[]string{`BACKREF_SERVER_TRUSTED_PROXIES: server.trustedProxies: "::ffff:10.0.0.1" is IPv4 in the form of IPv6: write it as IPv4`}},
 		{"no URL", "", nil, map[string]string{"upstream.url": "localhost:5000"},
 			[]string{`flag: upstream.url: "localhost:5000" is not a URL that begins with http:// or https:// and a host`}},
 		{"prefix", "server: {trustedProxies: [10.0.0.0/33]}\n", nil, minimal(),
 			[]string{`FILE:1: server.trustedProxies: "10.0.0.0/33" is neither a CIDR prefix nor an address`}},
 		{"amounts", "limits: {tagEntries: 0, upstreamQueries: -1}\nupstream: {timeouts: {query: 5ns}}\n", nil, minimal(), []string{
-			"upstream.timeouts.query: 5ns is shorter than a millisecond",
-			"limits.tagEntries: must be above 0", "limits.upstreamQueries: must not be negative"}},
+			"FILE:2: upstream.timeouts.query: 5ns is shorter than a millisecond",
+			"FILE:1: limits.tagEntries: must be above 0", "FILE:1: limits.upstreamQueries: must not be negative"}},
+		{"amounts beyond measure", "", []string{"BACKREF_LIMITS_MANIFEST_SIZE=2GiB", "BACKREF_LIMITS_RESPONSE_SIZE=20", "BACKREF_PERMISSIONS_CACHE_TTL=9000h"}, minimal(), []string{
+			"BACKREF_PERMISSIONS_CACHE_TTL: permissions.cacheTTL: 9000h is longer than a year",
+			"BACKREF_LIMITS_MANIFEST_SIZE: limits.manifestSize: 2GiB is more than 1GiB",
+			"BACKREF_LIMITS_RESPONSE_SIZE: limits.responseSize: must be 1KiB at least"}},
+		{"what is read and what holds together", "log: {level: loud}\n", nil, map[string]string{"index.path": ""}, []string{
+			`FILE:1: log.level: "loud" is none of debug, info, warn, error`,
+			"upstream.url: is required; set it in the file, by BACKREF_UPSTREAM_URL, or by --upstream",
+			"flag: index.path: must not be empty"}},
+		{"nothing follows from a file that can't be read", "log: [\n", nil, nil,
+			[]string{"FILE: yaml: line 1: did not find expected node content"}},
 		{"addresses", "server: {listen: '8080'}\nadmin: {listen: ':http'}\n", nil, minimal(), []string{
-			`server.listen: "8080" is not an address such as 127.0.0.1:8080 or :8080`,
-			`admin.listen: ":http" has no port from 0 to 65535`}},
+			`FILE:1: server.listen: "8080" is not an address such as 127.0.0.1:8080 or :8080`,
+			`FILE:2: admin.listen: ":http" has no port from 0 to 65535`}},
 		{"half of TLS", "server: {tls: {certFile: x}}\n", nil, minimal(),
-			[]string{"server.tls: needs both certFile and keyFile, or neither"}},
+			[]string{"FILE:1: server.tls.certFile: needs server.tls.keyFile beside it"}},
+		{"one value for a list", "server: {trustedProxies: 10.0.0.1}\n", nil, minimal(), []string{"FILE:1: server.trustedProxies: need a list"}},
+		{"bytes that are no text", "", []string{"BACKREF_INDEX_PATH=\xff"}, minimal(), []string{"BACKREF_INDEX_PATH: index.path: is not text in UTF-8"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sources := config.Sources{Environ: c.environ, Flags: c.flags}
@@ -139,10 +169,15 @@ func TestMistakesAreNamed(t *testing.T) {
 func TestVariablesOfKubernetesAreNotOurs(t *testing.T) {
 	_, err := config.Load(config.Sources{Flags: minimal(), Environ: []string{
 		"BACKREF_SERVICE_HOST=10.0.0.1", "BACKREF_SERVICE_PORT=80", "BACKREF_SERVICE_PORT_HTTP=80", "BACKREF_PORT=tcp://10.0.0.1:80",
-		"BACKREF_PORT_80_TCP=tcp://10.0.0.1:80", "BACKREF_PORT_80_TCP_ADDR=10.0.0.1", "BACKREF_ADMIN_PORT_5001_TCP_PROTO=tcp",
+		"BACKREF_PORT_80_TCP=tcp://10.0.0.1:80", "BACKREF_PORT_80_TCP_ADDR=10.0.0.1", "BACKREF_ADMIN_SERVICE_HOST=10.0.0.2", "BACKREF_ADMIN_PORT_5001_TCP_PROTO=tcp",
+		"BACKREF_ADMIN_PORT_5001_TCP_PORT=5001",
 	}})
 	if err != nil {
 		t.Error(err)
+	}
+	_, err = config.Load(config.Sources{Flags: minimal(), Environ: []string{"BACKREF_PORT=8080"}})
+	if err == nil {
+		t.Error("a variable that looks like Kubernetes', but for no Service, is taken for one")
 	}
 }
 
@@ -204,7 +239,7 @@ func TestSizes(t *testing.T) {
 			t.Errorf("%q: got %d, %v, want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "B", "-1", "+1", "1.5MiB", "1mib", "9999999999GiB", "0x10", "1 2", "９"} {
+	for _, text := range []string{"", "B", "-1", "+1", "1.5MiB", "1mib", "9999999999GiB", "0x10", "1 2", "-0", "９"} {
 		var got config.Size
 		if err := got.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was taken for %d", text, got)
@@ -239,6 +274,14 @@ func FuzzFile(f *testing.F) {
 		}
 		if cfg.Upstream.URL == nil {
 			t.Error("valid without an upstream")
+		}
+		var printed bytes.Buffer
+		if err := cfg.WriteYAML(&printed); err != nil {
+			t.Fatal(err)
+		}
+		again, err := config.Load(config.Sources{File: writeFile(t, printed.String())})
+		if err != nil || !reflect.DeepEqual(again, cfg) {
+			t.Errorf("printed\n%s\nread %+v, %v\nwant %+v", printed.String(), again, err, cfg)
 		}
 	})
 }

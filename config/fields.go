@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // envPrefix begins the name of every environment variable of ours.
@@ -100,6 +101,9 @@ func (f field) isList() bool {
 // set parses text. Where it can't, the value stays and the error gives the
 // reason, without text if that might be a secret.
 func (f field) set(text string) error {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return errors.New("is not text in UTF-8")
+	}
 	if len(f.enum) > 0 && !slices.Contains(f.enum, text) {
 		return fmt.Errorf("%q is none of %s", text, strings.Join(f.enum, ", "))
 	}
@@ -136,15 +140,18 @@ func assign[T any](target *T, text string, parse func(string) (T, error), want s
 func setURL(target **url.URL, text string) error {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil:
-		// The error of Parse holds the text, which may hold a password.
-		return errors.New("not a URL")
-	case u.User != nil:
+	case strings.Contains(text, "@"):
+		// Wherever it stands: a slip such as "user:password@host" parses as
+		// something without a user.
 		return errors.New("must not hold a user name or password")
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+	case err != nil:
+		return errors.New("not a URL")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		return fmt.Errorf("%q is not a URL that begins with http:// or https:// and a host", text)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+	case strings.ContainsAny(text, "?#"):
 		return errors.New("must not have a query or fragment")
+	case u.Port() != "" && !isPort(u.Port()):
+		return fmt.Errorf("%q has no port from 0 to 65535", text)
 	}
 	*target = u
 	return nil
@@ -160,11 +167,15 @@ func setPrefixes(target *[]netip.Prefix, text string) error {
 			continue
 		}
 		prefix, err := netip.ParsePrefix(item)
-		if address, addressErr := netip.ParseAddr(item); addressErr == nil {
+		if address, addressErr := netip.ParseAddr(item); addressErr == nil && address.Zone() == "" {
 			prefix, err = netip.PrefixFrom(address, address.BitLen()), nil
 		}
 		if err != nil {
 			return fmt.Errorf("%q is neither a CIDR prefix nor an address", item)
+		}
+		if prefix.Addr().Is4In6() {
+			// Peers are compared as IPv4 where they are: it would never match.
+			return fmt.Errorf("%q is IPv4 in the form of IPv6: write it as IPv4", item)
 		}
 		prefixes = append(prefixes, prefix.Masked())
 	}
@@ -185,7 +196,21 @@ func (f field) text() (whole string, items []string) {
 			items = append(items, prefix.String())
 		}
 		return strings.Join(items, ","), items
+	case time.Duration:
+		return durationText(value), nil
 	default:
 		return fmt.Sprint(value), nil
 	}
+}
+
+// durationText leaves out what is 0 at the end: 2m, not 2m0s.
+func durationText(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"regexp"
@@ -24,15 +25,13 @@ type Sources struct {
 // environment, over that the flags. Its error joins one line for each mistake.
 func Load(sources Sources) (Config, error) {
 	cfg := Default()
-	l := loader{fields: fieldsOf(&cfg)}
+	l := newLoader(&cfg)
 	if sources.File != "" {
 		l.readFile(sources.File)
 	}
 	l.readEnviron(sources.Environ)
 	l.readFlags(sources.Flags)
-	if len(l.errs) == 0 {
-		l.errs = validate(&cfg)
-	}
+	l.validate(&cfg)
 	if err := errors.Join(l.errs...); err != nil {
 		return Config{}, err
 	}
@@ -42,11 +41,40 @@ func Load(sources Sources) (Config, error) {
 // loader sets fields and collects what goes wrong.
 type loader struct {
 	fields map[string]field
+	// sources tells where each path was set.
+	sources map[string]string
+	// refused are the paths for which a source held what can't be read.
+	refused map[string]bool
+	// unread says that nobody knows what the file sets.
+	unread bool
 	errs   []error
 }
 
+func newLoader(cfg *Config) *loader {
+	return &loader{fields: fieldsOf(cfg), sources: map[string]string{}, refused: map[string]bool{}}
+}
+
 func (l *loader) fail(source, path string, reason error) {
+	l.refused[path] = true
 	l.errs = append(l.errs, fmt.Errorf("%s: %s: %w", source, path, reason))
+}
+
+// validate reports what is wrong with the values as a whole, but for those
+// that could not be read anyway.
+func (l *loader) validate(cfg *Config) {
+	if l.unread {
+		return
+	}
+	for _, m := range validate(cfg) {
+		source, set := l.sources[m.path]
+		switch {
+		case l.refused[m.path]:
+		case set:
+			l.errs = append(l.errs, fmt.Errorf("%s: %s: %s", source, m.path, m.reason))
+		default:
+			l.errs = append(l.errs, fmt.Errorf("%s: %s", m.path, m.reason))
+		}
+	}
 }
 
 func (l *loader) set(source, path, text string) {
@@ -55,7 +83,14 @@ func (l *loader) set(source, path, text string) {
 		l.fail(source, path, l.unknown(path))
 		return
 	}
-	if err := f.set(text); err != nil {
+	l.sources[path] = source
+	err := f.set(text)
+	switch {
+	case f.secret && text == hidden:
+		l.fail(source, path, errors.New("is what a printed configuration shows for a secret"))
+	case f.secret && err != nil:
+		l.fail(source, path, errors.New("is not valid, and not shown: it is a secret"))
+	case err != nil:
 		l.fail(source, path, err)
 	}
 }
@@ -63,18 +98,39 @@ func (l *loader) set(source, path, text string) {
 func (l *loader) readFile(path string) {
 	content, err := os.ReadFile(path)
 	if err != nil {
+		l.unread = true
 		l.errs = append(l.errs, err)
 		return
 	}
 	l.readYAML(path, content)
 }
 
-// serviceLink matches what Kubernetes puts into the environment of every pod
-// for a Service whose name begins with "backref".
-const serviceLink = `^BACKREF_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)$`
+// serviceLink matches what follows the name of a Service in the variables that
+// Kubernetes puts into the environment of every pod for it.
+const serviceLink = `^(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)$`
+
+// serviceLinks returns what tells the variables of Services whose name begins
+// with "backref". A Service always has a variable for its host, so that a
+// mistake such as BACKREF_PORT is still found.
+func serviceLinks(environ []string) func(name string) bool {
+	link := regexp.MustCompile(serviceLink)
+	var services []string
+	for _, variable := range environ {
+		name, _, _ := strings.Cut(variable, "=")
+		if service, found := strings.CutSuffix(name, "SERVICE_HOST"); found && strings.HasPrefix(name, envPrefix) {
+			services = append(services, service)
+		}
+	}
+	return func(name string) bool {
+		return slices.ContainsFunc(services, func(service string) bool {
+			rest, found := strings.CutPrefix(name, service)
+			return found && link.MatchString(rest)
+		})
+	}
+}
 
 func (l *loader) readEnviron(environ []string) {
-	links := regexp.MustCompile(serviceLink)
+	isLink := serviceLinks(environ)
 	byEnv := map[string]string{}
 	for path, f := range l.fields {
 		byEnv[f.env()] = path
@@ -88,8 +144,8 @@ func (l *loader) readEnviron(environ []string) {
 		switch {
 		case known:
 			l.set(name, path, text)
-		case !links.MatchString(name):
-			l.errs = append(l.errs, fmt.Errorf("%s: unknown environment variable", name))
+		case !isLink(name):
+			l.errs = append(l.errs, fmt.Errorf("%s: unknown environment variable%s", name, meant(name, maps.Keys(byEnv))))
 		}
 	}
 }
@@ -102,16 +158,28 @@ func (l *loader) readFlags(flags map[string]string) {
 
 // unknown says that a key is not known, and which one may be meant.
 func (l *loader) unknown(path string) error {
-	best, distance := "", 3
-	for _, known := range slices.Sorted(maps.Keys(l.fields)) {
-		if d := editDistance(path, known); d < distance {
-			best, distance = known, d
+	known := map[string]bool{}
+	for path := range l.fields {
+		for ; path != ""; path, _ = cut(path) {
+			known[path] = true
 		}
 	}
-	if best != "" {
-		return fmt.Errorf("unknown key (did you mean %s?)", best)
+	return fmt.Errorf("unknown key%s", meant(path, maps.Keys(known)))
+}
+
+// meant returns a remark about the known name that is nearest to a wrong one,
+// or "" where none is near.
+func meant(name string, known iter.Seq[string]) string {
+	best, distance := "", 3
+	for _, candidate := range slices.Sorted(known) {
+		if d := editDistance(name, candidate); d < distance {
+			best, distance = candidate, d
+		}
 	}
-	return errors.New("unknown key")
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", best)
 }
 
 // editDistance is the number of letters to insert, delete or replace.

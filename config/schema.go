@@ -30,9 +30,10 @@ func Schema() ([]byte, error) {
 	return append(schema, '\n'), nil
 }
 
+// object describes a section, which may have its keys commented out.
 func object(doc string) map[string]any {
 	return map[string]any{
-		"type": "object", "description": doc, "additionalProperties": false, "properties": map[string]any{},
+		"type": []string{"object", "null"}, "description": doc, "additionalProperties": false, "properties": map[string]any{},
 	}
 }
 
@@ -53,15 +54,21 @@ func (f field) schema() map[string]any {
 	whole, items := f.text()
 	switch value := f.value.Interface().(type) {
 	case int:
-		s["type"], s["default"] = "integer", value
+		s["type"], s["default"], s["minimum"] = "integer", value, 1
 	case bool:
 		s["type"], s["default"] = "boolean", value
 	case Size:
 		s["type"], s["default"] = []string{"string", "integer"}, whole
-		s["pattern"] = `^[0-9]+ *(B|KiB|MiB|GiB|KB|MB|GB)?$`
+		s["pattern"] = `^[0-9]+( *(B|KiB|MiB|GiB|KB|MB|GB))?$`
+		s["minimum"], s["maximum"] = 1, int64(maxSize)
 	case time.Duration:
 		s["type"], s["default"] = "string", whole
 		s["pattern"] = `^(0|([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+)$`
+		if zeroAllowed(f.path) {
+			// A bare 0 is a number in YAML.
+			s["type"], s["maximum"] = []string{"string", "integer"}, 0
+			s["minimum"] = 0
+		}
 	case *url.URL:
 		s["type"], s["format"] = "string", "uri"
 	case string:
@@ -72,6 +79,9 @@ func (f field) schema() map[string]any {
 	}
 	if len(f.enum) > 0 {
 		s["enum"] = f.enum
+	}
+	if f.secret {
+		delete(s, "default")
 	}
 	return s
 }

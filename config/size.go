@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -11,18 +12,23 @@ import (
 // unit: B, KiB, MiB, GiB, or KB, MB, GB for powers of ten.
 type Size int64
 
-// sizeUnits are in the order in which String tries them.
-var sizeUnits = [...]struct {
+// sizeUnit is a way to write a size.
+type sizeUnit struct {
 	name  string
 	bytes int64
-}{
-	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
-	{"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1},
+}
+
+// sizeUnits returns the units in the order in which String tries them.
+func sizeUnits() [7]sizeUnit {
+	return [...]sizeUnit{
+		{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+		{"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1},
+	}
 }
 
 // String returns the shortest text that stands for exactly this size.
 func (s Size) String() string {
-	for _, unit := range sizeUnits {
+	for _, unit := range sizeUnits() {
 		if n := int64(s); unit.bytes > 1 && n != 0 && n%unit.bytes == 0 {
 			return strconv.FormatInt(n/unit.bytes, 10) + unit.name
 		}
@@ -38,14 +44,19 @@ func (s Size) MarshalText() ([]byte, error) {
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (s *Size) UnmarshalText(text []byte) error {
 	number, factor := string(text), int64(1)
-	for _, unit := range sizeUnits {
+	for _, unit := range sizeUnits() {
 		if rest, found := strings.CutSuffix(number, unit.name); found {
 			number, factor = strings.TrimRight(rest, " "), unit.bytes
 			break
 		}
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 || strings.HasPrefix(number, "+") {
+	switch {
+	case strings.ContainsAny(number, "+-"):
+		return fmt.Errorf("%q is not a size such as 4MiB", text)
+	case errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("%q is too large", text)
+	case err != nil:
 		return fmt.Errorf("%q is not a size such as 4MiB", text)
 	}
 	if n > math.MaxInt64/factor {

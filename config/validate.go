@@ -4,8 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path"
 	"strconv"
 	"time"
+)
+
+// Bounds of all amounts. Durations are added up and to the present time, which
+// must not overflow; every size is of something that is held in memory.
+const (
+	minDuration      = time.Millisecond
+	maxDuration      = 365 * 24 * time.Hour
+	maxSize     Size = 1 << 30
+	// minResponseSize leaves room for an entry beside the frame of a page.
+	minResponseSize Size = 1 << 10
 )
 
 // zeroAllowed are the amounts that may be 0, each with a meaning that its
@@ -19,35 +30,41 @@ func zeroAllowed(path string) bool {
 	}
 }
 
+// mistake is what is wrong with the value of a key.
+type mistake struct {
+	path, reason string
+}
+
 // validate returns what is wrong with the values as a whole.
-func validate(cfg *Config) []error {
-	var errs []error
-	fail := func(path, reason string) {
-		errs = append(errs, fmt.Errorf("%s: %s", path, reason))
+func validate(cfg *Config) []mistake {
+	var mistakes []mistake
+	check := func(path string, err error) {
+		if err != nil {
+			mistakes = append(mistakes, mistake{path, err.Error()})
+		}
 	}
 	walk(cfg, nil, func(f field) {
 		if f.required && f.value.IsZero() {
-			fail(f.path, fmt.Sprintf("is required; set it in the file, by %s, or by --upstream", f.env()))
+			check(f.path, fmt.Errorf("is required; set it in the file, by %s, or by --upstream", f.env()))
 		}
-		if err := f.checkAmount(); err != nil {
-			fail(f.path, err.Error())
-		}
+		check(f.path, f.checkAmount())
 	})
-	if err := checkListen(cfg.Server.Listen); err != nil {
-		fail("server.listen", err.Error())
-	}
+	check("server.listen", checkListen(cfg.Server.Listen))
+	check("server.tls.certFile", checkPair(cfg.Server.TLS.CertFile, cfg.Server.TLS.KeyFile, "server.tls.keyFile"))
+	check("server.tls.keyFile", checkPair(cfg.Server.TLS.KeyFile, cfg.Server.TLS.CertFile, "server.tls.certFile"))
 	if cfg.Admin.Listen != "" {
-		if err := checkListen(cfg.Admin.Listen); err != nil {
-			fail("admin.listen", err.Error())
-		}
+		check("admin.listen", checkListen(cfg.Admin.Listen))
 	}
-	if tls := cfg.Server.TLS; (tls.CertFile == "") != (tls.KeyFile == "") {
-		fail("server.tls", "needs both certFile and keyFile, or neither")
+	if cfg.Upstream.URL != nil && path.Base(cfg.Upstream.URL.Path) == "v2" {
+		check("upstream.url", errors.New("must not end in /v2: it is added to every request"))
 	}
 	if cfg.Index.Path == "" {
-		fail("index.path", "must not be empty")
+		check("index.path", errors.New("must not be empty"))
 	}
-	return errs
+	if size := cfg.Limits.ResponseSize; size > 0 && size < minResponseSize {
+		check("limits.responseSize", fmt.Errorf("must be %s at least", minResponseSize))
+	}
+	return mistakes
 }
 
 // checkAmount makes sure that a number, size or duration can be one.
@@ -61,8 +78,26 @@ func (f field) checkAmount() error {
 	case amount == 0 && !zeroAllowed(f.path):
 		return errors.New("must be above 0")
 	}
-	if d, isDuration := f.value.Interface().(time.Duration); isDuration && d > 0 && d < time.Millisecond {
-		return fmt.Errorf("%s is shorter than a millisecond", d)
+	switch amount := f.value.Interface().(type) {
+	case time.Duration:
+		if amount > 0 && amount < minDuration {
+			return fmt.Errorf("%s is shorter than a millisecond", amount)
+		}
+		if amount > maxDuration {
+			return fmt.Errorf("%s is longer than a year", durationText(amount))
+		}
+	case Size:
+		if amount > maxSize {
+			return fmt.Errorf("%s is more than %s", amount, maxSize)
+		}
+	}
+	return nil
+}
+
+// checkPair makes sure that two keys are set together.
+func checkPair(value, other, otherPath string) error {
+	if value != "" && other == "" {
+		return fmt.Errorf("needs %s beside it", otherPath)
 	}
 	return nil
 }
@@ -72,8 +107,13 @@ func checkListen(address string) error {
 	if err != nil {
 		return fmt.Errorf("%q is not an address such as 127.0.0.1:8080 or :8080", address)
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+	if !isPort(port) {
 		return fmt.Errorf("%q has no port from 0 to 65535", address)
 	}
 	return nil
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
 }

@@ -22,6 +22,7 @@ func (l *loader) readYAML(source string, content []byte) {
 	case errors.Is(err, io.EOF):
 		return
 	case err != nil:
+		l.unread = true
 		l.errs = append(l.errs, fmt.Errorf("%s: %w", source, err))
 		return
 	}
@@ -49,6 +50,10 @@ func (l *loader) readMapping(source, prefix string, node *yaml.Node) {
 		}
 		seen[path] = true
 		if l.isSection(path) {
+			if value.Tag == "!!null" {
+				// A section whose keys are all commented out.
+				continue
+			}
 			l.readMapping(source, path+".", value)
 			continue
 		}
@@ -73,7 +78,7 @@ func (l *loader) readValue(source, path string, value *yaml.Node) {
 		l.fail(source, path, l.unknown(path))
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
 		l.fail(source, path, errors.New("has no value; leave the key out for its default"))
-	case value.Kind == yaml.ScalarNode:
+	case value.Kind == yaml.ScalarNode && !f.isList():
 		l.set(source, path, value.Value)
 	case value.Kind == yaml.SequenceNode && f.isList():
 		items := make([]string, 0, len(value.Content))
@@ -85,6 +90,8 @@ func (l *loader) readValue(source, path string, value *yaml.Node) {
 			items = append(items, item.Value)
 		}
 		l.set(source, path, strings.Join(items, ","))
+	case f.isList():
+		l.fail(source, path, errors.New("need a list"))
 	default:
 		l.fail(source, path, errors.New("need a plain value"))
 	}
@@ -126,6 +133,12 @@ func (f field) node() *yaml.Node {
 	if !f.isList() {
 		node := &yaml.Node{}
 		node.SetString(whole)
+		switch f.value.Interface().(type) {
+		case int:
+			node.Tag = "!!int"
+		case bool:
+			node.Tag = "!!bool"
+		}
 		return node
 	}
 	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}

@@ -13,7 +13,7 @@ func newConfig(environ []string) *cobra.Command {
 		Short: "Print the effective configuration",
 		Long: "Print the configuration that serve would run with, from file, environment and\n" +
 			"flags, as a configuration file. Secrets are hidden.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	settings := addSettings(cmd, environ)
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON schema of the configuration file instead")

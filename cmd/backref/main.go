@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ func main() {
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
 	return run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 }
 
@@ -41,7 +44,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if err == nil {
 		return 0
 	}
-	_, _ = fmt.Fprintf(stderr, "backref: %v\n", err)
+	for line := range strings.Lines(err.Error()) {
+		_, _ = fmt.Fprintf(stderr, "backref: %s\n", strings.TrimSuffix(line, "\n"))
+	}
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage
@@ -55,7 +60,7 @@ func newRoot(environ []string) *cobra.Command {
 		Short:         "OCI referrers for container registries that lack them",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
@@ -65,4 +70,12 @@ func newRoot(environ []string) *cobra.Command {
 	})
 	root.AddCommand(newServe(environ), newConfig(environ), newVersion())
 	return root
+}
+
+// noArguments refuses arguments, and commands that there are none of.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	}
+	return nil
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,4 +18,35 @@ func TestMain(m *testing.M) {
 
 func TestCommandLine(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true})
+}
+
+func TestExitCodes(t *testing.T) {
+	for args, want := range map[string]int{
+		"version":               0,
+		"config --upstream x":   exitFailure,
+		"config --no-such-flag": exitUsage,
+		"config argument":       exitUsage,
+		"config --set nonsense": exitUsage,
+		"nonsense":              exitUsage,
+	} {
+		var stdout, stderr bytes.Buffer
+		if got := run(t.Context(), strings.Fields(args), nil, &stdout, &stderr); got != want {
+			t.Errorf("%s: got %d, want %d: %s", args, got, want, stderr.String())
+		}
+		if want != 0 && !strings.HasPrefix(stderr.String(), "backref: ") {
+			t.Errorf("%s: says %q", args, stderr.String())
+		}
+	}
+}
+
+func TestReferenceNamesTheFlags(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range shortcuts() {
+		if row := fmt.Sprintf("| `--%s` | `%s` |", s.flag, s.key); !strings.Contains(string(page), row) {
+			t.Errorf("docs/configuration.md has no row %s", row)
+		}
+	}
 }

@@ -11,7 +11,7 @@ func newServe(environ []string) *cobra.Command {
 		Long: "Run the proxy in front of a registry until SIGTERM or SIGINT. Requests under way\n" +
 			"then have server.drainTimeout to finish.",
 		Example: "  backref serve --upstream http://localhost:5000",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	settings := addSettings(cmd, environ)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
