@@ -14,6 +14,7 @@ type Config struct {
 	Upstream    Upstream    `key:"upstream" doc:"The registry behind backref."`
 	Index       Index       `key:"index" doc:"Where the index is kept."`
 	Referrers   Referrers   `key:"referrers" doc:"How referrers are found and listed."`
+	Reconcile   Reconcile   `key:"reconcile" doc:"What runs beside requests; in the background only with upstream.service."`
 	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
 	Limits      Limits      `key:"limits" doc:"Bounds on what one request may use."`
 	Log         Log         `key:"log" doc:"What is logged, and how."`
@@ -44,8 +45,17 @@ type Admin struct {
 // Upstream configures the registry behind backref.
 type Upstream struct {
 	URL                *url.URL         `key:"url" doc:"Base URL of the registry, http or https, without /v2." required:"true"`
+	Service            UpstreamService  `key:"service" doc:"Who backref is to the registry when it asks for itself: in the background, for rebuilds, and for events."`
 	Timeouts           UpstreamTimeouts `key:"timeouts" doc:"How long each phase of a request to the registry may take."`
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
+}
+
+// UpstreamService is how backref proves itself to the registry.
+type UpstreamService struct {
+	Username     string `key:"username" doc:"User name; it needs to read everywhere."`
+	Password     string `key:"password" doc:"Password or token of the user." secret:"true"`
+	PasswordFile string `key:"passwordFile" doc:"File with the password, instead of password."`
+	Anonymous    bool   `key:"anonymous" doc:"The registry lets anyone read, so that no credentials are needed."`
 }
 
 // UpstreamTimeouts bounds the phases of a request to the registry.
@@ -65,6 +75,15 @@ type Index struct {
 type Referrers struct {
 	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
 	RecheckNative time.Duration `key:"recheckNative" doc:"How long an upstream that was found without a referrers API is not asked for it again. 0 asks on every query."`
+}
+
+// Reconcile configures what runs beside requests.
+type Reconcile struct {
+	SettleInterval time.Duration `key:"settleInterval" doc:"How often the pushes and deletes of unknown outcome are put to the registry. 0 leaves them to the next reader."`
+	VerifyInterval time.Duration `key:"verifyInterval" doc:"How long a pass over the whole index takes that compares it with the registry and mends it. 0 turns it off."`
+	MissingTwice   time.Duration `key:"missingTwice" doc:"The least time between the two answers \"not found\" that drop a record."`
+	Rate           int           `key:"rate" doc:"The most questions a second that a rebuild or verification asks the registry."`
+	Concurrency    int           `key:"concurrency" doc:"The most questions at once that a rebuild or verification asks the registry."`
 }
 
 // Permissions configures how it is decided who may see a listing.
@@ -109,8 +128,15 @@ func Default() Config {
 			},
 			MaxIdleConnections: 256,
 		},
-		Index:       Index{Path: "./backref.db"},
-		Referrers:   Referrers{RecheckTag: 5 * time.Minute, RecheckNative: 10 * time.Minute},
+		Index:     Index{Path: "./backref.db"},
+		Referrers: Referrers{RecheckTag: 5 * time.Minute, RecheckNative: 10 * time.Minute},
+		Reconcile: Reconcile{
+			SettleInterval: 30 * time.Second,
+			VerifyInterval: 24 * time.Hour,
+			MissingTwice:   time.Minute,
+			Rate:           500,
+			Concurrency:    8,
+		},
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
 		Limits: Limits{
 			ManifestSize:    4 << 20,

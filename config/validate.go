@@ -23,7 +23,8 @@ const (
 // document gives.
 func zeroAllowed(path string) bool {
 	switch path {
-	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout":
+	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout",
+		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice":
 		return true
 	default:
 		return false
@@ -52,6 +53,11 @@ func validate(cfg *Config) []mistake {
 	check("server.listen", checkListen(cfg.Server.Listen))
 	check("server.tls.certFile", checkPair(cfg.Server.TLS.CertFile, cfg.Server.TLS.KeyFile, "server.tls.keyFile"))
 	check("server.tls.keyFile", checkPair(cfg.Server.TLS.KeyFile, cfg.Server.TLS.CertFile, "server.tls.certFile"))
+	if service := cfg.Upstream.Service; service.Username == "" && (service.Password != "" || service.PasswordFile != "") {
+		check("upstream.service.username", errors.New("is needed beside a password"))
+	} else if service.Password != "" && service.PasswordFile != "" {
+		check("upstream.service.passwordFile", errors.New("must not be given beside password"))
+	}
 	if cfg.Admin.Listen != "" {
 		check("admin.listen", checkListen(cfg.Admin.Listen))
 	}

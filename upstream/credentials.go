@@ -13,6 +13,8 @@ import (
 type Credentials struct {
 	authorization []string
 	cookies       []string
+	// service stands for the service's own credentials.
+	service bool
 }
 
 // CredentialsOf returns the credentials that a client's request carries.

@@ -39,7 +39,7 @@ type Manifest struct {
 // digest than asked for, [*StatusError], [ErrUnreachable].
 func (r *Registry) Manifest(ctx context.Context, as Credentials, repository, reference string, limit int64) (Manifest, error) {
 	var manifest Manifest
-	err := r.ask(ctx, http.MethodGet, manifestURL(repository, reference), manifestHeader(as), func(resp *http.Response) error {
+	err := r.ask(ctx, as, http.MethodGet, manifestURL(repository, reference), manifestHeader(), func(resp *http.Response) error {
 		body, err := readBody(resp, limit)
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func (r *Registry) Has(ctx context.Context, as Credentials, repository string, m
 // Errors: [ErrNotFound], [*StatusError], [ErrUnreachable].
 func (r *Registry) Resolve(ctx context.Context, as Credentials, repository, reference string) (digest.Digest, error) {
 	var stated digest.Digest
-	err := r.ask(ctx, http.MethodHead, manifestURL(repository, reference), manifestHeader(as), func(resp *http.Response) error {
+	err := r.ask(ctx, as, http.MethodHead, manifestURL(repository, reference), manifestHeader(), func(resp *http.Response) error {
 		if d, err := digest.Parse(resp.Header.Get("Docker-Content-Digest")); err == nil {
 			stated = d
 		}
@@ -111,8 +111,6 @@ func manifestURL(repository, reference string) *url.URL {
 	return &url.URL{Path: "/v2/" + repository + "/manifests/" + reference}
 }
 
-func manifestHeader(as Credentials) http.Header {
-	header := http.Header{"Accept": {manifestTypes}}
-	as.apply(header)
-	return header
+func manifestHeader() http.Header {
+	return http.Header{"Accept": {manifestTypes}}
 }

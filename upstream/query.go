@@ -12,19 +12,23 @@ import (
 // maxErrorBody is how much of an error's body is kept to be shown.
 const maxErrorBody = 64 << 10
 
+// newQuery returns a request of backref's own.
+func newQuery(method string, target *url.URL, header http.Header) *http.Request {
+	return &http.Request{
+		Method: method, URL: target, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+}
+
 // ask sends a request of backref's own. The body of the response is read by
 // read, within the time that one query may take; statuses other than 200 are
 // errors.
-func (r *Registry) ask(ctx context.Context, method string, target *url.URL, header http.Header,
+func (r *Registry) ask(ctx context.Context, as Credentials, method string, target *url.URL, header http.Header,
 	read func(*http.Response) error,
 ) error {
 	ctx, cancel := context.WithTimeout(ctx, r.queries)
 	defer cancel()
-	req := (&http.Request{
-		Method: method, URL: target, Header: header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
-	resp, err := r.RoundTrip(req)
+	resp, err := r.do(ctx, as, newQuery(method, target, header).WithContext(ctx))
 	if err != nil {
 		return err
 	}

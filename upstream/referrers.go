@@ -99,11 +99,10 @@ func unsupported(err error) bool {
 
 func (r *Registry) referrersPage(ctx context.Context, as Credentials, page *url.URL, limit int) ([]Descriptor, *url.URL, error) {
 	header := http.Header{"Accept": {mediaTypeIndex}}
-	as.apply(header)
 	var entries []Descriptor
 	var next *url.URL
 	here := *page
-	err := r.ask(ctx, http.MethodGet, page, header, func(resp *http.Response) error {
+	err := r.ask(ctx, as, http.MethodGet, page, header, func(resp *http.Response) error {
 		if mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || mediaType != mediaTypeIndex {
 			return fmt.Errorf("%w: Content-Type is %q", ErrInvalid, resp.Header.Get("Content-Type"))
 		}

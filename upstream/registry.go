@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"oras.land/oras-go/v2/registry/remote/auth"
+
 	"github.com/backref/backref/config"
 )
 
@@ -20,6 +22,10 @@ type Registry struct {
 	base      *url.URL
 	transport *http.Transport
 	queries   time.Duration
+	// service signs the questions that backref asks for itself.
+	service *auth.Client
+	// configured says that it has credentials, or needs none.
+	configured bool
 }
 
 // New returns the registry that cfg describes. It does not connect yet.
@@ -32,22 +38,29 @@ func New(cfg config.Upstream) (*Registry, error) {
 	if base.Path = strings.Trim(base.Path, "/"); base.Path != "" {
 		base.Path = "/" + base.Path
 	}
+	transport := &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: cfg.Timeouts.Connect}).DialContext,
+		TLSHandshakeTimeout:   cfg.Timeouts.Connect,
+		ExpectContinueTimeout: continueTimeout,
+		ResponseHeaderTimeout: cfg.Timeouts.ResponseHeader,
+		IdleConnTimeout:       cfg.Timeouts.Idle,
+		MaxIdleConns:          cfg.MaxIdleConnections,
+		MaxIdleConnsPerHost:   cfg.MaxIdleConnections,
+		ForceAttemptHTTP2:     true,
+		DisableCompression:    true,
+		WriteBufferSize:       64 << 10,
+		ReadBufferSize:        64 << 10,
+	}
+	service, err := newServiceClient(cfg, transport)
+	if err != nil {
+		return nil, err
+	}
 	return &Registry{
-		base:    &base,
-		queries: cfg.Timeouts.Query,
-		transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: cfg.Timeouts.Connect}).DialContext,
-			TLSHandshakeTimeout:   cfg.Timeouts.Connect,
-			ExpectContinueTimeout: continueTimeout,
-			ResponseHeaderTimeout: cfg.Timeouts.ResponseHeader,
-			IdleConnTimeout:       cfg.Timeouts.Idle,
-			MaxIdleConns:          cfg.MaxIdleConnections,
-			MaxIdleConnsPerHost:   cfg.MaxIdleConnections,
-			ForceAttemptHTTP2:     true,
-			DisableCompression:    true,
-			WriteBufferSize:       64 << 10,
-			ReadBufferSize:        64 << 10,
-		},
+		base:       &base,
+		transport:  transport,
+		queries:    cfg.Timeouts.Query,
+		service:    service,
+		configured: cfg.Service.Username != "" || cfg.Service.Anonymous,
 	}, nil
 }
 
@@ -61,6 +74,16 @@ func (r *Registry) Close() {
 // came; the caller closes its body. A failure to get one is reported as an
 // error that matches [ErrUnreachable].
 func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.aim(req)
+	resp, err := r.transport.RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return resp, nil
+}
+
+// aim points a request at the registry.
+func (r *Registry) aim(req *http.Request) {
 	req.URL.Scheme = r.base.Scheme
 	req.URL.Host = r.base.Host
 	req.Host = ""
@@ -68,11 +91,6 @@ func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.URL.RawPath = r.base.Path + req.URL.EscapedPath()
 		req.URL.Path = r.base.Path + req.URL.Path
 	}
-	resp, err := r.transport.RoundTrip(req)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-	}
-	return resp, nil
 }
 
 // ClientPath tells whether a URL that the registry wrote points at the
