@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"strings"
 
 	// The algorithms that a digest may name are those linked in.
 	_ "crypto/sha256"
@@ -18,6 +19,7 @@ import (
 const (
 	MediaTypeImageManifest = "application/vnd.oci.image.manifest.v1+json"
 	MediaTypeImageIndex    = "application/vnd.oci.image.index.v1+json"
+	MediaTypeDockerList    = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
 // ErrManifest marks bytes that cannot be read as a manifest of the media type
@@ -134,8 +136,15 @@ type target struct {
 //
 // It fails with an error that matches [ErrManifest] when body is not a JSON
 // object of the expected shape, contradicts the media type, or names a digest
-// that is malformed or of an algorithm that is not known.
+// that is malformed, or when an algorithm is not known.
 func ParseManifest(mediaType string, algorithm digest.Algorithm, body []byte) (Manifest, error) {
+	if !algorithm.Available() {
+		return Manifest{}, fmt.Errorf("%w: digest algorithm %q is not known", ErrManifest, algorithm)
+	}
+	// A null would be taken for an object without fields.
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+		return Manifest{}, fmt.Errorf("%w: not a JSON object", ErrManifest)
+	}
 	var doc document
 	if err := json.Unmarshal(body, &doc); err != nil {
 		return Manifest{}, fmt.Errorf("%w: %w", ErrManifest, err)
@@ -152,7 +161,7 @@ func ParseManifest(mediaType string, algorithm digest.Algorithm, body []byte) (M
 		Digest:       algorithm.FromBytes(body),
 		MediaType:    mediaType,
 		Size:         int64(len(body)),
-		ArtifactType: doc.artifactType(),
+		ArtifactType: doc.artifactType(mediaType),
 		Annotations:  doc.Annotations,
 		Edges:        edges,
 	}, nil
@@ -171,7 +180,7 @@ func effectiveMediaType(sent, stated string) (string, error) {
 	switch {
 	case sent == "":
 		return stated, nil
-	case stated == "" || stated == sent:
+	case stated == "" || strings.EqualFold(stated, sent):
 		return sent, nil
 	default:
 		return "", fmt.Errorf("%w: sent as %q but its mediaType is %q", ErrManifest, sent, stated)
@@ -179,9 +188,10 @@ func effectiveMediaType(sent, stated string) (string, error) {
 }
 
 // artifactType applies the rule of the specification: the manifest's own,
-// else the media type of its config. Only image manifests have a config.
-func (d *document) artifactType() string {
-	if d.ArtifactType == "" && d.Config != nil {
+// else the media type of its config. An index has none, whatever it says.
+func (d *document) artifactType(mediaType string) string {
+	isIndex := mediaType == MediaTypeImageIndex || mediaType == MediaTypeDockerList
+	if d.ArtifactType == "" && d.Config != nil && !isIndex {
 		return d.Config.MediaType
 	}
 	return d.ArtifactType

@@ -27,6 +27,8 @@ var (
 	// overtaken by a push or delete. Nothing is changed: take a new mark and
 	// read again.
 	ErrStale = errors.New("overtaken by a later change")
+	// ErrNoRebuild means that no rebuild is under way.
+	ErrNoRebuild = errors.New("no rebuild is under way")
 	// ErrClosed means that the store was closed.
 	ErrClosed = errors.New("index is closed")
 )

@@ -3,7 +3,6 @@ package bolt
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"slices"
 
 	"github.com/backref/backref/index"
@@ -111,7 +110,6 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 	if s.broken != nil {
 		return nil, s.broken
 	}
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	tx, err := s.db.Begin(true)
 	if err != nil {
 		return nil, fmt.Errorf("begin change of index: %w", err)
@@ -122,37 +120,40 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 		return err
 	})
 	for _, c := range batch {
-		if err == nil {
-			if err = guard(func() error { return c.apply(w) }); err != nil {
-				failed = c
-			}
+		if err != nil {
+			break
+		}
+		if err = guard(func() error { return c.apply(w) }); err != nil {
+			failed = c
 		}
 	}
 	if err != nil || !w.dirty {
-		return failed, joinRollback(err, tx)
+		s.rollback(tx)
+		return failed, err
 	}
-	committed := false
+	returned := false
 	err = guard(func() error {
 		err := tx.Commit()
-		committed = true
+		returned = true
 		return err
 	})
-	if !committed {
-		s.broken = joinRollback(err, tx)
-		return nil, s.broken
-	}
-	if err != nil {
+	switch {
+	case !returned:
+		s.broken = err
+		s.rollback(tx)
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("commit change of index: %w", err)
+	default:
+		s.mark.Store(w.sequence)
+		return nil, nil
 	}
-	s.mark.Store(w.sequence)
-	return nil, nil
 }
 
-// joinRollback undoes a transaction after err.
-func joinRollback(err error, tx *bbolt.Tx) error {
-	rollbackErr := guard(tx.Rollback)
-	if err == nil {
-		return rollbackErr
+// rollback undoes a transaction. Where even that fails, bbolt keeps the lock
+// of its writer, and whoever asks for it waits for ever.
+func (s *Store) rollback(tx *bbolt.Tx) {
+	if err := guard(tx.Rollback); err != nil {
+		s.broken, s.stuck = err, true
 	}
-	return err
 }

@@ -124,7 +124,9 @@ func (w *writing) confirm(intent index.Intent, at time.Time) error {
 	case intent.Kind == index.IntentDelete:
 		_, err = w.removeRecord(key, intent.Record.Repository, intent.Record.Digest)
 	default:
-		err = w.recordPush(key, intent)
+		if err = w.putRecord(key, intent.Record); err == nil {
+			err = w.noteRecorded(key, intent)
+		}
 	}
 	if err != nil {
 		return err
@@ -132,12 +134,9 @@ func (w *writing) confirm(intent index.Intent, at time.Time) error {
 	return w.end(intent)
 }
 
-// recordPush records what a push brings, and notes it where somebody may still
-// find that it is absent.
-func (w *writing) recordPush(key []byte, intent index.Intent) error {
-	if err := w.putRecord(key, intent.Record); err != nil {
-		return err
-	}
+// noteRecorded notes that a push was recorded, where somebody may still find
+// that it is absent.
+func (w *writing) noteRecorded(key []byte, intent index.Intent) error {
 	if intent.Contended || w.anyOpen(key, intent.ID) {
 		return w.markCame(key)
 	}

@@ -100,9 +100,15 @@ func appendDigestText(b, compact []byte) []byte {
 	return hex.AppendEncode(b, compact[1:])
 }
 
+// digestTextSize is the length of that form. All algorithms have names of the
+// same length.
+func digestTextSize(compact []byte) int {
+	return len("sha256:") + hex.EncodedLen(len(compact)-1)
+}
+
 // expandDigest turns a compact digest into the usual form.
 func expandDigest(compact []byte) digest.Digest {
-	return digest.Digest(appendDigestText(make([]byte, 0, len("sha256:")+2*len(compact)), compact))
+	return digest.Digest(appendDigestText(make([]byte, 0, digestTextSize(compact)), compact))
 }
 
 // repositoryKey begins a key that belongs to a repository and is followed by

@@ -43,7 +43,7 @@ func open(path string, opts Options) (*Store, error) {
 	if err := inspect(path, until); err != nil {
 		return nil, err
 	}
-	db, err := openFile(path, until, false)
+	db, err := openFile(path, until, bbolt.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -68,23 +68,42 @@ func inspect(path string, until time.Time) error {
 	if err != nil {
 		return err
 	}
+	if !info.Mode().IsRegular() {
+		return errors.New("not a regular file")
+	}
 	if info.Size() == 0 {
 		return nil
 	}
-	db, err := openFile(path, until, true)
+	db, err := openFile(path, until, bbolt.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	err = guard(func() error {
-		return db.View(func(tx *bbolt.Tx) error {
-			if info.Size() < tx.Size() {
-				return fmt.Errorf("%w: the file has %d bytes of %d", index.ErrDamaged, info.Size(), tx.Size())
-			}
-			_, err := checkFormat(tx)
-			return err
-		})
+		return db.View(func(tx *bbolt.Tx) error { return checkFile(tx, info.Size()) })
 	})
-	return errors.Join(err, guard(db.Close))
+	if err := errors.Join(err, guard(db.Close)); err != nil {
+		return err
+	}
+	// bbolt panics on a free list that makes no sense, and then keeps its lock
+	// until the process ends. This one is shared, so that the next try gets as
+	// far as this one.
+	db, err = openFile(path, until, bbolt.Options{ReadOnly: true, PreLoadFreelist: true})
+	if err != nil {
+		return err
+	}
+	return guard(db.Close)
+}
+
+// checkFile checks what can be checked without reading all of a file.
+func checkFile(tx *bbolt.Tx, size int64) error {
+	if size < tx.Size() {
+		return fmt.Errorf("%w: the file has %d bytes of %d", index.ErrDamaged, size, tx.Size())
+	}
+	exists, err := checkFormat(tx)
+	if err == nil && exists {
+		_, err = newWriting(tx, time.Time{})
+	}
+	return err
 }
 
 // checkFormat reports whether tx sees an index; a database in which nothing
@@ -136,7 +155,7 @@ func (s *Store) prepare() error {
 		return nil
 	})
 	if err != nil || !w.dirty {
-		return joinRollback(err, tx)
+		return errors.Join(err, guard(tx.Rollback))
 	}
 	return guard(tx.Commit)
 }
@@ -173,17 +192,15 @@ func initialize(tx *bbolt.Tx) error {
 
 // openFile opens a bbolt file. What it reports as damage is what can't be an
 // error of the system.
-func openFile(path string, until time.Time, readOnly bool) (*bbolt.DB, error) {
+func openFile(path string, until time.Time, options bbolt.Options) (*bbolt.DB, error) {
+	// bbolt waits forever when given no time.
+	options.Timeout = max(time.Until(until), time.Millisecond)
+	// The free list of a large file is searched on every change.
+	options.FreelistType = bbolt.FreelistMapType
+	options.NoStatistics = true
 	var db *bbolt.DB
 	err := guard(func() (err error) {
-		db, err = bbolt.Open(path, fileMode, &bbolt.Options{
-			// bbolt waits forever when given no time.
-			Timeout:  max(time.Until(until), time.Millisecond),
-			ReadOnly: readOnly,
-			// The free list of a large file is searched on every change.
-			FreelistType: bbolt.FreelistMapType,
-			NoStatistics: true,
-		})
+		db, err = bbolt.Open(path, fileMode, &options)
 		return err
 	})
 	var system syscall.Errno

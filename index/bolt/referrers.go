@@ -3,8 +3,8 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
@@ -29,11 +29,12 @@ func (s *Store) Referrers(ctx context.Context, repository string, subject digest
 		if err != nil {
 			return err
 		}
-		var gathered gathering
-		if err := gathered.collect(live[0].Cursor(), prefix, start, query); err != nil {
+		g := s.gathering()
+		if err := g.collect(live[0].Cursor(), prefix, start, query); err != nil {
 			return err
 		}
-		page = gathered.page()
+		page = g.page()
+		s.reuse(g)
 		return nil
 	})
 	if err != nil {
@@ -53,6 +54,22 @@ type gathering struct {
 	more    bool
 	// bytes sums up the descriptors, text the digests and artifact types.
 	bytes, text int
+}
+
+// gathering returns an empty one. Its list is as long as a page, so it is used
+// again for another.
+func (s *Store) gathering() *gathering {
+	if g, ok := s.gatherings.Get().(*gathering); ok {
+		return g
+	}
+	return new(gathering)
+}
+
+// reuse gives back a gathering that is no longer needed.
+func (s *Store) reuse(g *gathering) {
+	clear(g.entries)
+	*g = gathering{entries: g.entries[:0]}
+	s.gatherings.Put(g)
 }
 
 // collect gathers the entries of a page, from start on, that one left out.
@@ -93,9 +110,13 @@ func (g *gathering) full(query index.Query, size int) bool {
 }
 
 func (g *gathering) add(e entry) {
+	// Neighbours mostly have the same type, whose text is then kept once.
+	if n := len(g.entries); n > 0 && bytes.Equal(g.entries[n-1].artifactType, e.artifactType) {
+		g.text -= len(e.artifactType)
+	}
 	g.entries = append(g.entries, e)
 	g.bytes += len(e.descriptor)
-	g.text += len("sha256:") + hex.EncodedLen(len(e.digest)-1) + len(e.artifactType)
+	g.text += digestTextSize(e.digest) + len(e.artifactType)
 }
 
 // page copies what was gathered: all descriptors into one piece of memory, and
@@ -105,23 +126,26 @@ func (g *gathering) page() index.Page {
 	if len(g.entries) == 0 {
 		return page
 	}
-	text := make([]byte, 0, g.text)
-	for _, e := range g.entries {
-		text = append(appendDigestText(text, e.digest), e.artifactType...)
+	var text strings.Builder
+	text.Grow(g.text)
+	write := func(part []byte) string {
+		from := text.Len()
+		text.Write(part)
+		return text.String()[from:]
 	}
-	rest := string(text)
-	cut := func(n int) (part string) {
-		part, rest = rest[:n], rest[n:]
-		return part
-	}
+	var digestText [len("sha512:") + 2*sizeSHA512]byte
+	var artifactType string
 	descriptors := make([]byte, 0, g.bytes)
 	page.Referrers = make([]index.Referrer, len(g.entries))
 	for i, e := range g.entries {
+		if i == 0 || string(e.artifactType) != artifactType {
+			artifactType = write(e.artifactType)
+		}
 		from := len(descriptors)
 		descriptors = append(descriptors, e.descriptor...)
 		page.Referrers[i] = index.Referrer{
-			Digest:       digest.Digest(cut(len("sha256:") + hex.EncodedLen(len(e.digest)-1))),
-			ArtifactType: cut(len(e.artifactType)),
+			Digest:       digest.Digest(write(appendDigestText(digestText[:0], e.digest))),
+			ArtifactType: artifactType,
 			// The capacity keeps an append from running into the next one.
 			Descriptor: descriptors[from:len(descriptors):len(descriptors)],
 		}

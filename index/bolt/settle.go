@@ -56,12 +56,17 @@ func (w *writing) settle(intent index.Intent, finding index.Finding) (stale bool
 }
 
 func (w *writing) settlePresent(key []byte, intent index.Intent, over bool) error {
-	if intent.Kind == index.IntentPush && (over || !intent.Recorded || w.manifests.Get(key) == nil) {
-		// What brings nothing new does not get here and is not noted, so that
-		// readers who ask again and again don't make each other's answers
-		// stale.
-		if err := w.recordPush(key, intent); err != nil {
+	if intent.Kind == index.IntentPush {
+		news := over || !intent.Recorded || w.manifests.Get(key) == nil
+		if err := w.putRecord(key, intent.Record); err != nil {
 			return err
+		}
+		// What is no news is not noted, so that readers who ask again and
+		// again don't make each other's answers stale.
+		if news {
+			if err := w.noteRecorded(key, intent); err != nil {
+				return err
+			}
 		}
 	}
 	switch {

@@ -42,6 +42,9 @@ type Store struct {
 	// mark follows the sequence of the last change on disk.
 	mark atomic.Uint64
 
+	// gatherings are the lists of pages that were made, for pages to come.
+	gatherings sync.Pool
+
 	// gate is held for reading while a change is handed to the writer, and for
 	// writing to end that.
 	gate   sync.RWMutex
@@ -49,8 +52,10 @@ type Store struct {
 	queue  chan *change
 	// stopped is closed when the writer is through with the queue.
 	stopped chan struct{}
-	// broken belongs to the writer: see [Store.attempt].
+	// broken and stuck belong to the writer: see [Store.attempt] and
+	// [Store.rollback].
 	broken error
+	stuck  bool
 }
 
 var _ index.Store = (*Store)(nil)
@@ -71,6 +76,9 @@ func (s *Store) Close() error {
 	close(s.queue)
 	s.gate.Unlock()
 	<-s.stopped
+	if s.stuck {
+		return fmt.Errorf("close index: %w", s.broken)
+	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close index: %w", err)
 	}

@@ -1,0 +1,186 @@
+package bolt_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/bolt"
+	"github.com/opencontainers/go-digest"
+	"go.etcd.io/bbolt"
+)
+
+// crashesSetting is how often the writer is killed, for long runs.
+const crashesSetting = "BACKREF_TEST_CRASHES"
+
+// TestKilled kills a process that writes, at random moments, and checks that
+// everything it was told to be done is there when the index is opened again.
+func TestKilled(t *testing.T) {
+	crashes := 8
+	if setting := os.Getenv(crashesSetting); setting != "" {
+		var err error
+		crashes, err = strconv.Atoi(setting)
+		must(t, err)
+	}
+	path := filepath.Join(t.TempDir(), "index.db")
+	told := make(ledger)
+	for range crashes {
+		command := child(t, "write", path)
+		output, err := command.StdoutPipe()
+		must(t, err)
+		must(t, command.Start())
+		scanner := bufio.NewScanner(output)
+		if !scanner.Scan() {
+			t.Fatal("the writer says nothing", command.Wait())
+		}
+		must(t, told.note(scanner.Text()))
+		// Some die before they have opened the index or done much, some later.
+		killer := time.AfterFunc(time.Duration(rand.Int64N(int64(100*time.Millisecond))), func() {
+			_ = command.Process.Kill()
+		})
+		for scanner.Scan() {
+			must(t, told.note(scanner.Text()))
+		}
+		must(t, scanner.Err())
+		killer.Stop()
+		if err := command.Wait(); err == nil {
+			t.Fatal("the writer ended by itself")
+		}
+		told.check(t, path)
+	}
+	t.Logf("%d kills, %d manifests, nothing lost", crashes, len(told))
+}
+
+// ledger is what a writer was told, and began after that, for each manifest.
+type ledger map[string]fate
+
+type fate struct {
+	// acknowledged is the last kind of change that was carried out.
+	acknowledged string
+	// begun is the kind of intent that is durable and not carried out yet.
+	begun string
+	// trying is the kind of change that may have begun since.
+	trying string
+}
+
+func (l ledger) note(line string) error {
+	var event, kind, what string
+	if _, err := fmt.Sscan(line, &event, &kind, &what); err != nil {
+		if line == "started" {
+			return nil
+		}
+		return fmt.Errorf("%q: %w", line, err)
+	}
+	f := l[what]
+	switch event {
+	case "trying":
+		f.trying = kind
+	case "begun":
+		f.begun = kind
+	case "acknowledged":
+		f = fate{acknowledged: kind}
+	}
+	l[what] = f
+	return nil
+}
+
+func (l ledger) check(t *testing.T, path string) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
+	must(t, err)
+	must(t, db.View(func(tx *bbolt.Tx) error {
+		var all error
+		for err := range tx.Check() {
+			all = errors.Join(all, err)
+		}
+		return all
+	}))
+	must(t, db.Close())
+
+	store := mustOpen(t, path)
+	defer func() { must(t, store.Close()) }()
+	subject := digest.FromString("subject")
+	page, err := store.Referrers(t.Context(), repo, subject, index.Query{})
+	must(t, err)
+	listed := make(map[digest.Digest]bool)
+	for _, referrer := range page.Referrers {
+		listed[referrer.Digest] = true
+	}
+	open := make(map[digest.Digest]bool)
+	intents, err := store.Unsettled(t.Context(), repo, subject)
+	must(t, err)
+	for _, intent := range intents {
+		open[intent.Record.Digest] = true
+	}
+	for what, f := range l {
+		d := digest.FromString(what)
+		switch {
+		case f.trying == "" && listed[d] != (f.acknowledged == "push"):
+			t.Fatalf("%s: listed %t after an acknowledged %s", what, listed[d], f.acknowledged)
+		case f.begun == "push" && !listed[d] && !open[d]:
+			t.Fatalf("%s: the push that had begun is forgotten", what)
+		case f.begun == "delete" && listed[d] && !open[d]:
+			t.Fatalf("%s: the delete that had begun is forgotten", what)
+		}
+	}
+}
+
+// writeUntilKilled has several push and delete, and tells what they do.
+func writeUntilKilled(ctx context.Context, path string) error {
+	if _, err := io.WriteString(os.Stdout, "started\n"); err != nil {
+		return err
+	}
+	store, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		return err
+	}
+	failed := make(chan error)
+	for range 8 {
+		go func() {
+			for {
+				if err := pushAndDelete(ctx, store); err != nil {
+					failed <- err
+				}
+			}
+		}()
+	}
+	return <-failed
+}
+
+func pushAndDelete(ctx context.Context, store *bolt.Store) error {
+	what := fmt.Sprint(rand.Uint64())
+	kinds := []index.IntentKind{index.IntentPush, index.IntentDelete, index.IntentPush}
+	for _, kind := range kinds[:1+rand.IntN(len(kinds))] {
+		// A line is written at once, so that a kill does not cut it.
+		tell := func(event string) error {
+			_, err := fmt.Printf("%s %s %s\n", event, kind, what)
+			return err
+		}
+		if err := tell("trying"); err != nil {
+			return err
+		}
+		id, err := store.Begin(ctx, index.Intent{Kind: kind, Record: someRecord(what, "subject"), Deadline: time.Now().Add(time.Hour)})
+		if err != nil {
+			return err
+		}
+		if err := tell("begun"); err != nil {
+			return err
+		}
+		if err := store.Confirm(ctx, id, time.Now()); err != nil {
+			return err
+		}
+		if err := tell("acknowledged"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

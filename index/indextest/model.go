@@ -1,0 +1,312 @@
+package indextest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backref/backref/index"
+	"github.com/opencontainers/go-digest"
+)
+
+// Model is the contract of [index.Store] written down as plainly as possible:
+// a few maps, searched from end to end. It keeps nothing and checks nothing;
+// what a store does is right when the model does it too.
+type Model struct {
+	mutex   sync.Mutex
+	records map[manifest]index.Record
+	intents map[index.IntentID]index.Intent
+	// gone and came hold the last point of the history at which a reading
+	// "present" or "absent" of a manifest became worthless.
+	gone, came map[manifest]index.Mark
+	now        index.Mark
+	lastID     index.IntentID
+}
+
+var _ index.Store = (*Model)(nil)
+
+// manifest is a manifest in a repository.
+type manifest struct {
+	repository string
+	digest     digest.Digest
+}
+
+func manifestOf(r index.Record) manifest { return manifest{r.Repository, r.Digest} }
+
+// NewModel returns an empty store.
+func NewModel() *Model {
+	return &Model{
+		records: make(map[manifest]index.Record),
+		intents: make(map[index.IntentID]index.Intent),
+		gone:    make(map[manifest]index.Mark),
+		came:    make(map[manifest]index.Mark),
+	}
+}
+
+// Get implements [index.Store].
+func (m *Model) Get(_ context.Context, repository string, d digest.Digest) (index.Record, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	record, found := m.records[manifest{repository, d}]
+	if !found {
+		return index.Record{}, index.ErrNotFound
+	}
+	return record, nil
+}
+
+// Referrers implements [index.Store].
+func (m *Model) Referrers(_ context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	var page index.Page
+	size := 0
+	for _, r := range slices.SortedFunc(maps.Values(m.records), byDigest) {
+		if r.Repository != repository || subject == "" || r.Subject() != subject || r.Digest <= query.After ||
+			query.ArtifactType != "" && r.ArtifactType != query.ArtifactType {
+			continue
+		}
+		entry := index.Referrer{Digest: r.Digest, ArtifactType: r.ArtifactType, Descriptor: encode(r.Descriptor())}
+		size += len(entry.Descriptor) + 1
+		if n := len(page.Referrers); n > 0 && (query.Limit > 0 && n == query.Limit || query.MaxBytes > 0 && size > query.MaxBytes) {
+			page.More = true
+			return page, nil
+		}
+		page.Referrers = append(page.Referrers, entry)
+	}
+	return page, nil
+}
+
+func byDigest(a, b index.Record) int { return strings.Compare(string(a.Digest), string(b.Digest)) }
+
+func encode(descriptor index.Descriptor) json.RawMessage {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(descriptor); err != nil {
+		panic(err)
+	}
+	return bytes.TrimSpace(b.Bytes())
+}
+
+// Parents implements [index.Store].
+func (m *Model) Parents(_ context.Context, repository string, target digest.Digest, after index.Parent, limit int) ([]index.Parent, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	var parents []index.Parent
+	for _, r := range m.records {
+		for _, edge := range r.Edges {
+			parent := index.Parent{Digest: r.Digest, Kind: edge.Kind}
+			if r.Repository == repository && edge.Target == target && compareParents(parent, after) > 0 {
+				parents = append(parents, parent)
+			}
+		}
+	}
+	slices.SortFunc(parents, compareParents)
+	if limit > 0 && len(parents) > limit {
+		parents = parents[:limit]
+	}
+	return parents, nil
+}
+
+func compareParents(a, b index.Parent) int {
+	return cmp.Or(strings.Compare(string(a.Digest), string(b.Digest)), cmp.Compare(a.Kind, b.Kind))
+}
+
+// Mark implements [index.Store].
+func (m *Model) Mark(context.Context) (index.Mark, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.now, nil
+}
+
+// Observe implements [index.Store].
+func (m *Model) Observe(_ context.Context, mark index.Mark, records ...index.Record) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for _, r := range records {
+		if _, known := m.records[manifestOf(r)]; !known && m.gone[manifestOf(r)] > mark {
+			return index.ErrStale
+		}
+	}
+	for _, r := range records {
+		if _, known := m.records[manifestOf(r)]; known {
+			continue
+		}
+		m.records[manifestOf(r)] = r
+		if m.anyOpen(manifestOf(r), 0) {
+			m.noteCame(manifestOf(r))
+		}
+	}
+	return nil
+}
+
+// Begin implements [index.Store].
+func (m *Model) Begin(_ context.Context, intent index.Intent) (index.IntentID, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.lastID++
+	intent.ID, intent.Contended, intent.Recorded = m.lastID, false, false
+	for id, other := range m.intents {
+		if manifestOf(other.Record) != manifestOf(intent.Record) || !opposite(other.Kind, intent.Kind) {
+			continue
+		}
+		intent.Contended, other.Contended = true, true
+		m.intents[id] = other
+	}
+	if intent.Kind == index.IntentDelete {
+		m.noteGone(manifestOf(intent.Record))
+	}
+	m.intents[intent.ID] = intent
+	return intent.ID, nil
+}
+
+func opposite(a, b index.IntentKind) bool {
+	return a == index.IntentPush && b == index.IntentDelete || a == index.IntentDelete && b == index.IntentPush
+}
+
+// Confirm implements [index.Store].
+func (m *Model) Confirm(_ context.Context, id index.IntentID, at time.Time) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	intent, open := m.intents[id]
+	if !open {
+		return nil
+	}
+	about := manifestOf(intent.Record)
+	if intent.Kind == index.IntentDelete {
+		m.noteGone(about)
+	}
+	if intent.Contended {
+		intent.Deadline = at
+		m.intents[id] = intent
+		return nil
+	}
+	delete(m.intents, id)
+	switch intent.Kind {
+	case index.IntentPush:
+		m.record(intent.Record)
+		if m.anyOpen(about, id) {
+			m.noteCame(about)
+		}
+	case index.IntentDelete:
+		delete(m.records, about)
+	}
+	return nil
+}
+
+// Cancel implements [index.Store].
+func (m *Model) Cancel(_ context.Context, id index.IntentID) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	delete(m.intents, id)
+	return nil
+}
+
+// Settle implements [index.Store].
+func (m *Model) Settle(_ context.Context, id index.IntentID, finding index.Finding) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	intent, open := m.intents[id]
+	if !open {
+		return nil
+	}
+	about := manifestOf(intent.Record)
+	over := finding.At.After(intent.Deadline)
+	isImport := intent.Kind == index.IntentImport
+	if !isImport && (finding.Present && m.gone[about] > finding.Mark || !finding.Present && m.came[about] > finding.Mark) {
+		return index.ErrStale
+	}
+	_, recorded := m.records[about]
+	switch {
+	case isImport:
+		over = over && finding.Present
+	case intent.Kind == index.IntentPush && finding.Present:
+		m.record(intent.Record)
+		news := over || !intent.Recorded || !recorded
+		if news && (intent.Contended || m.anyOpen(about, id)) {
+			m.noteCame(about)
+		}
+		intent.Recorded = true
+		m.intents[id] = intent
+	case intent.Kind == index.IntentPush && intent.Contended:
+		delete(m.records, about)
+		if recorded {
+			m.noteGone(about)
+		}
+	case intent.Kind == index.IntentDelete && !finding.Present:
+		delete(m.records, about)
+		m.noteGone(about)
+	}
+	if over {
+		delete(m.intents, id)
+	}
+	return nil
+}
+
+// Unsettled implements [index.Store].
+func (m *Model) Unsettled(_ context.Context, repository string, subject digest.Digest) ([]index.Intent, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	var unsettled []index.Intent
+	for _, id := range slices.Sorted(maps.Keys(m.intents)) {
+		intent := m.intents[id]
+		var concerns bool
+		switch intent.Kind {
+		case index.IntentPush:
+			concerns = intent.Record.Subject() == subject
+		case index.IntentDelete:
+			concerns = m.refers(manifestOf(intent.Record), subject)
+		case index.IntentImport:
+			concerns = intent.Tag == index.ReferrersTag(subject)
+		}
+		if concerns && intent.Record.Repository == repository {
+			unsettled = append(unsettled, intent)
+		}
+	}
+	return unsettled, nil
+}
+
+// Close implements [index.Store].
+func (m *Model) Close() error { return nil }
+
+// record writes a pushed record; it was seen when it was first pushed.
+func (m *Model) record(r index.Record) {
+	if before, known := m.records[manifestOf(r)]; known && before.Seen.Before(r.Seen) {
+		r.Seen = before.Seen
+	}
+	m.records[manifestOf(r)] = r
+}
+
+// refers reports whether a manifest has a subject, or will have it once an open
+// push is recorded.
+func (m *Model) refers(about manifest, subject digest.Digest) bool {
+	record, recorded := m.records[about]
+	if recorded && record.Subject() == subject {
+		return true
+	}
+	for _, intent := range m.intents {
+		if intent.Kind == index.IntentPush && manifestOf(intent.Record) == about && intent.Record.Subject() == subject {
+			return true
+		}
+	}
+	return false
+}
+
+// anyOpen reports whether a push or delete of a manifest is open besides one.
+func (m *Model) anyOpen(about manifest, but index.IntentID) bool {
+	for id, intent := range m.intents {
+		if id != but && intent.Kind != index.IntentImport && manifestOf(intent.Record) == about {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Model) noteGone(about manifest) { m.now++; m.gone[about] = m.now }
+func (m *Model) noteCame(about manifest) { m.now++; m.came[about] = m.now }

@@ -1,0 +1,336 @@
+package index_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/backref/backref/index"
+	"github.com/opencontainers/go-digest"
+)
+
+const (
+	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	dockerConfig   = "application/vnd.docker.container.image.v1+json"
+	schema1        = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+	ociArtifact    = "application/vnd.oci.artifact.manifest.v1+json"
+	orasArtifact   = "application/vnd.cncf.oras.artifact.manifest.v1+json"
+	emptyConfig    = "application/vnd.oci.empty.v1+json"
+)
+
+func sum(what string) digest.Digest { return digest.FromString(what) }
+
+// expand puts digests in the place of $name and $512:name.
+func expand(body string) string {
+	for _, what := range []string{"subject", "config", "layer1", "layer2", "child1", "child2"} {
+		body = strings.ReplaceAll(body, "$512:"+what, digest.SHA512.FromString(what).String())
+		body = strings.ReplaceAll(body, "$"+what, sum(what).String())
+	}
+	return body
+}
+
+type parsed struct {
+	mediaType, artifactType string
+	annotations             map[string]string
+	edges                   []index.Edge
+}
+
+func TestParseManifest(t *testing.T) {
+	for name, test := range map[string]struct {
+		sent, body string
+		want       parsed
+	}{
+		"image manifest": {
+			sent: index.MediaTypeImageManifest,
+			body: `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+				"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"$config","size":2},
+				"layers":[{"mediaType":"x","digest":"$layer1","size":1},{"mediaType":"x","digest":"$layer2","size":1}]}`,
+			want: parsed{
+				mediaType:    index.MediaTypeImageManifest,
+				artifactType: "application/vnd.oci.image.config.v1+json",
+				edges: []index.Edge{
+					{Kind: index.EdgeConfig, Target: sum("config")},
+					{Kind: index.EdgeLayer, Target: sum("layer1")},
+					{Kind: index.EdgeLayer, Target: sum("layer2")},
+				},
+			},
+		},
+		"referrer": {
+			sent: index.MediaTypeImageManifest + "; charset=utf-8",
+			body: `{"schemaVersion":2,"artifactType":"application/vnd.example.sbom",
+				"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"$config","size":2},
+				"layers":[{"digest":"$layer1"}],
+				"subject":{"mediaType":"x","digest":"$subject","size":1},
+				"annotations":{"a":"1","b":""}}`,
+			want: parsed{
+				mediaType:    index.MediaTypeImageManifest,
+				artifactType: "application/vnd.example.sbom",
+				annotations:  map[string]string{"a": "1", "b": ""},
+				edges: []index.Edge{
+					{Kind: index.EdgeSubject, Target: sum("subject")},
+					{Kind: index.EdgeConfig, Target: sum("config")},
+					{Kind: index.EdgeLayer, Target: sum("layer1")},
+				},
+			},
+		},
+		"empty artifactType falls back to the config": {
+			body: `{"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"",
+				"config":{"mediaType":"` + emptyConfig + `","digest":"$config"}}`,
+			want: parsed{
+				mediaType: index.MediaTypeImageManifest, artifactType: emptyConfig,
+				edges: []index.Edge{{Kind: index.EdgeConfig, Target: sum("config")}},
+			},
+		},
+		"subject of sha512": {
+			sent: index.MediaTypeImageManifest,
+			body: `{"subject":{"digest":"$512:subject"}}`,
+			want: parsed{
+				mediaType: index.MediaTypeImageManifest,
+				edges:     []index.Edge{{Kind: index.EdgeSubject, Target: digest.SHA512.FromString("subject")}},
+			},
+		},
+		"index": {
+			sent: index.MediaTypeImageIndex,
+			body: `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",
+				"manifests":[{"digest":"$child1"},{"digest":"$child2"},{"digest":"$child1","platform":{"os":"linux"}}],
+				"subject":{"digest":"$subject"},"artifactType":"application/vnd.example.bundle"}`,
+			want: parsed{
+				mediaType:    index.MediaTypeImageIndex,
+				artifactType: "application/vnd.example.bundle",
+				edges: []index.Edge{
+					{Kind: index.EdgeSubject, Target: sum("subject")},
+					{Kind: index.EdgeManifest, Target: sum("child1")},
+					{Kind: index.EdgeManifest, Target: sum("child2")},
+				},
+			},
+		},
+		"index without artifactType": {
+			sent: index.MediaTypeImageIndex,
+			body: `{"manifests":[],"subject":{"digest":"$subject"},"config":{"mediaType":"x/y","digest":"$config"}}`,
+			want: parsed{
+				mediaType: index.MediaTypeImageIndex,
+				edges: []index.Edge{
+					{Kind: index.EdgeSubject, Target: sum("subject")},
+					{Kind: index.EdgeConfig, Target: sum("config")},
+				},
+			},
+		},
+		"Docker manifest": {
+			sent: dockerManifest,
+			body: `{"schemaVersion":2,"mediaType":"` + dockerManifest + `",
+				"config":{"mediaType":"` + dockerConfig + `","digest":"$config"},
+				"layers":[{"digest":"$layer1"},{"digest":"$layer1"}]}`,
+			want: parsed{
+				mediaType: dockerManifest, artifactType: dockerConfig,
+				edges: []index.Edge{
+					{Kind: index.EdgeConfig, Target: sum("config")},
+					{Kind: index.EdgeLayer, Target: sum("layer1")},
+				},
+			},
+		},
+		"Docker list": {
+			sent: index.MediaTypeDockerList,
+			body: `{"schemaVersion":2,"mediaType":"` + index.MediaTypeDockerList + `","manifests":[{"digest":"$child1"}]}`,
+			want: parsed{
+				mediaType: index.MediaTypeDockerList,
+				edges:     []index.Edge{{Kind: index.EdgeManifest, Target: sum("child1")}},
+			},
+		},
+		"Docker schema 1": {
+			sent: schema1,
+			body: `{"schemaVersion":1,"name":"a","tag":"b","architecture":"amd64",
+				"fsLayers":[{"blobSum":"$layer1"},{"blobSum":"$layer2"},{"blobSum":"$layer1"}],
+				"history":[{"v1Compatibility":"{}"}],"signatures":[{}]}`,
+			want: parsed{
+				mediaType: schema1,
+				edges: []index.Edge{
+					{Kind: index.EdgeLayer, Target: sum("layer1")},
+					{Kind: index.EdgeLayer, Target: sum("layer2")},
+				},
+			},
+		},
+		"OCI artifact manifest": {
+			body: `{"mediaType":"` + ociArtifact + `","artifactType":"a/b","blobs":[{"digest":"$layer1"}],"subject":{"digest":"$subject"}}`,
+			want: parsed{
+				mediaType: ociArtifact, artifactType: "a/b",
+				edges: []index.Edge{
+					{Kind: index.EdgeSubject, Target: sum("subject")},
+					{Kind: index.EdgeBlob, Target: sum("layer1")},
+				},
+			},
+		},
+		"ORAS artifact manifest": {
+			sent: orasArtifact,
+			body: `{"mediaType":"` + orasArtifact + `","artifactType":"a/b","blobs":[],"subject":{"digest":"$subject"}}`,
+			want: parsed{
+				mediaType: orasArtifact, artifactType: "a/b",
+				edges: []index.Edge{{Kind: index.EdgeSubject, Target: sum("subject")}},
+			},
+		},
+		"annotations and nothing else": {
+			sent: index.MediaTypeImageIndex,
+			body: ` {"annotations":{"a":"b"}} `,
+			want: parsed{mediaType: index.MediaTypeImageIndex, annotations: map[string]string{"a": "b"}},
+		},
+		"one digest in several fields": {
+			sent: index.MediaTypeImageManifest,
+			body: `{"config":{"digest":"$layer1"},"layers":[{"digest":"$layer1"}],"subject":{"digest":"$layer1"}}`,
+			want: parsed{
+				mediaType: index.MediaTypeImageManifest,
+				edges: []index.Edge{
+					{Kind: index.EdgeSubject, Target: sum("layer1")},
+					{Kind: index.EdgeConfig, Target: sum("layer1")},
+					{Kind: index.EdgeLayer, Target: sum("layer1")},
+				},
+			},
+		},
+		"nulls are as if they were not there": {
+			sent: index.MediaTypeImageManifest,
+			body: `{"subject":null,"config":null,"layers":null,"manifests":null,"annotations":null,"artifactType":null}`,
+			want: parsed{mediaType: index.MediaTypeImageManifest},
+		},
+		"nothing": {body: `{}`},
+		"media type in other letters": {
+			sent: "Application/VND.oci.image.index.v1+JSON",
+			body: `{"mediaType":"application/vnd.oci.image.index.v1+json"}`,
+			want: parsed{mediaType: index.MediaTypeImageIndex},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := []byte(expand(test.body))
+			for _, algorithm := range []digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512} {
+				got, err := index.ParseManifest(test.sent, algorithm, body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := index.Manifest{
+					Digest:       algorithm.FromBytes(body),
+					MediaType:    test.want.mediaType,
+					Size:         int64(len(body)),
+					ArtifactType: test.want.artifactType,
+					Annotations:  test.want.annotations,
+					Edges:        test.want.edges,
+				}
+				if !reflect.DeepEqual(got, want) {
+					t.Fatalf("\n got %+v\nwant %+v", got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestParseManifestRefuses(t *testing.T) {
+	for name, test := range map[string]struct{ sent, body string }{
+		"nothing":                    {body: ``},
+		"null":                       {body: ` null`},
+		"an array":                   {body: `[]`},
+		"a string":                   {body: `"{}"`},
+		"no JSON":                    {body: `{`},
+		"something behind it":        {body: `{}{}`},
+		"another media type":         {sent: index.MediaTypeImageManifest, body: `{"mediaType":"application/vnd.oci.image.index.v1+json"}`},
+		"a malformed media type":     {sent: "application/", body: `{}`},
+		"a media type of no string":  {body: `{"mediaType":1}`},
+		"layers of no array":         {body: `{"layers":{}}`},
+		"a subject of no object":     {body: `{"subject":"$subject"}`},
+		"a subject without digest":   {body: `{"subject":{}}`},
+		"an empty layer":             {body: `{"layers":[null]}`},
+		"annotations of no strings":  {body: `{"annotations":{"a":1}}`},
+		"a digest without algorithm": {body: `{"subject":{"digest":"abc"}}`},
+		"a short digest":             {body: `{"subject":{"digest":"sha256:abc"}}`},
+		"a digest in upper case":     {body: `{"config":{"digest":"sha256:` + strings.Repeat("A", 64) + `"}}`},
+		"an unknown algorithm":       {body: `{"layers":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`},
+		"a digest of no string":      {body: `{"manifests":[{"digest":7}]}`},
+		"a malformed fsLayer":        {body: `{"fsLayers":[{}]}`},
+		"depth":                      {body: strings.Repeat(`{"a":`, 1<<20)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := index.ParseManifest(test.sent, digest.SHA256, []byte(expand(test.body)))
+			if !errors.Is(err, index.ErrManifest) {
+				t.Fatalf("got error %v", err)
+			}
+		})
+	}
+	for _, algorithm := range []digest.Algorithm{"", "md5", "SHA256"} {
+		if _, err := index.ParseManifest("", algorithm, []byte("{}")); !errors.Is(err, index.ErrManifest) {
+			t.Fatalf("algorithm %q: got error %v", algorithm, err)
+		}
+	}
+}
+
+// TestDescriptor checks which fields of an entry are left out.
+func TestDescriptor(t *testing.T) {
+	manifest := index.Manifest{Digest: sum("a"), MediaType: "b/c", Size: 3}
+	encoded, err := json.Marshal(manifest.Descriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"mediaType":"b/c","digest":"` + sum("a").String() + `","size":3}`; string(encoded) != want {
+		t.Fatalf("got %s, want %s", encoded, want)
+	}
+}
+
+func TestSubject(t *testing.T) {
+	for _, test := range []struct {
+		edges []index.Edge
+		want  digest.Digest
+	}{
+		{nil, ""},
+		{[]index.Edge{{Kind: index.EdgeLayer, Target: sum("a")}}, ""},
+		{[]index.Edge{{Kind: index.EdgeSubject, Target: sum("a")}, {Kind: index.EdgeLayer, Target: sum("b")}}, sum("a")},
+	} {
+		if got := (index.Manifest{Edges: test.edges}).Subject(); got != test.want {
+			t.Errorf("%v: got %q, want %q", test.edges, got, test.want)
+		}
+	}
+}
+
+func TestKindNames(t *testing.T) {
+	var names []string
+	for kind := index.EdgeKind(1); kind <= 6; kind++ {
+		names = append(names, kind.String())
+	}
+	for kind := index.IntentKind(1); kind <= 4; kind++ {
+		names = append(names, kind.String())
+	}
+	want := "subject config layer manifest blob kind-6 push delete import unknown"
+	if got := strings.Join(names, " "); got != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+}
+
+// FuzzParseManifest checks that whatever is parsed is what a record may hold,
+// and is not read differently when it is parsed again.
+func FuzzParseManifest(f *testing.F) {
+	f.Add(index.MediaTypeImageManifest, []byte(expand(`{"config":{"mediaType":"a/b","digest":"$config"},"subject":{"digest":"$512:subject"}}`)))
+	f.Add("", []byte(expand(`{"mediaType":"x/y","manifests":[{"digest":"$child1"}],"annotations":{"a":"\ud800"}}`)))
+	f.Add("a/b;c=d", []byte(expand(`{"fsLayers":[{"blobSum":"$layer1"}],"blobs":[{"digest":"$layer1"}]}`)))
+	f.Add("", []byte(`null`))
+	f.Fuzz(func(t *testing.T, sent string, body []byte) {
+		manifest, err := index.ParseManifest(sent, digest.SHA256, body)
+		if err != nil {
+			if !errors.Is(err, index.ErrManifest) {
+				t.Fatalf("got error %v", err)
+			}
+			return
+		}
+		seen := make(map[index.Edge]bool)
+		for i, edge := range manifest.Edges {
+			if err := edge.Target.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			if seen[edge] || edge.Kind == index.EdgeSubject && i > 0 {
+				t.Fatalf("edge %d of %v", i, manifest.Edges)
+			}
+			seen[edge] = true
+		}
+		again, err := index.ParseManifest(manifest.MediaType, digest.SHA256, body)
+		if err != nil && sent != "" {
+			t.Fatalf("parsed as %q, but not again: %v", manifest.MediaType, err)
+		}
+		if err == nil && sent != "" && !reflect.DeepEqual(again, manifest) {
+			t.Fatalf("got %+v, then %+v", manifest, again)
+		}
+	})
+}
