@@ -1,9 +1,7 @@
 package bolt
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,7 +28,7 @@ func (e *encoder) string(v string) { e.uint(uint64(len(v))); e.b = append(e.b, v
 // time keeps every instant that a Time can be, the zero one too.
 func (e *encoder) time(t time.Time) {
 	e.int(t.Unix())
-	e.uint(uint64(t.Nanosecond()))
+	e.int(int64(t.Nanosecond()))
 }
 
 // digest writes the compact form; the empty digest is a byte of its own.
@@ -121,7 +119,7 @@ func (d *decoder) count() int {
 		d.fail()
 		return 0
 	}
-	return int(n)
+	return int(n) //nolint:gosec // It is no more than a length.
 }
 
 // bytes returns a part of the value itself, not a copy.
@@ -135,14 +133,14 @@ func (d *decoder) bytes() []byte {
 func (d *decoder) string() string { return string(d.bytes()) }
 
 func (d *decoder) time() time.Time {
-	seconds, nanos := d.int(), d.uint()
-	if nanos >= uint64(time.Second) {
+	seconds, nanos := d.int(), d.int()
+	if nanos < 0 || nanos >= int64(time.Second) {
 		d.fail()
 	}
 	if d.failed {
 		return time.Time{}
 	}
-	return time.Unix(seconds, int64(nanos)).UTC()
+	return time.Unix(seconds, nanos).UTC()
 }
 
 func (d *decoder) digest() digest.Digest {
@@ -250,17 +248,14 @@ func decodeIntent(id index.IntentID, value []byte) (index.Intent, error) {
 // sent without being parsed: the artifact type, when it was seen, and the
 // descriptor's JSON up to the end.
 func encodeReferrer(record index.Record) ([]byte, error) {
-	var descriptor bytes.Buffer
-	enc := json.NewEncoder(&descriptor)
-	// Annotations hold URLs; a client should see the & that was pushed.
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(record.Descriptor()); err != nil {
-		return nil, fmt.Errorf("encode descriptor of %s: %w", record.Digest, err)
+	descriptor, err := record.Descriptor().Encode()
+	if err != nil {
+		return nil, err
 	}
 	var e encoder
 	e.string(record.ArtifactType)
 	e.time(record.Seen)
-	return append(e.b, bytes.TrimSuffix(descriptor.Bytes(), []byte("\n"))...), e.err
+	return append(e.b, descriptor...), e.err
 }
 
 // cutReferrer returns the parts of the value itself, not copies.

@@ -2,6 +2,7 @@ package bolt_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -73,8 +74,8 @@ func fillDisk(ctx context.Context, path string) error {
 			return fmt.Errorf("with space again: %w", err)
 		}
 	}
-	fmt.Fprintln(os.Stdout, n, 500)
-	return store.Close()
+	_, err = fmt.Fprintln(os.Stdout, n, 500)
+	return errors.Join(err, store.Close())
 }
 
 // tooBig recognizes the limit by its text, because bbolt does not wrap it.

@@ -86,8 +86,9 @@ func (w *writing) addHistory(key []byte, set func(*lastChanges, uint64)) error {
 	if err := w.put(w.changes, key, value); err != nil {
 		return err
 	}
-	entry := append(number(uint64(w.now.Unix())), key...)
-	if err := w.put(w.history, number(w.sequence), entry); err != nil {
+	var entry encoder
+	entry.time(w.now)
+	if err := w.put(w.history, number(w.sequence), append(entry.b, key...)); err != nil {
 		return err
 	}
 	return w.dropHistory()
@@ -98,14 +99,15 @@ func (w *writing) dropHistory() error {
 	cursor := w.history.Cursor()
 	for range historyStep {
 		id, entry := cursor.First()
-		if len(id) != 8 || len(entry) < 8 {
+		d := decoder{b: entry}
+		at := d.time()
+		if len(id) != 8 || d.failed {
 			return fmt.Errorf("%w: entry of the history", index.ErrDamaged)
 		}
-		at := time.Unix(int64(binary.BigEndian.Uint64(entry)), 0)
 		if w.now.Sub(at) < historyAge {
 			return nil
 		}
-		sequence, key := binary.BigEndian.Uint64(id), bytes.Clone(entry[8:])
+		sequence, key := binary.BigEndian.Uint64(id), bytes.Clone(d.b)
 		last, err := w.lastChanges(key)
 		if err != nil {
 			return err

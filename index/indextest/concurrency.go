@@ -144,6 +144,7 @@ func sharedWork(t *testing.T, store index.Store) {
 		records = append(records, signature(fmt.Sprint(i), name("subject")))
 	}
 	atOnce(t, func(ctx context.Context, worker int) error {
+		//nolint:gosec // It has to be the same every time.
 		random := rand.New(rand.NewPCG(1, uint64(worker)))
 		for range 3 * rounds {
 			if err := anything(ctx, store, records[random.IntN(len(records))], random); err != nil {

@@ -85,7 +85,7 @@ func closed(t *testing.T, open func() index.Store) {
 	record := signature("sig", name("subject"))
 	id := begin(t, store, index.IntentPush, record)
 	must(t, store.Close())
-	all := append(calls(t.Context(), store, record, ""),
+	all := append(calls(t.Context(), store, record),
 		call{"Confirm", store.Confirm(t.Context(), id, after(1))},
 		call{"Cancel", store.Cancel(t.Context(), id)},
 		call{"Settle", store.Settle(t.Context(), id, index.Finding{})},

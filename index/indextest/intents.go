@@ -105,9 +105,9 @@ func importOf(t *testing.T, store index.Store, subject digest.Digest) index.Inte
 func unsettledImport(t *testing.T, store index.Store) {
 	// The tag of a long digest is cut, so that it stands for others too.
 	long := digest.SHA512.FromString("subject")
-	twin := digest.Digest(long[:len(long)-1] + "0")
+	twin := long[:len(long)-1] + "0"
 	if twin == long {
-		twin = digest.Digest(long[:len(long)-1] + "1")
+		twin = long[:len(long)-1] + "1"
 	}
 	id := importOf(t, store, long)
 	for _, subject := range []digest.Digest{long, twin} {

@@ -28,14 +28,14 @@ type call struct {
 }
 
 // calls makes every call for a manifest, a subject and an intent.
-func calls(ctx context.Context, store index.Store, record index.Record, after digest.Digest) []call {
+func calls(ctx context.Context, store index.Store, record index.Record) []call {
 	var list []call
 	add := func(name string, err error) { list = append(list, call{name, err}) }
 	_, err := store.Get(ctx, record.Repository, record.Digest)
 	add("Get", err)
-	_, err = store.Referrers(ctx, record.Repository, record.Digest, index.Query{After: after})
+	_, err = store.Referrers(ctx, record.Repository, record.Digest, index.Query{})
 	add("Referrers", err)
-	_, err = store.Parents(ctx, record.Repository, record.Digest, index.Parent{Digest: after}, 0)
+	_, err = store.Parents(ctx, record.Repository, record.Digest, index.Parent{}, 0)
 	add("Parents", err)
 	add("Observe", store.Observe(ctx, 0, record))
 	for _, kind := range []index.IntentKind{index.IntentPush, index.IntentDelete} {
@@ -65,7 +65,7 @@ func refused(t *testing.T, store index.Store) {
 	} {
 		record := signature("sig", name("subject"))
 		record.Digest = wrong
-		refusedCalls(t, calls(t.Context(), store, record, ""), index.ErrInvalid)
+		refusedCalls(t, calls(t.Context(), store, record), index.ErrInvalid)
 		if wrong == "" {
 			continue
 		}
@@ -77,7 +77,7 @@ func refused(t *testing.T, store index.Store) {
 	for _, wrong := range []string{"", "a\x00b", strings.Repeat("a/", 1<<20)} {
 		record := signature("sig", name("subject"))
 		record.Repository = wrong
-		refusedCalls(t, calls(t.Context(), store, record, ""), index.ErrInvalid)
+		refusedCalls(t, calls(t.Context(), store, record), index.ErrInvalid)
 		_, err := store.Begin(t.Context(), index.Intent{Kind: index.IntentImport, Record: index.Record{Repository: repo}, Tag: wrong})
 		mustBe(t, err, index.ErrInvalid)
 	}
@@ -99,7 +99,7 @@ func endedContext(t *testing.T, store index.Store) {
 	id := begin(t, store, index.IntentPush, record)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	all := calls(ctx, store, signature("other", name("subject")), "")
+	all := calls(ctx, store, signature("other", name("subject")))
 	_, err := store.Mark(ctx)
 	all = append(all, call{"Mark", err},
 		call{"Confirm", store.Confirm(ctx, id, after(1))},

@@ -196,6 +196,8 @@ func (m *Model) Confirm(_ context.Context, id index.IntentID, at time.Time) erro
 		}
 	case index.IntentDelete:
 		delete(m.records, about)
+	case index.IntentImport:
+		// What it read was observed.
 	}
 	return nil
 }

@@ -146,7 +146,6 @@ func (w *world) stepWriter(rt *rapid.T) {
 // pull reads a manifest from the registry and has it recorded later.
 type pull struct {
 	mark    index.Mark
-	marked  bool
 	records []index.Record
 }
 
@@ -246,9 +245,10 @@ func (r *reader) begin() {
 	w.check(err)
 	for _, intent := range intents {
 		early := intent.Recorded && !intent.Contended && w.now().Before(intent.Deadline)
-		if !early && !(r.inside && w.atWork(intent.ID)) {
-			r.intents = append(r.intents, intent)
+		if early || r.inside && w.atWork(intent.ID) {
+			continue
 		}
+		r.intents = append(r.intents, intent)
 	}
 	r.begun, r.started = true, w.tick
 }

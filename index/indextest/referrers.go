@@ -210,7 +210,8 @@ func ownPage(t *testing.T, store index.Store) {
 	page, err := store.Referrers(t.Context(), repo, name("subject"), index.Query{})
 	must(t, err)
 	second := string(page.Referrers[1].Descriptor)
-	first := append(page.Referrers[0].Descriptor, "scribble"...)
+	first := page.Referrers[0].Descriptor
+	first = append(first, "scribble"...)
 	equal(t, "entry beside one that was appended to", string(page.Referrers[1].Descriptor), second)
 	for i := range first {
 		first[i] = 'x'
