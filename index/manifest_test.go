@@ -286,6 +286,63 @@ func TestSubject(t *testing.T) {
 	}
 }
 
+func TestHasSubject(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"subject":{"digest":"sha256:1"}}`: true,
+		`{"subject":7}`:                     true,
+		`{"subject":null}`:                  false,
+		`{}`:                                false,
+		`null`:                              false,
+		`[{"subject":{}}]`:                  false,
+		`{"subject":{}`:                     false,
+	} {
+		if got := index.HasSubject([]byte(body)); got != want {
+			t.Errorf("%s: got %t, want %t", body, got, want)
+		}
+	}
+}
+
+func TestEncodeDescriptor(t *testing.T) {
+	descriptor := index.Descriptor{
+		MediaType: "a/b", Digest: "sha256:1", Size: 2, ArtifactType: "c/d+e",
+		Annotations: map[string]string{"z": "<a href=\"?b&c\">", "a": "ü\n"},
+	}
+	got, err := descriptor.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"mediaType":"a/b","digest":"sha256:1","size":2,"artifactType":"c/d+e","annotations":{"a":"ü\n","z":"<a href=\"?b&c\">"}}`
+	if string(got) != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+}
+
+// TestFit checks that a page made of entries is the one that a store makes.
+func TestFit(t *testing.T) {
+	entries := []index.Referrer{{Descriptor: []byte("12345")}, {Descriptor: []byte("123")}, {Descriptor: []byte("1")}}
+	for query, want := range map[index.Query]int{
+		{}:                         3,
+		{Limit: 1}:                 1,
+		{Limit: 3}:                 3,
+		{Limit: 9}:                 3,
+		{MaxBytes: 1}:              1,
+		{MaxBytes: 9}:              1,
+		{MaxBytes: 10}:             2,
+		{MaxBytes: 11}:             2,
+		{MaxBytes: 12}:             3,
+		{MaxBytes: 12, Limit: 2}:   2,
+		{MaxBytes: 9, Limit: 2}:    1,
+		{ArtifactType: "filtered"}: 3,
+	} {
+		if got := query.Fit(entries); got != want {
+			t.Errorf("%+v: got %d, want %d", query, got, want)
+		}
+	}
+	if got := (index.Query{Limit: 1}).Fit(nil); got != 0 {
+		t.Errorf("of nothing %d fit", got)
+	}
+}
+
 func TestKindNames(t *testing.T) {
 	var names []string
 	for kind := index.EdgeKind(1); kind <= 6; kind++ {
