@@ -124,7 +124,7 @@ func (w *writing) confirm(intent index.Intent, at time.Time) error {
 	case intent.Kind == index.IntentDelete:
 		_, err = w.removeRecord(key, intent.Record.Repository, intent.Record.Digest)
 	default:
-		if err = w.putRecord(key, intent.Record); err == nil {
+		if err = w.putRecord(key, intent.Record, true); err == nil {
 			err = w.noteRecorded(key, intent)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -43,7 +45,7 @@ func open(path string, opts Options) (*Store, error) {
 	if err := inspect(path, until); err != nil {
 		return nil, err
 	}
-	db, err := openFile(path, until, bbolt.Options{})
+	db, err := openFile(path, until, bbolt.Options{InitialMmapSize: mapSize(path)})
 	if err != nil {
 		return nil, err
 	}
@@ -52,11 +54,14 @@ func open(path string, opts Options) (*Store, error) {
 		now:     opts.Now,
 		queue:   make(chan *change, queueSize),
 		stopped: make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		rested:  make(chan struct{}),
 	}
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(err, guard(db.Close))
 	}
 	go s.write()
+	go s.upkeep()
 	return s, nil
 }
 
@@ -152,6 +157,11 @@ func (s *Store) prepare() error {
 			return err
 		}
 		s.mark.Store(w.sequence)
+		if untidy, err := w.untidy(); err != nil {
+			return err
+		} else if untidy {
+			s.wakeUpkeep()
+		}
 		return nil
 	})
 	if err != nil || !w.dirty {
@@ -167,27 +177,43 @@ func initialize(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	generation, err := tx.CreateBucket([]byte(generationTable(firstGeneration)))
-	if err != nil {
+	if err := createGeneration(tx, firstGeneration); err != nil {
 		return err
 	}
-	for _, name := range []table{tableManifests, tableReferrers, tableParents} {
-		if _, err := generation.CreateBucket([]byte(name)); err != nil {
-			return err
-		}
-	}
 	meta := tx.Bucket([]byte(tableMeta))
+	if err := meta.SetSequence(firstGeneration); err != nil {
+		return err
+	}
 	for name, v := range map[field]uint64{
 		fieldFormat:     formatVersion,
 		fieldGeneration: firstGeneration,
 		fieldSequence:   0,
 		fieldHorizon:    0,
+		fieldBuilding:   0,
+		fieldOutbox:     0,
 	} {
 		if err := meta.Put([]byte(name), number(v)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mapSize returns how much memory is set aside for a file. When the file
+// outgrows it, bbolt makes all changes wait for the reads under way, a backup
+// too, and all further reads wait for these. It takes addresses and no memory,
+// except where the system would make the file as large.
+func mapSize(path string) int {
+	const least = 16 << 30
+	if strconv.IntSize < 64 || runtime.GOOS == "windows" {
+		return 0
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	size := max(int64(least), 2*info.Size())
+	return int(size)
 }
 
 // openFile opens a bbolt file. What it reports as damage is what can't be an

@@ -202,7 +202,7 @@ func (w *writing) dropOverDelete(intent index.Intent) error {
 		return err
 	}
 	pushes, err := w.openIntents(key, index.IntentPush)
-	if err != nil || len(pushes) > 0 || w.manifests.Get(key) != nil {
+	if err != nil || len(pushes) > 0 || w.recorded(key) {
 		return err
 	}
 	if err := w.markGone(key); err != nil {

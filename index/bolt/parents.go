@@ -56,26 +56,26 @@ func parentKey(repository string, target digest.Digest, parent index.Parent) ([]
 	return append(key, byte(parent.Kind)), err
 }
 
-func (w *writing) putParents(record index.Record) error {
+func (w *writing) putParents(g *generation, record index.Record) error {
 	for _, edge := range record.Edges {
 		key, err := parentKey(record.Repository, edge.Target, index.Parent{Digest: record.Digest, Kind: edge.Kind})
 		if err != nil {
 			return err
 		}
-		if err := w.put(w.parents, key, nil); err != nil {
+		if err := w.put(g.parents, key, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *writing) removeParents(record index.Record) error {
+func (w *writing) removeParents(g *generation, record index.Record) error {
 	for _, edge := range record.Edges {
 		key, err := parentKey(record.Repository, edge.Target, index.Parent{Digest: record.Digest, Kind: edge.Kind})
 		if err != nil {
 			return err
 		}
-		if err := w.delete(w.parents, key); err != nil {
+		if err := w.delete(g.parents, key); err != nil {
 			return err
 		}
 	}

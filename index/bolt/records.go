@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -26,7 +25,7 @@ func (s *Store) Get(ctx context.Context, repository string, manifest digest.Dige
 		if value == nil {
 			return index.ErrNotFound
 		}
-		record, err = decodeRecord(repository, manifest, value)
+		record, err = decodeStamped(repository, manifest, value)
 		return err
 	})
 	if err != nil {
@@ -53,7 +52,7 @@ func (s *Store) Observe(ctx context.Context, mark index.Mark, records ...index.R
 	err = s.change(ctx, func(w *writing) error {
 		stale = false
 		var err error
-		if stale, err = w.anyStale(keys, mark); stale || err != nil {
+		if stale, err = w.anyStale(w.live, keys, mark); stale || err != nil {
 			return err
 		}
 		for i, record := range records {
@@ -87,11 +86,11 @@ func (s *Store) allKnown(ctx context.Context, keys [][]byte) (known bool, err er
 	return known, err
 }
 
-// anyStale reports whether one of the manifests that are not recorded yet may
-// have been deleted since the mark.
-func (w *writing) anyStale(keys [][]byte, mark index.Mark) (bool, error) {
+// anyStale reports whether one of the manifests that a generation has not got
+// yet may have been deleted since the mark.
+func (w *writing) anyStale(g *generation, keys [][]byte, mark index.Mark) (bool, error) {
 	for _, key := range keys {
-		if w.manifests.Get(key) != nil {
+		if g.manifests.Get(key) != nil {
 			continue
 		}
 		if stale, err := w.stalePresent(key, mark); stale || err != nil {
@@ -102,10 +101,10 @@ func (w *writing) anyStale(keys [][]byte, mark index.Mark) (bool, error) {
 }
 
 func (w *writing) observe(key []byte, record index.Record) error {
-	if w.manifests.Get(key) != nil {
+	if w.live.manifests.Get(key) != nil {
 		return nil
 	}
-	if err := w.putRecord(key, record); err != nil {
+	if err := w.putRecord(key, record, true); err != nil {
 		return err
 	}
 	if w.anyOpen(key, 0) {
@@ -124,51 +123,35 @@ func checkRecord(record index.Record) ([]byte, error) {
 	return key, err
 }
 
-// putRecord writes a record and what is derived from it. It replaces the one
-// that is there, but keeps when it was seen if that is earlier.
-func (w *writing) putRecord(key []byte, record index.Record) error {
-	old := w.manifests.Get(key)
-	if old != nil {
-		before, err := decodeRecord(record.Repository, record.Digest, old)
-		if err != nil {
-			return err
-		}
-		if before.Seen.Before(record.Seen) {
-			record.Seen = before.Seen
+// recorded reports whether a generation has a record.
+func (w *writing) recorded(key []byte) bool {
+	for _, g := range w.generations() {
+		if g.manifests.Get(key) != nil {
+			return true
 		}
 	}
-	value, err := encodeRecord(record)
-	if err != nil || bytes.Equal(old, value) {
-		return err
-	}
-	if _, err := w.removeRecord(key, record.Repository, record.Digest); err != nil {
-		return err
-	}
-	if err := w.put(w.manifests, key, value); err != nil {
-		return err
-	}
-	if err := w.putReferrer(record); err != nil {
-		return err
-	}
-	return w.putParents(record)
+	return false
 }
 
-// removeRecord removes a record and what is derived from it, where there is
-// one.
+// putRecord writes a record to all generations. One that is news was found in
+// the upstream after all marks.
+func (w *writing) putRecord(key []byte, record index.Record, news bool) error {
+	record, err := w.putIn(w.live, key, record, news)
+	if err != nil || w.next == nil {
+		return err
+	}
+	_, err = w.putIn(w.next, key, record, news)
+	return err
+}
+
+// removeRecord removes a record from all generations, where there is one.
 func (w *writing) removeRecord(key []byte, repository string, manifest digest.Digest) (removed bool, err error) {
-	value := w.manifests.Get(key)
-	if value == nil {
-		return false, nil
+	for _, g := range w.generations() {
+		found, err := w.removeFrom(g, key, repository, manifest)
+		if err != nil {
+			return false, err
+		}
+		removed = removed || found
 	}
-	record, err := decodeRecord(repository, manifest, value)
-	if err != nil {
-		return false, err
-	}
-	if err := w.removeReferrer(record); err != nil {
-		return false, err
-	}
-	if err := w.removeParents(record); err != nil {
-		return false, err
-	}
-	return true, w.delete(w.manifests, key)
+	return removed, nil
 }

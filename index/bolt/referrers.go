@@ -153,7 +153,7 @@ func (g *gathering) page() index.Page {
 	return page
 }
 
-func (w *writing) putReferrer(record index.Record) error {
+func (w *writing) putReferrer(g *generation, record index.Record) error {
 	subject := record.Subject()
 	if subject == "" {
 		return nil
@@ -166,10 +166,13 @@ func (w *writing) putReferrer(record index.Record) error {
 	if err != nil {
 		return err
 	}
-	return w.put(w.referrers, key, value)
+	if err := w.put(g.referrers, key, value); err != nil {
+		return err
+	}
+	return w.enterListing(g, key)
 }
 
-func (w *writing) removeReferrer(record index.Record) error {
+func (w *writing) removeReferrer(g *generation, record index.Record) error {
 	subject := record.Subject()
 	if subject == "" {
 		return nil
@@ -178,5 +181,8 @@ func (w *writing) removeReferrer(record index.Record) error {
 	if err != nil {
 		return err
 	}
-	return w.delete(w.referrers, key)
+	if err := w.delete(g.referrers, key); err != nil {
+		return err
+	}
+	return w.enterListing(g, key)
 }

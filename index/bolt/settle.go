@@ -57,8 +57,8 @@ func (w *writing) settle(intent index.Intent, finding index.Finding) (stale bool
 
 func (w *writing) settlePresent(key []byte, intent index.Intent, over bool) error {
 	if intent.Kind == index.IntentPush {
-		news := over || !intent.Recorded || w.manifests.Get(key) == nil
-		if err := w.putRecord(key, intent.Record); err != nil {
+		news := over || !intent.Recorded || w.live.manifests.Get(key) == nil
+		if err := w.putRecord(key, intent.Record, news); err != nil {
 			return err
 		}
 		// What is no news is not noted, so that readers who ask again and

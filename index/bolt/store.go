@@ -52,6 +52,10 @@ type Store struct {
 	queue  chan *change
 	// stopped is closed when the writer is through with the queue.
 	stopped chan struct{}
+	// wake tells the upkeep that there is something to do, and rested is closed
+	// when it has ended.
+	wake   chan struct{}
+	rested chan struct{}
 	// broken and stuck belong to the writer: see [Store.attempt] and
 	// [Store.rollback].
 	broken error
@@ -76,6 +80,7 @@ func (s *Store) Close() error {
 	close(s.queue)
 	s.gate.Unlock()
 	<-s.stopped
+	<-s.rested
 	if s.stuck {
 		return fmt.Errorf("close index: %w", s.broken)
 	}

@@ -34,7 +34,21 @@ const (
 	tableParents   table = "parents"
 )
 
+// The buckets of an outbox.
+const (
+	tableEntries  table = "entries"
+	tableListings table = "listings"
+	tablePasses   table = "passes"
+)
+
+// What the names of numbered buckets begin with.
+const (
+	generationPrefix = "generation-"
+	outboxPrefix     = "outbox-"
+)
+
 // field is a key of the meta bucket. All hold numbers of eight bytes.
+// Building and outbox are 0 where there is none.
 type field string
 
 const (
@@ -42,10 +56,16 @@ const (
 	fieldGeneration field = "generation"
 	fieldSequence   field = "sequence"
 	fieldHorizon    field = "horizon"
+	fieldBuilding   field = "building"
+	fieldOutbox     field = "outbox"
 )
 
 func generationTable(number uint64) table {
-	return table(fmt.Sprintf("generation-%d", number))
+	return table(fmt.Sprintf("%s%d", generationPrefix, number))
+}
+
+func outboxTable(number uint64) table {
+	return table(fmt.Sprintf("%s%d", outboxPrefix, number))
 }
 
 // parent is what has buckets: a transaction or a bucket.
@@ -59,6 +79,16 @@ func openTable(in parent, name table) (*bbolt.Bucket, error) {
 		return nil, fmt.Errorf("%w: it has no %s", index.ErrDamaged, name)
 	}
 	return bucket, nil
+}
+
+func openTables(in parent, buckets map[table]**bbolt.Bucket) error {
+	for name, bucket := range buckets {
+		var err error
+		if *bucket, err = openTable(in, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func getField(meta *bbolt.Bucket, name field) (uint64, error) {
@@ -96,46 +126,91 @@ func liveTables(tx *bbolt.Tx, names ...table) ([]*bbolt.Bucket, error) {
 	return buckets, nil
 }
 
+// openGenerations opens the live generation, and the one in the making where
+// there is one.
+func openGenerations(tx *bbolt.Tx) (live, next *generation, err error) {
+	meta, err := openTable(tx, tableMeta)
+	if err != nil {
+		return nil, nil, err
+	}
+	number, err := getField(meta, fieldGeneration)
+	if err != nil {
+		return nil, nil, err
+	}
+	if live, err = openGeneration(tx, number); err != nil {
+		return nil, nil, err
+	}
+	live.listed = true
+	if number, err = getField(meta, fieldBuilding); err != nil || number == 0 {
+		return live, nil, err
+	}
+	next, err = openGeneration(tx, number)
+	return live, next, err
+}
+
 // writing is a write transaction with all of its buckets.
 type writing struct {
+	tx                                    *bbolt.Tx
 	meta, intents, open, changes, history *bbolt.Bucket
-	manifests, referrers, parents         *bbolt.Bucket
+	live                                  *generation
+	// next is the generation in the making, or nil.
+	next *generation
+	// outbox is nil where it is off.
+	outbox *outbox
 
 	// sequence and horizon are those of meta.
 	sequence, horizon uint64
-	now               time.Time
+	// stampGiven is that of what was recorded: see [writing.stamp].
+	stampGiven uint64
+	now        time.Time
 	// dirty says that there is something to commit.
 	dirty bool
 }
 
 func newWriting(tx *bbolt.Tx, now time.Time) (*writing, error) {
-	w := &writing{now: now}
-	top := []struct {
-		name   table
-		bucket **bbolt.Bucket
-	}{
-		{tableMeta, &w.meta},
-		{tableIntents, &w.intents},
-		{tableOpen, &w.open},
-		{tableChanges, &w.changes},
-		{tableHistory, &w.history},
-	}
-	for _, t := range top {
-		var err error
-		if *t.bucket, err = openTable(tx, t.name); err != nil {
-			return nil, err
-		}
-	}
-	live, err := liveTables(tx, tableManifests, tableReferrers, tableParents)
+	w := &writing{tx: tx, now: now}
+	err := openTables(tx, map[table]**bbolt.Bucket{
+		tableMeta:    &w.meta,
+		tableIntents: &w.intents,
+		tableOpen:    &w.open,
+		tableChanges: &w.changes,
+		tableHistory: &w.history,
+	})
 	if err != nil {
 		return nil, err
 	}
-	w.manifests, w.referrers, w.parents = live[0], live[1], live[2]
+	if w.live, w.next, err = openGenerations(tx); err != nil {
+		return nil, err
+	}
+	on, err := getField(w.meta, fieldOutbox)
+	if err != nil {
+		return nil, err
+	}
+	if on != 0 {
+		if w.outbox, err = openOutbox(tx, on); err != nil {
+			return nil, err
+		}
+	}
 	if w.sequence, err = getField(w.meta, fieldSequence); err != nil {
 		return nil, err
 	}
 	w.horizon, err = getField(w.meta, fieldHorizon)
 	return w, err
+}
+
+// generations returns those that changes of records go to.
+func (w *writing) generations() []*generation {
+	if w.next == nil {
+		return []*generation{w.live}
+	}
+	return []*generation{w.live, w.next}
+}
+
+// freshNumber returns a number that was not given before. It counts
+// generations, outboxes, and what is entered there.
+func (w *writing) freshNumber() (uint64, error) {
+	w.dirty = true
+	return w.meta.NextSequence()
 }
 
 func (w *writing) put(bucket *bbolt.Bucket, key, value []byte) error {

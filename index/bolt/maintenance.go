@@ -1,0 +1,167 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/backref/backref/index"
+	"github.com/opencontainers/go-digest"
+	"go.etcd.io/bbolt"
+)
+
+var _ index.Maintainer = (*Store)(nil)
+
+// Intents implements [index.Maintainer].
+func (s *Store) Intents(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error) {
+	var intents []index.Intent
+	err := s.view(ctx, func(tx *bbolt.Tx) error {
+		bucket, err := openTable(tx, tableIntents)
+		if err != nil {
+			return err
+		}
+		cursor := bucket.Cursor()
+		key, value := seekBehind(cursor, number(uint64(after)))
+		for ; key != nil && (limit <= 0 || len(intents) < limit); key, value = cursor.Next() {
+			if len(key) != intentIDSize {
+				return fmt.Errorf("%w: key of an intent", index.ErrDamaged)
+			}
+			intent, err := decodeIntent(index.IntentID(binary.BigEndian.Uint64(key)), value)
+			if err != nil {
+				return err
+			}
+			intents = append(intents, intent)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list intents: %w", err)
+	}
+	return intents, nil
+}
+
+// Records implements [index.Maintainer].
+func (s *Store) Records(ctx context.Context, after index.Key, limit int) ([]index.Record, error) {
+	start, err := startBehind(after)
+	if err != nil {
+		return nil, err
+	}
+	var records []index.Record
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		live, err := liveTables(tx, tableManifests)
+		if err != nil {
+			return err
+		}
+		cursor := live[0].Cursor()
+		key, value := seekBehind(cursor, start)
+		for ; key != nil && (limit <= 0 || len(records) < limit); key, value = cursor.Next() {
+			record, err := readRecord(key, value)
+			if err != nil {
+				return err
+			}
+			records = append(records, record)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list records: %w", err)
+	}
+	return records, nil
+}
+
+// Forget implements [index.Maintainer]. It costs no write where there is no
+// record.
+func (s *Store) Forget(ctx context.Context, mark index.Mark, repository string, manifest digest.Digest) error {
+	key, err := repositoryKey(repository, manifest)
+	if err != nil {
+		return err
+	}
+	stale := false
+	err = s.change(ctx, func(w *writing) error {
+		var err error
+		if stale, err = w.mayBeBack(key, mark); stale || err != nil {
+			return err
+		}
+		removed, err := w.removeRecord(key, repository, manifest)
+		if removed {
+			// It must not come back by what was read before.
+			err = w.markGone(key)
+		}
+		return err
+	})
+	if err == nil && stale {
+		err = index.ErrStale
+	}
+	if err != nil {
+		return fmt.Errorf("forget %s of %s: %w", manifest, repository, err)
+	}
+	return nil
+}
+
+// mayBeBack reports whether a recorded manifest that was not found after the
+// mark may be there: because it was recorded since, or because a push of it is
+// open, which may have been carried out.
+func (w *writing) mayBeBack(key []byte, mark index.Mark) (bool, error) {
+	recorded := false
+	for _, g := range w.generations() {
+		value := g.manifests.Get(key)
+		if value == nil {
+			continue
+		}
+		recorded = true
+		stamp, _, err := cutStamp(value)
+		if err != nil || stamp > uint64(mark) {
+			return true, err
+		}
+	}
+	if !recorded {
+		return false, nil
+	}
+	pushes, err := w.openIntents(key, index.IntentPush)
+	return w.unknown(mark) || len(pushes) > 0, err
+}
+
+// startBehind returns the key in manifests behind which a listing begins. One
+// without a digest stands before all of its repository.
+func startBehind(after index.Key) ([]byte, error) {
+	switch {
+	case after == index.Key{}:
+		return nil, nil
+	case after.Digest == "":
+		return repositoryKey(after.Repository)
+	default:
+		return repositoryKey(after.Repository, after.Digest)
+	}
+}
+
+// seekBehind moves to the first key behind one, which need not be there.
+func seekBehind(cursor *bbolt.Cursor, start []byte) (key, value []byte) {
+	key, value = cursor.Seek(start)
+	if key != nil && bytes.Equal(key, start) {
+		return cursor.Next()
+	}
+	return key, value
+}
+
+// readRecord reads a record with its key.
+func readRecord(key, value []byte) (index.Record, error) {
+	at, err := readKey(key)
+	if err != nil {
+		return index.Record{}, err
+	}
+	return decodeStamped(at.Repository, at.Digest, value)
+}
+
+// readKey reads a key that is a repository and a digest.
+func readKey(key []byte) (index.Key, error) {
+	repository, rest, _ := bytes.Cut(key, []byte{0})
+	compact, rest, err := cutDigest(rest)
+	if err != nil {
+		return index.Key{}, err
+	}
+	if len(repository) == 0 || len(rest) > 0 {
+		return index.Key{}, fmt.Errorf("%w: key of a record", index.ErrDamaged)
+	}
+	return index.Key{Repository: string(repository), Digest: expandDigest(compact)}, nil
+}

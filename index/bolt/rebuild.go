@@ -1,0 +1,228 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/backref/backref/index"
+	"go.etcd.io/bbolt"
+)
+
+const (
+	// checkpointKey is where a generation in the making keeps the checkpoint.
+	checkpointKey = "checkpoint"
+	// scanStep bounds the records that one call of Unfilled looks at.
+	scanStep = 10_000
+)
+
+// BeginRebuild implements [index.Rebuilder].
+func (s *Store) BeginRebuild(ctx context.Context) ([]byte, error) {
+	var checkpoint []byte
+	err := s.change(ctx, func(w *writing) error {
+		if w.next != nil {
+			checkpoint = bytes.Clone(w.next.bucket.Get([]byte(checkpointKey)))
+			return nil
+		}
+		checkpoint = nil
+		return w.beginGeneration()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("begin rebuild: %w", err)
+	}
+	return checkpoint, nil
+}
+
+func (w *writing) beginGeneration() error {
+	number, err := w.freshNumber()
+	if err != nil {
+		return err
+	}
+	if err := createGeneration(w.tx, number); err != nil {
+		return err
+	}
+	if w.next, err = openGeneration(w.tx, number); err != nil {
+		return err
+	}
+	return w.putField(fieldBuilding, number)
+}
+
+// Fill implements [index.Rebuilder]. It costs no write where the records are
+// known and the checkpoint is the one that was saved.
+func (s *Store) Fill(ctx context.Context, mark index.Mark, checkpoint []byte, records ...index.Record) error {
+	keys := make([][]byte, len(records))
+	for i, record := range records {
+		var err error
+		if keys[i], err = checkRecord(record); err != nil {
+			return err
+		}
+	}
+	var refusal error
+	err := s.change(ctx, func(w *writing) error {
+		refusal = nil
+		if w.next == nil {
+			refusal = index.ErrNoRebuild
+			return nil
+		}
+		stale, err := w.anyStale(w.next, keys, mark)
+		if stale {
+			refusal = index.ErrStale
+		}
+		if stale || err != nil {
+			return err
+		}
+		for i, record := range records {
+			if err := w.fill(keys[i], record); err != nil {
+				return err
+			}
+		}
+		return w.saveCheckpoint(checkpoint)
+	})
+	if err == nil {
+		err = refusal
+	}
+	if err != nil {
+		return fmt.Errorf("fill %d manifests: %w", len(records), err)
+	}
+	return nil
+}
+
+func (w *writing) fill(key []byte, record index.Record) error {
+	if w.next.manifests.Get(key) != nil {
+		return nil
+	}
+	if value := w.live.manifests.Get(key); value != nil {
+		before, err := decodeStamped(record.Repository, record.Digest, value)
+		if err != nil {
+			return err
+		}
+		record.Seen = before.Seen
+	}
+	if _, err := w.putIn(w.next, key, record, true); err != nil {
+		return err
+	}
+	if w.anyOpen(key, 0) {
+		return w.markCame(key)
+	}
+	return nil
+}
+
+func (w *writing) saveCheckpoint(checkpoint []byte) error {
+	key := []byte(checkpointKey)
+	switch {
+	case bytes.Equal(w.next.bucket.Get(key), checkpoint):
+		return nil
+	case len(checkpoint) == 0:
+		return w.delete(w.next.bucket, key)
+	default:
+		return w.put(w.next.bucket, key, checkpoint)
+	}
+}
+
+// Unfilled implements [index.Rebuilder].
+func (s *Store) Unfilled(ctx context.Context, after index.Key, limit int) (records []index.Record, scanned index.Key, err error) {
+	start, err := startBehind(after)
+	if err != nil {
+		return nil, index.Key{}, err
+	}
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		live, next, err := openGenerations(tx)
+		if err != nil {
+			return err
+		}
+		if next == nil {
+			return index.ErrNoRebuild
+		}
+		records, scanned, err = unfilled(live.manifests, next.manifests, start, limit)
+		return err
+	})
+	if err != nil {
+		return nil, index.Key{}, fmt.Errorf("list what a rebuild lacks: %w", err)
+	}
+	return records, scanned, nil
+}
+
+func unfilled(live, next *bbolt.Bucket, start []byte, limit int) (records []index.Record, scanned index.Key, err error) {
+	cursor := live.Cursor()
+	looked := 0
+	for key, value := seekBehind(cursor, start); key != nil; key, value = cursor.Next() {
+		if next.Get(key) == nil {
+			record, err := readRecord(key, value)
+			if err != nil {
+				return nil, index.Key{}, err
+			}
+			records = append(records, record)
+		}
+		if looked++; looked == scanStep || limit > 0 && len(records) == limit {
+			scanned, err = readKey(key)
+			return records, scanned, err
+		}
+	}
+	return records, index.Key{}, nil
+}
+
+// FinishRebuild implements [index.Rebuilder]. It swaps two numbers; what was
+// the live generation is dropped little by little.
+func (s *Store) FinishRebuild(ctx context.Context) error {
+	refused, mirrored := false, false
+	err := s.change(ctx, func(w *writing) error {
+		refused, mirrored = w.next == nil, w.outbox != nil
+		if refused {
+			return nil
+		}
+		return w.swap()
+	})
+	if err == nil && refused {
+		err = index.ErrNoRebuild
+	}
+	if err != nil {
+		return fmt.Errorf("finish rebuild: %w", err)
+	}
+	if mirrored {
+		// What this leaves, and the error, are for the upkeep: the swap is done.
+		_ = s.enterAll(ctx)
+	}
+	s.wakeUpkeep()
+	return nil
+}
+
+func (w *writing) swap() error {
+	before := w.live
+	if err := w.saveCheckpoint(nil); err != nil {
+		return err
+	}
+	w.live, w.next = w.next, nil
+	before.listed, w.live.listed = false, true
+	if w.outbox != nil {
+		// What either has and the other lacks is a listing that changes.
+		for _, p := range []pass{
+			{of: before.number, against: w.live.number},
+			{of: w.live.number, against: before.number},
+		} {
+			if err := w.addPass(p); err != nil {
+				return err
+			}
+		}
+	}
+	if err := w.putField(fieldGeneration, w.live.number); err != nil {
+		return err
+	}
+	return w.putField(fieldBuilding, 0)
+}
+
+// AbandonRebuild implements [index.Rebuilder]. What was built is dropped little
+// by little.
+func (s *Store) AbandonRebuild(ctx context.Context) error {
+	err := s.change(ctx, func(w *writing) error {
+		if w.next == nil {
+			return nil
+		}
+		w.next = nil
+		return w.putField(fieldBuilding, 0)
+	})
+	if err != nil {
+		return fmt.Errorf("abandon rebuild: %w", err)
+	}
+	s.wakeUpkeep()
+	return nil
+}
