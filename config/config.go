@@ -14,6 +14,7 @@ type Config struct {
 	Upstream    Upstream    `key:"upstream" doc:"The registry behind backref."`
 	Index       Index       `key:"index" doc:"Where the index is kept."`
 	Referrers   Referrers   `key:"referrers" doc:"How referrers are found and listed."`
+	Tags        Tags        `key:"tags" doc:"How tags are listed."`
 	Reconcile   Reconcile   `key:"reconcile" doc:"What runs beside requests; in the background only with upstream.service."`
 	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
 	Limits      Limits      `key:"limits" doc:"Bounds on what one request may use."`
@@ -39,7 +40,8 @@ type ServerTLS struct {
 
 // Admin configures the listener for operators.
 type Admin struct {
-	Listen string `key:"listen" doc:"Address of the admin listener, host:port; empty turns it off."`
+	Listen    string `key:"listen" doc:"Address of the admin listener, host:port; empty turns it off."`
+	TokenFile string `key:"tokenFile" doc:"File with the token that operators and the registry's notifications send as Authorization: Bearer. Without one only clients on the same machine may change or read anything but health, metrics and profiles."`
 }
 
 // Upstream configures the registry behind backref.
@@ -64,6 +66,7 @@ type UpstreamTimeouts struct {
 	ResponseHeader time.Duration `key:"responseHeader" doc:"From the end of the request to the header of its response."`
 	Idle           time.Duration `key:"idle" doc:"How long an idle connection is kept."`
 	Query          time.Duration `key:"query" doc:"One question that backref asks for itself, body included."`
+	Grace          time.Duration `key:"grace" doc:"How much longer than its timeouts a push or delete is held for possible: the registry may go on with what was given up on."`
 }
 
 // Index configures where the index is kept.
@@ -71,10 +74,23 @@ type Index struct {
 	Path string `key:"path" doc:"File of the embedded index; it is created where there is none."`
 }
 
+// The values of [Referrers.FallbackTags].
+const (
+	FallbackOff    = "off"
+	FallbackImport = "import"
+	FallbackMirror = "mirror"
+)
+
 // Referrers configures how referrers are found and listed.
 type Referrers struct {
+	FallbackTags  string        `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
 	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
 	RecheckNative time.Duration `key:"recheckNative" doc:"How long an upstream that was found without a referrers API is not asked for it again. 0 asks on every query."`
+}
+
+// Tags configures how tags are listed.
+type Tags struct {
+	Hide string `key:"hide" doc:"Which tags are left out of tags/list: none, referrers tags (sha256-HEX), or also those of cosign (sha256-HEX.sig, .att and .sbom)." enum:"none,referrers,referrers+cosign"`
 }
 
 // Reconcile configures what runs beside requests.
@@ -98,6 +114,8 @@ type Limits struct {
 	ResponseSize    Size `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger."`
 	TagEntries      int  `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read."`
 	UpstreamQueries int  `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request."`
+	TagListSize     Size `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request."`
+	TagListPages    int  `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request."`
 	TrackedSubjects int  `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read."`
 }
 
@@ -125,11 +143,13 @@ func Default() Config {
 				ResponseHeader: time.Minute,
 				Idle:           90 * time.Second,
 				Query:          30 * time.Second,
+				Grace:          time.Minute,
 			},
 			MaxIdleConnections: 256,
 		},
 		Index:     Index{Path: "./backref.db"},
-		Referrers: Referrers{RecheckTag: 5 * time.Minute, RecheckNative: 10 * time.Minute},
+		Referrers: Referrers{FallbackTags: FallbackImport, RecheckTag: 5 * time.Minute, RecheckNative: 10 * time.Minute},
+		Tags:      Tags{Hide: "referrers"},
 		Reconcile: Reconcile{
 			SettleInterval: 30 * time.Second,
 			VerifyInterval: 24 * time.Hour,
@@ -143,6 +163,8 @@ func Default() Config {
 			ResponseSize:    4 << 20,
 			TagEntries:      10_000,
 			UpstreamQueries: 8,
+			TagListSize:     32 << 20,
+			TagListPages:    256,
 			TrackedSubjects: 100_000,
 		},
 		Log: Log{Level: "info", Format: "json"},

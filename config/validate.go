@@ -58,6 +58,9 @@ func validate(cfg *Config) []mistake {
 	} else if service.Password != "" && service.PasswordFile != "" {
 		check("upstream.service.passwordFile", errors.New("must not be given beside password"))
 	}
+	if service := cfg.Upstream.Service; cfg.Referrers.FallbackTags == FallbackMirror && service.Username == "" && !service.Anonymous {
+		check("referrers.fallbackTags", errors.New("mirror needs upstream.service, to write the tags with"))
+	}
 	if cfg.Admin.Listen != "" {
 		check("admin.listen", checkListen(cfg.Admin.Listen))
 	}

@@ -81,7 +81,7 @@ func (r *Registry) listPage(ctx context.Context, as Credentials, page *url.URL, 
 		if err := json.Unmarshal(body, into); err != nil {
 			return errors.Join(ErrInvalid, err)
 		}
-		next, err = r.nextPage(&here, resp.Header.Values("Link"))
+		next, err = r.NextPage(&here, resp.Header.Values("Link"))
 		return err
 	})
 	return next, err

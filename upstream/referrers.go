@@ -114,7 +114,7 @@ func (r *Registry) referrersPage(ctx context.Context, as Credentials, page *url.
 		if err != nil {
 			return err
 		}
-		next, err = r.nextPage(&here, resp.Header.Values("Link"))
+		next, err = r.NextPage(&here, resp.Header.Values("Link"))
 		return err
 	})
 	if err != nil {
@@ -123,9 +123,10 @@ func (r *Registry) referrersPage(ctx context.Context, as Credentials, page *url.
 	return entries, next, nil
 }
 
-// nextPage finds the link to the next page (RFC 8288) and makes sure that it
-// stays with the registry.
-func (r *Registry) nextPage(here *url.URL, links []string) (*url.URL, error) {
+// NextPage finds the link to the page after here (RFC 8288), as a client of the
+// registry would write it; nil where there is none. One that leads away from
+// the registry is [ErrInvalid].
+func (r *Registry) NextPage(here *url.URL, links []string) (*url.URL, error) {
 	for _, link := range links {
 		target, params, found := strings.Cut(link, ">")
 		target = strings.TrimSpace(target)
@@ -136,14 +137,14 @@ func (r *Registry) nextPage(here *url.URL, links []string) (*url.URL, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: Link %q: %w", ErrInvalid, link, err)
 		}
-		if !parsed.IsAbs() && parsed.Host == "" {
+		next, ours := r.ClientPath(parsed)
+		switch {
+		case ours:
+			return next, nil
+		case !parsed.IsAbs() && parsed.Host == "":
 			return here.ResolveReference(parsed), nil
 		}
-		next, ours := r.ClientPath(parsed)
-		if !ours {
-			return nil, fmt.Errorf("%w: Link leads away to %q", ErrInvalid, parsed.Host)
-		}
-		return next, nil
+		return nil, fmt.Errorf("%w: Link leads away to %q", ErrInvalid, parsed.Host)
 	}
 	return nil, nil
 }
