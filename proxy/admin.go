@@ -17,10 +17,18 @@ type AdminOptions struct {
 	Ready   func() error
 	Metrics *prometheus.Registry
 	Log     *zap.Logger
+	// Token is what operators send; empty where only those on the same machine
+	// are let in. Health, metrics and profiles are open to all.
+	Token string
+	// Events takes the notifications of the registry; nil for none.
+	Events http.Handler
+	// Maintenance serves what is below /admin; nil for nothing.
+	Maintenance http.Handler
 }
 
 // NewAdmin returns the handler of the admin listener: /livez, /readyz,
-// /metrics and /debug/pprof.
+// /metrics, /debug/pprof and, for those who have the token, /events
+// and /admin.
 func NewAdmin(o AdminOptions) http.Handler {
 	router := chi.NewRouter()
 	router.Get("/livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -40,6 +48,13 @@ func NewAdmin(o AdminOptions) http.Handler {
 	router.Get("/debug/pprof/profile", pprof.Profile)
 	router.Get("/debug/pprof/symbol", pprof.Symbol)
 	router.Get("/debug/pprof/trace", pprof.Trace)
+	protected := router.With(requireAdmin(o.Token))
+	if o.Events != nil {
+		protected.Method(http.MethodPost, "/events", o.Events)
+	}
+	if o.Maintenance != nil {
+		protected.Mount("/admin", o.Maintenance)
+	}
 	return router
 }
 

@@ -16,6 +16,12 @@ import (
 func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target path) {
 	manifest := target.digest
 	if target.tag != "" {
+		release, err := p.tagLocks.share(r.Context(), tagName{target.repository, target.tag})
+		if err != nil {
+			p.fail(w, r, err)
+			return
+		}
+		defer release()
 		resolved, err := p.resolveTag(r, target)
 		switch {
 		case errors.Is(err, upstream.ErrNotFound):

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/backref/backref/config"
@@ -102,6 +103,13 @@ func (o *oddRegistry) put(repository string, body []byte, tags ...string) digest
 	return sum
 }
 
+// drop deletes a manifest past the proxy.
+func (o *oddRegistry) drop(repository string, manifest digest.Digest) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	delete(o.manifests, repository+"@"+manifest.String())
+}
+
 // answer sets the hook.
 func (o *oddRegistry) answer(hook func(w http.ResponseWriter, r *http.Request) bool) {
 	o.mutex.Lock()
@@ -123,6 +131,8 @@ type fixture struct {
 	t        *testing.T
 	registry *oddRegistry
 	store    index.Store
+	proxy    *proxy.Proxy
+	metrics  *prometheus.Registry
 	// url is where the proxy listens, upstreamURL where the registry does.
 	url, upstreamURL string
 }
@@ -161,13 +171,14 @@ func newFixtureWith(t *testing.T, store index.Store, configure ...func(*config.C
 		t.Fatal(err)
 	}
 	t.Cleanup(behind.Close)
-	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: behind, Log: zaptest.NewLogger(t)})
+	metrics := prometheus.NewRegistry()
+	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: behind, Log: zaptest.NewLogger(t), Metrics: metrics})
 	if err != nil {
 		t.Fatal(err)
 	}
 	front := httptest.NewServer(handler)
 	t.Cleanup(front.Close)
-	return &fixture{t: t, registry: registry, store: store, url: front.URL, upstreamURL: upstreamServer.URL}
+	return &fixture{t: t, registry: registry, store: store, proxy: handler, metrics: metrics, url: front.URL, upstreamURL: upstreamServer.URL}
 }
 
 // reply is a response whose body has been read.

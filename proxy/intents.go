@@ -9,10 +9,6 @@ import (
 	"github.com/backref/backref/index"
 )
 
-// intentGrace is how much longer than its timeouts a request to the upstream
-// is held for possible: the registry may go on with what we gave up on.
-const intentGrace = time.Minute
-
 // begun is an intent whose request this process is serving.
 type begun struct {
 	proxy *Proxy
@@ -23,14 +19,19 @@ type begun struct {
 
 // begin makes an intent durable. The caller has to leave it.
 func (p *Proxy) begin(r *http.Request, intent index.Intent) (*begun, error) {
-	timeouts := p.config.Upstream.Timeouts
-	intent.Deadline = p.now().Add(timeouts.Connect + timeouts.ResponseHeader + intentGrace)
+	intent.Deadline = p.now().Add(p.requestTime())
 	id, err := p.store.Begin(r.Context(), intent)
 	if err != nil {
 		return nil, err
 	}
 	p.underway.Store(id, struct{}{})
 	return &begun{proxy: p, r: r, id: id, kind: intent.Kind}, nil
+}
+
+// requestTime is how long a request may take effect upstream after it was begun.
+func (p *Proxy) requestTime() time.Duration {
+	timeouts := p.config.Upstream.Timeouts
+	return timeouts.Connect + timeouts.ResponseHeader + timeouts.Grace
 }
 
 // leave lets readers settle the intent where it is still open.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -227,7 +228,7 @@ func TestNotFoundIsNoPermission(t *testing.T) {
 
 func TestWhatIsHiddenFromAStrangerIsNotHeldForGone(t *testing.T) {
 	const secret = "Bearer of-the-owner"
-	f := newFixture(t, func(c *config.Config) { c.Upstream.Timeouts.ResponseHeader = -c.Upstream.Timeouts.Connect - 2*60e9 })
+	f := newFixture(t, func(c *config.Config) { c.Upstream.Timeouts.Grace = -time.Hour })
 	subject := f.registry.put("app", image("subject"))
 	signature := referrer("signature", subject)
 	// The upstream stores the manifest, but its answer is lost; the deadline

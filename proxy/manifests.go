@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap"
 
+	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 )
 
@@ -26,13 +27,19 @@ func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path)
 		p.fail(w, r, err)
 		return
 	}
-	push := push{target: target, body: body, record: index.Record{
+	hold, err := p.holdTag(r, target)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	defer hold.release()
+	push := push{target: target, hold: hold, body: body, record: index.Record{
 		Repository: target.repository, Manifest: manifest, Seen: p.now(),
 	}}
 	switch {
 	case known && manifest.Subject() != "":
 		p.pushReferrer(w, r, push)
-	case known && index.IsReferrersTag(target.tag):
+	case known && index.IsReferrersTag(target.tag) && p.config.Referrers.FallbackTags != config.FallbackOff:
 		p.pushReferrersTag(w, r, push)
 	case known:
 		p.pushManifest(w, r, push)
@@ -44,6 +51,7 @@ func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path)
 // push is a manifest on its way in.
 type push struct {
 	target path
+	hold   tagHold
 	body   []byte
 	record index.Record
 }
@@ -188,9 +196,18 @@ func (p *Proxy) observe1(r *http.Request, mark index.Mark, record index.Record) 
 	return err == nil
 }
 
-// sendManifest sends a buffered manifest upstream.
+// sendManifest sends a buffered manifest upstream. With the answer the tag is
+// free for its next writer.
 func (p *Proxy) sendManifest(r *http.Request, push push) (*http.Response, error) {
-	return p.send(r, io.NopCloser(bytes.NewReader(push.body)), int64(len(push.body)))
+	defer push.hold.release()
+	if push.hold.conditional {
+		return p.sendHeld(r, push)
+	}
+	return p.sendBody(r, push.body)
+}
+
+func (p *Proxy) sendBody(r *http.Request, body []byte) (*http.Response, error) {
+	return p.send(r, io.NopCloser(bytes.NewReader(body)), int64(len(body)))
 }
 
 // accepted tells whether the upstream carried the request out.

@@ -16,6 +16,7 @@ type metrics struct {
 	durations *prometheus.HistogramVec
 	outcomes  *prometheus.CounterVec
 	gate      *prometheus.CounterVec
+	events    *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics with registry unless that is nil.
@@ -42,9 +43,13 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Name: "backref_permission_checks_total",
 			Help: "Permission checks before a listing, by result: remembered, granted, hidden, or failed.",
 		}, []string{"result"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backref_events_total",
+			Help: "Events that the registry told of, by action and result: recorded, known, imported, forgotten, present, gone, unreadable, ignored, invalid, or failed.",
+		}, []string{"action", "result"}),
 	}
 	if registry != nil {
-		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate)
+		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events)
 	}
 	return m
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
 )
 
 // endpoint is a family of paths of the distribution specification.
@@ -57,11 +59,8 @@ var (
 	errTag        = errors.New("tag is not valid")
 )
 
-// Limits of names (distribution-spec, "Pulling manifests").
-const (
-	maxRepository = 255
-	maxTag        = 128
-)
+// maxTag is the longest tag (distribution-spec, "Pulling manifests").
+const maxTag = 128
 
 // parsePath reads the path of a request. The last parts decide what it is, so
 // a repository may be named like an endpoint.
@@ -125,7 +124,7 @@ func splitPath(u *url.URL) ([]string, error) {
 
 func repositoryPath(e endpoint, name []string) (path, error) {
 	repository := strings.Join(name, "/")
-	if !validRepository(repository) {
+	if !index.ValidRepository(repository) {
 		return path{}, fmt.Errorf("%w: %q", errRepository, repository)
 	}
 	return path{endpoint: e, repository: repository}, nil
@@ -170,46 +169,6 @@ func validTag(tag string) bool {
 		}
 	}
 	return true
-}
-
-// validRepository matches the specification's grammar: components of lower
-// case letters and digits, separated within by one period, one or two
-// underscores, or hyphens, and joined by slashes.
-func validRepository(name string) bool {
-	if len(name) > maxRepository {
-		return false
-	}
-	for component := range strings.SplitSeq(name, "/") {
-		if !validComponent(component) {
-			return false
-		}
-	}
-	return true
-}
-
-func validComponent(component string) bool {
-	n := len(component)
-	if n == 0 || !isLowerAlnum(component[0]) || !isLowerAlnum(component[n-1]) {
-		return false
-	}
-	for i := 0; i < n; {
-		if isLowerAlnum(component[i]) {
-			i++
-			continue
-		}
-		start := i
-		for i < n && !isLowerAlnum(component[i]) {
-			i++
-		}
-		if !validSeparator(component[start:i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func validSeparator(s string) bool {
-	return s == "." || s == "_" || s == "__" || strings.Trim(s, "-") == ""
 }
 
 func isLowerAlnum(c byte) bool {

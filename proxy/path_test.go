@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/backref/backref/index"
 )
 
 const (
@@ -131,7 +133,7 @@ func FuzzParsePath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got.repository != "" && (!validRepository(got.repository) || !strings.Contains(u.Path, "/"+got.repository+"/")) {
+		if got.repository != "" && (!index.ValidRepository(got.repository) || !strings.Contains(u.Path, "/"+got.repository+"/")) {
 			t.Errorf("%q: repository %q", raw, got.repository)
 		}
 		if got.tag != "" && (!validTag(got.tag) || !strings.HasSuffix(u.Path, "/"+got.tag)) {

@@ -41,6 +41,7 @@ type Proxy struct {
 	metrics     *metrics
 	permissions *permissions
 	tagChecks   *tagChecks
+	tagLocks    tagLocks
 	native      nativeSupport
 	// underway holds the intents of requests that this process is serving:
 	// nobody has been told of their outcome yet.

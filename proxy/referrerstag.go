@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/upstream"
 )
@@ -66,7 +67,7 @@ func (p *Proxy) importTag(ctx context.Context, client *reader, subject digest.Di
 			read.imports = append(read.imports, intent)
 		}
 	}
-	if len(read.imports) == 0 && p.tagChecks.recent(read.name) {
+	if len(read.imports) == 0 && (p.config.Referrers.FallbackTags == config.FallbackOff || p.tagChecks.recent(read.name)) {
 		return nil, nil
 	}
 	manifest, err := p.upstream.Manifest(ctx, client.as, client.repository, read.name.tag, int64(p.config.Limits.ManifestSize))

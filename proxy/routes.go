@@ -18,7 +18,7 @@ import (
 //	HEAD          /v2/<name>/manifests/<reference>   passed through
 //	any           /v2/<name>/blobs/<digest>          passed through
 //	any           /v2/<name>/blobs/uploads/…         passed through
-//	GET           /v2/<name>/tags/list               passed through, paged when the registry doesn't
+//	GET           /v2/<name>/tags/list               passed through, paged when the registry doesn't, without hidden tags
 //	any           /v2/, /v2/_catalog, other          passed through
 func (p *Proxy) routes() http.Handler {
 	router := chi.NewRouter()

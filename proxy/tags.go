@@ -5,41 +5,91 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/backref/backref/index"
 	"github.com/backref/backref/upstream"
 )
 
-// maxTagList is the largest tag list that is paged for an upstream that
-// doesn't page. A larger one is passed on as it comes.
-const maxTagList = 32 << 20
+// What tags.hide may be.
+const (
+	hideNone            = "none"
+	hideReferrers       = "referrers"
+	hideReferrersCosign = "referrers+cosign"
+)
 
-// tagList is the answer of end-8.
+// hides tells whether any tags are left out of lists.
+func (p *Proxy) hides() bool {
+	return p.config.Tags.Hide == hideReferrers || p.config.Tags.Hide == hideReferrersCosign
+}
+
+// hidden tells whether a tag is left out of lists.
+func (p *Proxy) hidden(tag string) bool {
+	switch p.config.Tags.Hide {
+	case hideReferrers:
+		return index.IsReferrersTag(tag)
+	case hideReferrersCosign:
+		return index.IsReferrersTag(tag) || isCosignTag(tag)
+	default:
+		return false
+	}
+}
+
+// isCosignTag matches the tags under which cosign keeps what belongs to a
+// manifest: sha256-<hex>.sig, .att and .sbom.
+func isCosignTag(tag string) bool {
+	name, suffix, _ := strings.Cut(tag, ".")
+	return (suffix == "sig" || suffix == "att" || suffix == "sbom") &&
+		strings.HasPrefix(name, "sha256-") && index.IsReferrersTag(name)
+}
+
+// shown returns the tags that are not left out.
+func (p *Proxy) shown(tags []string) []string {
+	return slices.DeleteFunc(slices.Clone(tags), p.hidden)
+}
+
+// tagList is the answer of end-8. Registries add fields of their own to it,
+// and these are kept.
 type tagList struct {
-	Name string   `json:"name"`
-	Tags []string `json:"tags"`
+	fields map[string]json.RawMessage
+	tags   []string
+}
+
+func parseTagList(body []byte) (tagList, error) {
+	var list tagList
+	if err := json.Unmarshal(body, &list.fields); err != nil {
+		return list, err
+	}
+	if tags, given := list.fields["tags"]; given {
+		return list, json.Unmarshal(tags, &list.tags)
+	}
+	return list, nil
 }
 
 // listTags passes a tag list through (end-8a, end-8b). Old registries ignore
-// `n` and `last` and send all tags in no order: these are applied here.
+// `n` and `last` and send all tags in no order: these are applied here. Tags
+// that are hidden are left out, and their places in the page filled. A list
+// that is right as it came passes unchanged.
 func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) {
 	query := r.URL.Query()
-	if r.Method != http.MethodGet || !query.Has("n") && !query.Has("last") {
+	if r.Method != http.MethodGet || !p.hides() && !query.Has("n") && !query.Has("last") {
 		p.passthrough(w, r, target)
 		return
 	}
-	resp, err := p.forward(r)
+	reading := p.readTags(r)
+	resp, err := p.forward(reading.request)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Encoding") == "" {
-		if err := pageTags(resp, r.URL.Path, query); err != nil {
+		if err := p.pageTags(reading, resp, query); err != nil {
 			p.fail(w, r, err)
 			return
 		}
@@ -48,51 +98,99 @@ func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) {
 }
 
 // pageTags replaces the response's list by the page that was asked for, where
-// the upstream ignored that.
-func pageTags(resp *http.Response, path string, query url.Values) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxTagList+1))
+// it is another.
+func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Values) error {
+	list, err := reading.first(resp)
+	if err != nil || list.tags == nil {
+		return err
+	}
+	here := &url.URL{Path: reading.request.URL.Path, RawPath: reading.request.URL.RawPath}
+	next, linkErr := p.upstream.NextPage(here, resp.Header.Values("Link"))
+	n, err := strconv.Atoi(query.Get("n"))
+	if err != nil || n < 0 {
+		n = len(list.tags)
+	}
+	last, shown := query.Get("last"), p.shown(list.tags)
+	// One that sends a Link pages, by whatever order and cursor it has.
+	whole := next == nil && linkErr == nil
+	switch {
+	case whole && ignoresLast(list.tags, last), len(list.tags) > n && (whole || len(shown) > n || n == 0):
+		page, more := tagPage(shown, last, n)
+		if more = more || !whole; more && n > 0 {
+			here.RawQuery = url.Values{"n": {strconv.Itoa(n)}, "last": {page[n-1]}}.Encode()
+			return replaceTags(resp, list, page, here)
+		}
+		return replaceTags(resp, list, page, nil)
+	case len(shown) == len(list.tags) && (len(shown) > 0 || whole || !p.hides()):
+		return nil
+	case whole:
+		return replaceTags(resp, list, shown, nil)
+	case linkErr != nil:
+		return linkErr
+	}
+	// The upstream may send less than n, so that is all that has to be filled.
+	page, next, err := reading.fill(list.tags, shown, min(n, max(len(list.tags), 1)), next)
 	if err != nil {
-		return fmt.Errorf("%w: read tag list: %w", upstream.ErrUnreachable, err)
+		return err
+	}
+	return replaceTags(resp, list, page, next)
+}
+
+// replaceTags puts other tags, and another link, into a response.
+func replaceTags(resp *http.Response, list tagList, tags []string, next *url.URL) error {
+	encoded, err := json.Marshal(append([]string{}, tags...))
+	if err != nil {
+		return err
+	}
+	fields := maps.Clone(list.fields)
+	fields["tags"] = encoded
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.ContentLength = int64(len(body))
+	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	resp.Header.Del("Etag")
+	resp.Header.Del("Link")
+	if next != nil {
+		resp.Header.Set("Link", "<"+next.String()+`>; rel="next"`)
+	}
+	return nil
+}
+
+// first reads the list of the response to the client's own request. A list
+// that can't be read passes as it came: its tags are nil.
+func (t *tagReading) first(resp *http.Response) (tagList, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, t.bytes+1))
+	if err != nil {
+		return tagList{}, fmt.Errorf("%w: read tag list: %w", upstream.ErrUnreachable, err)
 	}
 	rest := resp.Body
 	resp.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), rest), rest}
-	var list tagList
-	if len(body) > maxTagList || json.Unmarshal(body, &list) != nil {
-		return nil
+	t.bytes -= int64(len(body))
+	t.pages--
+	switch {
+	case t.bytes < 0 && t.proxy.hides():
+		return tagList{}, tooManyTags()
+	case t.bytes < 0:
+		return tagList{}, nil
 	}
-	n, err := strconv.Atoi(query.Get("n"))
-	if err != nil || n < 0 {
-		n = len(list.Tags)
-	}
-	last := query.Get("last")
-	if len(list.Tags) <= n && !ignoresLast(list.Tags, last) {
-		return nil
-	}
-	page, more := tagPage(list.Tags, last, n)
-	list.Tags = page
-	paged, err := json.Marshal(list)
+	list, err := parseTagList(body)
 	if err != nil {
-		return err
+		return tagList{}, nil //nolint:nilerr // It passes as it came.
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(paged))
-	resp.ContentLength = int64(len(paged))
-	resp.Header.Set("Content-Length", strconv.Itoa(len(paged)))
-	resp.Header.Del("Etag")
-	resp.Header.Del("Link")
-	if more && n > 0 {
-		next := url.URL{Path: path, RawQuery: url.Values{"n": {strconv.Itoa(n)}, "last": {page[n-1]}}.Encode()}
-		resp.Header.Set("Link", "<"+next.String()+`>; rel="next"`)
-	}
-	return nil
+	return list, nil
 }
 
 // ignoresLast tells whether a list has a tag that comes before the last one of
-// the page before, in whichever of the two orders the specification allows.
+// the page before, in whichever of the two orders the specification allows. A
+// last that is no tag is a cursor of the upstream's own making.
 func ignoresLast(tags []string, last string) bool {
-	if last == "" {
+	if !validTag(last) {
 		return false
 	}
 	folded := strings.ToLower(last)

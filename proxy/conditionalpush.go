@@ -1,0 +1,88 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/backref/backref/upstream"
+)
+
+// tagHold is a writer's place among the writers of its tag.
+type tagHold struct {
+	// release lets the next writer go on. It may be called more than once.
+	release func()
+	// conditional says that the writer is alone, and that its condition holds.
+	conditional bool
+}
+
+// holdTag takes a push its place. One with a condition, which the upstream may
+// not heed, gets it only if the condition holds and will until it is released:
+// no other push or deletion of the tag through this process comes between.
+// Other pushes wait only while there is one with a condition.
+//
+// A push by digest moves no tag: its conditions are the upstream's alone.
+func (p *Proxy) holdTag(r *http.Request, target path) (tagHold, error) {
+	if target.tag == "" {
+		return tagHold{release: func() {}}, nil
+	}
+	conditions, err := parseConditions(r.Header)
+	if err != nil {
+		return tagHold{}, err
+	}
+	name := tagName{target.repository, target.tag}
+	if !conditions.given() {
+		release, err := p.tagLocks.share(r.Context(), name)
+		return tagHold{release: release}, err
+	}
+	release, err := p.tagLocks.own(r.Context(), name)
+	if err != nil {
+		return tagHold{}, err
+	}
+	current, err := p.resolveTag(r, target)
+	switch {
+	case err != nil && !errors.Is(err, upstream.ErrNotFound):
+	case conditions.hold(current):
+		return tagHold{release: release, conditional: true}, nil
+	default:
+		err = preconditionFailed()
+	}
+	release()
+	return tagHold{}, err
+}
+
+// preconditionFailed is the answer to a push whose condition is lost. The
+// specification has no code for that; DENIED is the one for a request that is
+// well formed, understood and refused, and the status says why.
+func preconditionFailed() *apiError {
+	return &apiError{
+		status: http.StatusPreconditionFailed, code: codeDenied,
+		message: "the tag is not what the condition of this push asks for; read it again and repeat the change",
+	}
+}
+
+// sendHeld sends a push whose condition holds, and waits for the answer even
+// where the client does not: a push that was given up but goes on upstream
+// could undo the one after it.
+func (p *Proxy) sendHeld(r *http.Request, push push) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(detached(r), p.requestTime())
+	resp, err := p.sendBody(r.WithContext(ctx), push.body)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = cancelling{resp.Body, cancel}
+	return resp, nil
+}
+
+// cancelling ends a context when a body is closed.
+type cancelling struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (c cancelling) Close() error {
+	defer c.cancel()
+	return c.ReadCloser.Close()
+}

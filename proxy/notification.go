@@ -1,0 +1,131 @@
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
+)
+
+// notificationType tells whether CNCF Distribution sends its notifications in
+// a media type: that of version 2 or of version 3, whose additions are of
+// no concern here. Some relays know no more than that they hold JSON.
+func notificationType(contentType string) bool {
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	switch mediaType {
+	case "application/vnd.docker.distribution.events.v1+json",
+		"application/vnd.docker.distribution.events.v2+json",
+		"application/json":
+		return true
+	default:
+		return false
+	}
+}
+
+// isManifestType tells whether an event about content of a media type is about
+// a manifest.
+func isManifestType(mediaType string) bool {
+	switch mediaType {
+	case index.MediaTypeImageManifest, index.MediaTypeImageIndex, index.MediaTypeDockerList,
+		"application/vnd.docker.distribution.manifest.v2+json",
+		"application/vnd.docker.distribution.manifest.v1+json",
+		"application/vnd.docker.distribution.manifest.v1+prettyjws",
+		"application/vnd.oci.artifact.manifest.v1+json",
+		"application/vnd.cncf.oras.artifact.manifest.v1+json":
+		return true
+	default:
+		return false
+	}
+}
+
+// Actions of a notification.
+const (
+	actionPush   = "push"
+	actionMount  = "mount"
+	actionPull   = "pull"
+	actionDelete = "delete"
+	// actionOther stands for all that are not known.
+	actionOther = "other"
+)
+
+// notification is one event that a registry tells of.
+type notification struct {
+	action string
+	// concerns says that the event is about a manifest, or may be. Then the
+	// repository and digest are valid.
+	concerns   bool
+	repository string
+	digest     digest.Digest
+	// tag is empty where the event names none.
+	tag string
+	// err is why an event about a manifest can't be used.
+	err error
+}
+
+// parseNotifications reads an envelope of events. What is no business of the
+// index is marked so and not looked at any closer.
+func parseNotifications(body []byte) ([]notification, error) {
+	var envelope struct {
+		Events *[]struct {
+			Action string `json:"action"`
+			Target struct {
+				MediaType  string `json:"mediaType"`
+				Digest     string `json:"digest"`
+				Repository string `json:"repository"`
+				Tag        string `json:"tag"`
+			} `json:"target"`
+		} `json:"events"`
+	}
+	if err := json.Unmarshal(body, &envelope); err != nil {
+		return nil, err
+	}
+	if envelope.Events == nil {
+		return nil, errors.New("it has no events")
+	}
+	all := make([]notification, 0, len(*envelope.Events))
+	for _, event := range *envelope.Events {
+		n := notification{action: knownAction(event.Action)}
+		target := event.Target
+		switch n.action {
+		case actionPush, actionMount:
+			n.concerns = isManifestType(target.MediaType)
+		case actionDelete:
+			// It does not say whether of a blob or of a manifest. That of a tag
+			// or a repository has no digest: it leaves the manifests.
+			n.concerns = target.Digest != ""
+		}
+		if n.concerns {
+			n.repository, n.digest, n.tag = target.Repository, digest.Digest(target.Digest), target.Tag
+			n.err = n.check()
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+// knownAction maps what a client may send to what a metric may have.
+func knownAction(action string) string {
+	switch action {
+	case actionPush, actionMount, actionPull, actionDelete:
+		return action
+	default:
+		return actionOther
+	}
+}
+
+func (n notification) check() error {
+	if !index.ValidRepository(n.repository) {
+		return fmt.Errorf("%w: %.300q", errRepository, n.repository)
+	}
+	if err := n.digest.Validate(); err != nil {
+		return fmt.Errorf("%w: %.300q: %w", errDigest, n.digest, err)
+	}
+	return nil
+}

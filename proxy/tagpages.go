@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/backref/backref/upstream"
+)
+
+// minTagPage is how many tags are asked for at least where others were hidden:
+// they come in long runs. Registries commonly allow that many.
+const minTagPage = 100
+
+// maxTagError is how much of an upstream's error is passed on.
+const maxTagError = 64 << 10
+
+// tagReading is what may still be read from the upstream to answer one
+// request for tags.
+type tagReading struct {
+	proxy *Proxy
+	// request is the client's, in a form whose answer can be read.
+	request *http.Request
+	bytes   int64
+	pages   int
+}
+
+func (p *Proxy) readTags(r *http.Request) *tagReading {
+	request := r.Clone(r.Context())
+	request.Header.Set("Accept-Encoding", "identity")
+	request.Header.Del("Range")
+	return &tagReading{
+		proxy: p, request: request,
+		bytes: int64(p.config.Limits.TagListSize), pages: p.config.Limits.TagListPages,
+	}
+}
+
+// tooManyTags is the answer where a page can't be had within the limits. To
+// try again doesn't help, which 501 says to clients.
+func tooManyTags() *apiError {
+	return &apiError{
+		status: http.StatusNotImplemented, code: codeUnsupported,
+		message: "the registry has more tags, or more hidden ones in a row, than this proxy reads for one list; " +
+			"its operator can raise limits.tagListSize and limits.tagListPages, or set tags.hide to none",
+	}
+}
+
+// fill adds tags of further pages to those shown of the first one, until there
+// are as many as wanted or no more. It returns the link to what follows.
+func (t *tagReading) fill(first, shown []string, wanted int, next *url.URL) ([]string, *url.URL, error) {
+	// What is asked for here is another number than the client's.
+	sent := next.Query().Get("n")
+	size := max(wanted, minTagPage)
+	previous := first
+	for next != nil && len(shown) < wanted {
+		tags, following, err := t.page(next, size)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(tags) > 0 && len(previous) > 0 && tags[0] == previous[0] {
+			return nil, nil, fmt.Errorf("%w: list tags: the same page again", upstream.ErrInvalid)
+		}
+		more, room := t.proxy.shown(tags), wanted-len(shown)
+		switch cut := len(more) > room; {
+		case cut && byName(next, previous):
+			shown = append(shown, more[:room]...)
+			return shown, linkTo(next, sent, more[room-1]), nil
+		case cut && len(tags) <= size:
+			// The cursor is opaque, so only the upstream can make one that
+			// leads to the middle of this page.
+			size = 1 + slices.Index(tags, more[room-1])
+			continue
+		}
+		shown = append(shown, more...)
+		next, previous, size = following, tags, max(wanted, minTagPage)
+	}
+	if next == nil {
+		return shown, nil, nil
+	}
+	return shown, linkTo(next, sent, ""), nil
+}
+
+// byName tells whether a link to the page after tags continues at a tag, as
+// the specification has it.
+func byName(next *url.URL, tags []string) bool {
+	return len(tags) > 0 && next.Query().Get("last") == tags[len(tags)-1]
+}
+
+// linkTo returns a link with the n that the upstream sent, and another last
+// unless that is empty.
+func linkTo(next *url.URL, n, last string) *url.URL {
+	link := *next
+	query := link.Query()
+	query.Del("n")
+	if n != "" {
+		query.Set("n", n)
+	}
+	if last != "" {
+		query.Set("last", last)
+	}
+	link.RawQuery = query.Encode()
+	return &link
+}
+
+// page fetches a further page, as the client.
+func (t *tagReading) page(at *url.URL, size int) (tags []string, next *url.URL, err error) {
+	if t.pages--; t.pages < 0 {
+		return nil, nil, tooManyTags()
+	}
+	ctx, cancel := context.WithTimeout(t.request.Context(), t.proxy.config.Upstream.Timeouts.Query)
+	defer cancel()
+	request := t.request.Clone(ctx)
+	request.URL = linkTo(at, strconv.Itoa(size), "")
+	// The client's copy is of its own page.
+	request.Header.Del("If-None-Match")
+	request.Header.Del("If-Modified-Since")
+	resp, err := t.proxy.forward(request)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxTagError))
+		return nil, nil, errors.Join(&upstream.StatusError{Status: resp.StatusCode, Header: resp.Header, Body: body}, err)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, t.bytes+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: read tag list: %w", upstream.ErrUnreachable, err)
+	}
+	if t.bytes -= int64(len(body)); t.bytes < 0 {
+		return nil, nil, tooManyTags()
+	}
+	list, err := parseTagList(body)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: list tags: %w", upstream.ErrInvalid, err)
+	}
+	next, err = t.proxy.upstream.NextPage(at, resp.Header.Values("Link"))
+	return list.tags, next, err
+}
