@@ -1,0 +1,173 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+
+	"github.com/go-chi/chi/v5"
+	"go.uber.org/zap"
+)
+
+// Line is one line of an answer that goes on while the work does. Exactly one
+// field is set.
+type Line struct {
+	Progress   *Progress   `json:"progress,omitempty"`
+	Difference *Difference `json:"difference,omitempty"`
+	Pruned     *Pruned     `json:"pruned,omitempty"`
+	// Report, Verification or Done is the last line; Error stands beside it,
+	// or alone, where the work did not succeed.
+	Report       *Report       `json:"report,omitempty"`
+	Verification *Verification `json:"verification,omitempty"`
+	Done         bool          `json:"done,omitempty"`
+	Error        string        `json:"error,omitempty"`
+	// Incomplete says that the error is [ErrIncomplete].
+	Incomplete bool `json:"incomplete,omitempty"`
+}
+
+// maxOptions is the largest body of a request.
+const maxOptions = 16 << 20
+
+// Handler serves the admin API of the index:
+//
+//	POST /rebuild   Options; answers Lines
+//	POST /verify    Options; answers Lines
+//	POST /prune     Options, and ?dryRun=false to delete; answers Lines
+//	GET  /stats     index.Stats
+//	GET  /intents   index.Intent, one JSON object a line
+//	GET  /export    index.Record, one JSON object a line
+//	POST /import    index.Record, one JSON object a line
+//	GET  /backup    a copy of the store's file
+//
+// A client that goes away ends the work it began; a rebuild can be resumed.
+// Who may ask is decided before.
+func (r *Reconciler) Handler() http.Handler {
+	router := chi.NewRouter()
+	router.Post("/rebuild", r.serveRebuild)
+	router.Post("/verify", r.serveVerify)
+	router.Post("/prune", r.servePrune)
+	router.Get("/stats", r.serveStats)
+	router.Get("/intents", func(w http.ResponseWriter, req *http.Request) {
+		r.stream(w, req, "application/jsonl", func(out *lines) error { return ExportIntents(req.Context(), r.store, out) })
+	})
+	router.Get("/export", func(w http.ResponseWriter, req *http.Request) {
+		r.stream(w, req, "application/jsonl", func(out *lines) error { return Export(req.Context(), r.store, out) })
+	})
+	router.Get("/backup", func(w http.ResponseWriter, req *http.Request) {
+		r.stream(w, req, "application/octet-stream", func(out *lines) error { return r.store.Backup(req.Context(), out) })
+	})
+	router.Post("/import", r.serveImport)
+	return router
+}
+
+func (r *Reconciler) serveRebuild(w http.ResponseWriter, req *http.Request) {
+	options, ok := readOptions(w, req)
+	if !ok {
+		return
+	}
+	out := newLines(w)
+	report, err := r.Rebuild(req.Context(), options, func(p Progress) { out.encode(Line{Progress: &p}) })
+	out.end(Line{Report: &report}, err)
+}
+
+func (r *Reconciler) serveVerify(w http.ResponseWriter, req *http.Request) {
+	options, ok := readOptions(w, req)
+	if !ok {
+		return
+	}
+	out := newLines(w)
+	result, err := r.Verify(req.Context(), options, func(d Difference) { out.encode(Line{Difference: &d}) })
+	out.end(Line{Verification: &result}, err)
+}
+
+func (r *Reconciler) servePrune(w http.ResponseWriter, req *http.Request) {
+	options, ok := readOptions(w, req)
+	if !ok {
+		return
+	}
+	out := newLines(w)
+	err := r.Prune(req.Context(), options, req.URL.Query().Get("dryRun") != "false", func(p Pruned) { out.encode(Line{Pruned: &p}) })
+	out.end(Line{Done: true}, err)
+}
+
+func readOptions(w http.ResponseWriter, req *http.Request) (Options, bool) {
+	var options Options
+	decoder := json.NewDecoder(http.MaxBytesReader(w, req.Body, maxOptions))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&options); err != nil {
+		http.Error(w, `{"error":"the body is not the JSON of options"}`, http.StatusBadRequest)
+		return options, false
+	}
+	return options, true
+}
+
+func (r *Reconciler) serveStats(w http.ResponseWriter, req *http.Request) {
+	stats, err := r.store.Stats(req.Context())
+	if err != nil {
+		r.log.Error("stats", zap.Error(err))
+		http.Error(w, `{"error":"the index can't be read"}`, http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(stats)
+}
+
+func (r *Reconciler) serveImport(w http.ResponseWriter, req *http.Request) {
+	imported, err := Import(req.Context(), r.store, req.Body)
+	status := http.StatusOK
+	answer := map[string]any{"imported": imported}
+	if err != nil {
+		answer["error"] = err.Error()
+		status = http.StatusBadRequest
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// stream sends what write writes. Where it fails the connection is cut, so
+// that a part can't be taken for the whole.
+func (r *Reconciler) stream(w http.ResponseWriter, req *http.Request, mediaType string, write func(*lines) error) {
+	w.Header().Set("Content-Type", mediaType)
+	if err := write(&lines{w: w}); err != nil {
+		r.log.Error("answer broken off", zap.String("path", req.URL.Path), zap.Error(err))
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// lines writes JSON lines, each sent at once where it is to be seen live.
+type lines struct {
+	mutex sync.Mutex
+	w     http.ResponseWriter
+	live  bool
+}
+
+func newLines(w http.ResponseWriter) *lines {
+	w.Header().Set("Content-Type", "application/jsonl")
+	return &lines{w: w, live: true}
+}
+
+// Write implements [io.Writer].
+func (l *lines) Write(b []byte) (int, error) {
+	return l.w.Write(b)
+}
+
+// encode writes a line. That the client has gone is seen by its context.
+func (l *lines) encode(line any) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	_ = json.NewEncoder(l.w).Encode(line)
+	if l.live {
+		_ = http.NewResponseController(l.w).Flush()
+	}
+}
+
+// end writes the last line.
+func (l *lines) end(last Line, err error) {
+	if err != nil {
+		last.Error = err.Error()
+		last.Incomplete = errors.Is(err, ErrIncomplete)
+	}
+	l.encode(last)
+}

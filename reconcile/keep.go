@@ -1,0 +1,84 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+
+	"github.com/backref/backref/index"
+)
+
+// keepLive looks at the live records that the reading did not bring, which no
+// list of the registry names. Those that the registry has are kept; those that
+// it was twice found not to have are left behind. What it gives no answer for,
+// and what the options are not about, is kept.
+func (r *rebuild) keepLive(ctx context.Context) error {
+	r.count(func() { r.state.Phase = "keeping" })
+	asked := &presence{
+		Reconciler: r.Reconciler,
+		present:    r.keep,
+		missing: func(context.Context, index.Mark, index.Record) error {
+			r.count(func() { r.report.Dropped++ })
+			return nil
+		},
+		missed: func(ctx context.Context, record index.Record, cause error) error {
+			r.missed(record.Repository, record.Digest.String(), cause)
+			return r.keepUnasked(ctx, record)
+		},
+	}
+	for after := (index.Key{}); ; {
+		records, scanned, err := r.store.Unfilled(ctx, after, recordsPage)
+		if err != nil {
+			return err
+		}
+		var selected []index.Record
+		for _, record := range records {
+			if r.options.selects(record.Repository) {
+				selected = append(selected, record)
+			} else if err := r.keepUnasked(ctx, record); err != nil {
+				return err
+			}
+		}
+		if err := asked.ask(ctx, selected); err != nil {
+			return err
+		}
+		if scanned == (index.Key{}) {
+			return asked.flush(ctx)
+		}
+		after = scanned
+	}
+}
+
+// keep takes a live record over. One that is deleted in the same moment is
+// gone from the live ones as well.
+func (r *rebuild) keep(ctx context.Context, mark index.Mark, record index.Record) error {
+	err := r.store.Fill(ctx, mark, r.checkpoint(), record)
+	if errors.Is(err, index.ErrStale) {
+		return r.keepUnasked(ctx, record)
+	}
+	if err == nil {
+		r.count(func() { r.report.Kept++ })
+	}
+	return err
+}
+
+// keepUnasked takes a live record over as long as it is live.
+func (r *rebuild) keepUnasked(ctx context.Context, record index.Record) error {
+	for range maxTries {
+		mark, err := r.store.Mark(ctx)
+		if err != nil {
+			return err
+		}
+		known, err := r.knows(ctx, record.Key())
+		if err != nil || !known {
+			return err
+		}
+		err = r.store.Fill(ctx, mark, r.checkpoint(), record)
+		if err == nil {
+			r.count(func() { r.report.Kept++ })
+		}
+		if !errors.Is(err, index.ErrStale) {
+			return err
+		}
+	}
+	return index.ErrStale
+}

@@ -1,0 +1,112 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+)
+
+// patrolStep is the least time between two steps of a patrol, and the time
+// that it rests after a failure.
+const patrolStep = time.Second
+
+// Patrol goes slowly round the index for ever and drops the records of
+// manifests that the registry was twice found not to have. What the registry
+// has and the index lacks is not its matter: referrers tags, pulls and events
+// bring that, and a rebuild.
+type Patrol struct {
+	*Reconciler
+	checked prometheus.Counter
+	dropped prometheus.Counter
+}
+
+// NewPatrol returns a patrol. Its metrics are registered with metrics unless
+// that is nil.
+func NewPatrol(store index.Maintainer, source *Source, cfg config.Reconcile, log *zap.Logger, metrics *prometheus.Registry) *Patrol {
+	p := &Patrol{
+		Reconciler: New(store, source, cfg, log),
+		checked: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "backref_patrol_records_total", Help: "Records that the background verification has put to the registry.",
+		}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "backref_patrol_dropped_total", Help: "Records that the background verification has dropped.",
+		}),
+	}
+	if metrics != nil {
+		metrics.MustRegister(p.checked, p.dropped)
+	}
+	return p
+}
+
+// Run goes round until ctx ends. A round takes config.Reconcile.VerifyInterval.
+func (p *Patrol) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := p.round(ctx); err != nil && ctx.Err() == nil {
+			p.log.Warn("the background verification rests", zap.Error(err))
+			_ = p.wait(ctx, p.source.now().Add(p.config.VerifyInterval/100+patrolStep))
+		}
+	}
+}
+
+// round goes over all records once, in even steps.
+func (p *Patrol) round(ctx context.Context) error {
+	start := p.source.now()
+	stats, err := p.store.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	done := int64(0)
+	asked := &presence{
+		Reconciler: p.Reconciler,
+		present:    func(context.Context, index.Mark, index.Record) error { return nil },
+		missing:    p.drop,
+		missed:     func(_ context.Context, _ index.Record, cause error) error { return cause },
+	}
+	page := pageFor(stats.Records, p.config.VerifyInterval)
+	for after := (index.Key{}); ; {
+		records, err := p.store.Records(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(asked.ask(ctx, records), asked.flush(ctx)); err != nil {
+			return err
+		}
+		p.checked.Add(float64(len(records)))
+		done += int64(len(records))
+		if len(records) < page {
+			return p.wait(ctx, start.Add(p.config.VerifyInterval))
+		}
+		after = records[len(records)-1].Key()
+		share := float64(done) / float64(max(stats.Records, done))
+		if err := p.wait(ctx, start.Add(time.Duration(share*float64(p.config.VerifyInterval)))); err != nil {
+			return err
+		}
+	}
+}
+
+// pageFor is how many records make a step, so that steps are not closer than
+// patrolStep.
+func pageFor(records int64, interval time.Duration) int {
+	perStep := float64(records) * float64(patrolStep) / float64(interval)
+	return int(min(max(perStep, 1), recordsPage))
+}
+
+func (p *Patrol) drop(ctx context.Context, mark index.Mark, record index.Record) error {
+	err := p.store.Forget(ctx, mark, record.Repository, record.Digest)
+	switch {
+	case errors.Is(err, index.ErrStale):
+		return nil
+	case err != nil:
+		return err
+	}
+	p.dropped.Inc()
+	p.log.Info("record dropped: the registry has not got the manifest", zap.String("repository", record.Repository),
+		zap.Stringer("digest", record.Digest), zap.Stringer("subject", record.Subject()))
+	return nil
+}

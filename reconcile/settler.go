@@ -1,0 +1,196 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/upstream"
+)
+
+// Bounds of a settler's pass.
+const (
+	settlePage = 500
+	// maxSettleDelay bounds how long an intent that can't be settled rests.
+	maxSettleDelay = time.Hour
+)
+
+// Settler puts the pushes and deletes whose outcome is unknown to the
+// registry, when their deadline is over. One that can't be settled rests,
+// longer each time.
+type Settler struct {
+	store    index.Maintainer
+	source   *Source
+	log      *zap.Logger
+	interval time.Duration
+	resting  map[index.IntentID]rest
+	open     prometheus.Gauge
+	settled  *prometheus.CounterVec
+}
+
+// rest is how long an intent is left alone.
+type rest struct {
+	until time.Time
+	delay time.Duration
+}
+
+// NewSettler returns a settler. Its metrics are registered with metrics unless
+// that is nil.
+func NewSettler(store index.Maintainer, source *Source, interval time.Duration, log *zap.Logger, metrics *prometheus.Registry) *Settler {
+	s := &Settler{
+		store: store, source: source, log: log, interval: interval, resting: map[index.IntentID]rest{},
+		open: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "backref_intents_open", Help: "Pushes, deletes and imports that are under way or of unknown outcome, as of the last pass.",
+		}),
+		settled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backref_intents_settled_total", Help: "Intents that were put to the registry in the background, by kind and result: present, absent, or failed.",
+		}, []string{"kind", "result"}),
+	}
+	if metrics != nil {
+		metrics.MustRegister(s.open, s.settled)
+	}
+	return s
+}
+
+// Run makes a pass at every interval until ctx ends.
+func (s *Settler) Run(ctx context.Context) {
+	ticker := time.NewTicker(s.interval)
+	defer ticker.Stop()
+	for {
+		if err := s.Pass(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("intents could not be settled", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Pass puts every intent that is due to the registry once. Its error is one of
+// the store: what the registry can't say leaves the intent for a later pass.
+func (s *Settler) Pass(ctx context.Context) error {
+	open := 0
+	still := map[index.IntentID]rest{}
+	for after := index.IntentID(0); ; {
+		intents, err := s.store.Intents(ctx, after, settlePage)
+		if err != nil {
+			return err
+		}
+		for _, intent := range intents {
+			open++
+			after = intent.ID
+			if err := s.one(ctx, intent, still); err != nil {
+				return err
+			}
+		}
+		if len(intents) < settlePage {
+			s.open.Set(float64(open))
+			s.resting = still
+			return ctx.Err()
+		}
+	}
+}
+
+// one settles an intent if it is due. An intent of a request that is still
+// under way is not: the client has no answer yet.
+func (s *Settler) one(ctx context.Context, intent index.Intent, still map[index.IntentID]rest) error {
+	now := s.source.now()
+	resting, rests := s.resting[intent.ID]
+	if !now.After(intent.Deadline) || rests && now.Before(resting.until) {
+		if rests {
+			still[intent.ID] = resting
+		}
+		return nil
+	}
+	result, err := s.settle(ctx, intent)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, index.ErrStale):
+		// A later change overtook the answer; the next pass asks anew.
+		return nil
+	case err != nil:
+		resting.delay = min(max(2*resting.delay, s.interval), maxSettleDelay)
+		resting.until = now.Add(resting.delay)
+		still[intent.ID] = resting
+		s.log.Info("intent can't be settled yet", zap.Stringer("kind", intent.Kind), zap.String("repository", intent.Record.Repository),
+			zap.Stringer("digest", intent.Record.Digest), zap.Duration("restsFor", resting.delay), zap.Error(err))
+		result = "failed"
+	}
+	s.settled.WithLabelValues(intent.Kind.String(), result).Inc()
+	return nil
+}
+
+func (s *Settler) settle(ctx context.Context, intent index.Intent) (result string, err error) {
+	mark, err := s.store.Mark(ctx)
+	if err != nil {
+		return "", err
+	}
+	at := s.source.now()
+	if intent.Kind == index.IntentImport {
+		if _, err := s.source.importTag(ctx, s.store, intent.Record.Repository, intent.Tag); err != nil {
+			return "", err
+		}
+		return "present", s.store.Settle(ctx, intent.ID, index.Finding{Mark: mark, At: at, Present: true})
+	}
+	present, err := s.source.has(ctx, index.Key{Repository: intent.Record.Repository, Digest: intent.Record.Digest})
+	if err != nil {
+		return "", err
+	}
+	result = map[bool]string{true: "present", false: "absent"}[present]
+	return result, s.store.Settle(ctx, intent.ID, index.Finding{Mark: mark, At: at, Present: present})
+}
+
+// importTag records the referrers that a referrers tag lists. Each manifest
+// speaks for itself. It returns the digest of the tag's image index, "" where
+// there is none that can be read.
+func (s *Source) importTag(ctx context.Context, store index.Store, repository, tag string) (digest.Digest, error) {
+	mark, err := store.Mark(ctx)
+	if err != nil {
+		return "", err
+	}
+	list, err := s.record(ctx, repository, tag)
+	if errors.Is(err, upstream.ErrNotFound) || errors.Is(err, index.ErrManifest) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var records []index.Record
+	for _, child := range children(list.Manifest) {
+		record, err := s.referrer(ctx, store, repository, tag, child)
+		if err != nil {
+			return "", err
+		}
+		if record != nil {
+			records = append(records, *record)
+		}
+	}
+	return list.Digest, store.Observe(ctx, mark, records...)
+}
+
+// referrer fetches an entry of a referrers tag. It is nil where it is known
+// already, or no referrer.
+func (s *Source) referrer(ctx context.Context, store index.Store, repository, tag string, entry digest.Digest) (*index.Record, error) {
+	if _, err := store.Get(ctx, repository, entry); err == nil || !errors.Is(err, index.ErrNotFound) {
+		return nil, err
+	}
+	record, err := s.record(ctx, repository, entry.String())
+	switch {
+	case errors.Is(err, upstream.ErrNotFound), errors.Is(err, upstream.ErrInvalid), errors.Is(err, index.ErrManifest):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if subject := record.Subject(); subject == "" || index.ReferrersTag(subject) != tag {
+		return nil, nil
+	}
+	return &record, nil
+}

@@ -1,0 +1,147 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/time/rate"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/upstream"
+)
+
+// maxTries is how often a question is asked before it is given up.
+const maxTries = 5
+
+// maxPause bounds what a registry can make us wait by Retry-After.
+const maxPause = time.Minute
+
+// Source is the registry as maintenance asks it: with the service's own
+// credentials, politely, and again where it may help. It may be used
+// concurrently.
+type Source struct {
+	registry *upstream.Registry
+	as       upstream.Credentials
+	limiter  *rate.Limiter
+	limits   config.Limits
+	now      func() time.Time
+}
+
+// NewSource returns the registry as maintenance asks it. now may be nil.
+func NewSource(registry *upstream.Registry, cfg config.Config, now func() time.Time) *Source {
+	if now == nil {
+		now = time.Now
+	}
+	as, _ := registry.Service()
+	return &Source{
+		registry: registry, as: as, now: now, limits: cfg.Limits,
+		limiter: rate.NewLimiter(rate.Limit(cfg.Reconcile.Rate), max(1, cfg.Reconcile.Concurrency)),
+	}
+}
+
+// ask asks one question within the rate. What may pass is tried again.
+func ask[T any](ctx context.Context, s *Source, question func(context.Context) (T, error)) (T, error) {
+	return backoff.Retry(ctx, func() (T, error) {
+		if err := s.limiter.Wait(ctx); err != nil {
+			var none T
+			return none, backoff.Permanent(err)
+		}
+		answer, err := question(ctx)
+		return answer, retryable(err)
+	}, backoff.WithMaxTries(maxTries))
+}
+
+// retryable tells the library what may pass and how long to wait for it.
+func retryable(err error) error {
+	var status *upstream.StatusError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &status) && busy(status.Status):
+		if seconds, parseErr := strconv.Atoi(status.Header.Get("Retry-After")); parseErr == nil && seconds >= 0 {
+			return errors.Join(err, backoff.RetryAfter(min(seconds, int(maxPause/time.Second))))
+		}
+		return err
+	case errors.Is(err, upstream.ErrUnreachable):
+		return err
+	default:
+		return backoff.Permanent(err)
+	}
+}
+
+func busy(status int) bool {
+	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError && status != http.StatusNotImplemented
+}
+
+// has asks whether the registry has a manifest.
+func (s *Source) has(ctx context.Context, key index.Key) (bool, error) {
+	return ask(ctx, s, func(ctx context.Context) (bool, error) {
+		return s.registry.Has(ctx, s.as, key.Repository, key.Digest)
+	})
+}
+
+// record fetches a manifest by tag or digest and reads it. Where the registry
+// has not got it the error matches [upstream.ErrNotFound]; where it can't be
+// read as a manifest, [index.ErrManifest].
+func (s *Source) record(ctx context.Context, repository, reference string) (index.Record, error) {
+	fetched, err := ask(ctx, s, func(ctx context.Context) (upstream.Manifest, error) {
+		return s.registry.Manifest(ctx, s.as, repository, reference, int64(s.limits.ManifestSize))
+	})
+	if err != nil {
+		return index.Record{}, err
+	}
+	manifest, err := index.ParseManifest(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
+	if err != nil {
+		return index.Record{}, fmt.Errorf("manifest %s of %s: %w", reference, repository, err)
+	}
+	return index.Record{Repository: repository, Manifest: manifest, Seen: s.now()}, nil
+}
+
+// tags returns all tags of a repository; none where it has no list.
+func (s *Source) tags(ctx context.Context, repository string) ([]string, error) {
+	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
+		var all []string
+		for tag, err := range s.registry.Tags(ctx, s.as, repository) {
+			switch {
+			case errors.Is(err, upstream.ErrNotFound):
+				return all, nil
+			case err != nil:
+				return nil, err
+			}
+			all = append(all, tag)
+		}
+		return all, nil
+	})
+}
+
+// repositories returns the catalog.
+func (s *Source) repositories(ctx context.Context) ([]string, error) {
+	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
+		var all []string
+		for repository, err := range s.registry.Repositories(ctx, s.as) {
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, repository)
+		}
+		return all, nil
+	})
+}
+
+// children returns the manifests that an image index lists.
+func children(manifest index.Manifest) []digest.Digest {
+	var all []digest.Digest
+	for _, edge := range manifest.Edges {
+		if edge.Kind == index.EdgeManifest {
+			all = append(all, edge.Target)
+		}
+	}
+	return all
+}

@@ -1,0 +1,229 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/index"
+)
+
+// The kinds of differences.
+const (
+	// DifferenceMissing is a record of a manifest that the registry has not.
+	DifferenceMissing = "missing upstream"
+	// DifferenceUnknown is a manifest that the index has no record of.
+	DifferenceUnknown = "unknown to the index"
+	// DifferenceWrong is a record that says something else than its manifest;
+	// a rebuild mends it.
+	DifferenceWrong = "wrong record"
+)
+
+// Difference is something in which index and registry do not agree.
+type Difference struct {
+	Kind string `json:"kind"`
+	index.Key
+	// Fixed says that the index was mended.
+	Fixed bool `json:"fixed"`
+}
+
+// Verification is the result of a comparison.
+type Verification struct {
+	// Records of the index, and Manifests of the registry, were looked at.
+	Records   int `json:"records"`
+	Manifests int `json:"manifests"`
+	Missing   int `json:"missing"`
+	Unknown   int `json:"unknown"`
+	Wrong     int `json:"wrong"`
+	Fixed     int `json:"fixed"`
+	// Failed counts what could not be read, of which Failures are the first.
+	Failed   int           `json:"failed"`
+	Failures []Failure     `json:"failures,omitempty"`
+	Took     time.Duration `json:"took"`
+}
+
+// Differences is how many there are that were not fixed.
+func (v Verification) Differences() int {
+	return v.Missing + v.Unknown + v.Wrong - v.Fixed
+}
+
+// verification is one run of a comparison.
+type verification struct {
+	*Reconciler
+	options Options
+	differs func(Difference)
+
+	mutex  sync.Mutex
+	result Verification
+}
+
+// Verify compares the index with the registry: every record, or a sample of
+// them, is asked for, and every manifest that the registry lists is looked up.
+// With Fix the index is mended. differs is told of each difference, from one
+// goroutine at a time; it may be nil.
+//
+// The error matches [ErrIncomplete] where something could not be read; the
+// result is valid then too. [ErrBusy] as for Rebuild.
+func (r *Reconciler) Verify(ctx context.Context, options Options, differs func(Difference)) (Verification, error) {
+	if !r.running.TryLock() {
+		return Verification{}, ErrBusy
+	}
+	defer r.running.Unlock()
+	run := &verification{Reconciler: r, options: options, differs: differs}
+	start := r.source.now()
+	err := run.run(ctx)
+	run.result.Took = r.source.now().Sub(start)
+	if err == nil && run.result.Failed > 0 {
+		err = ErrIncomplete
+	}
+	if ctx.Err() == nil {
+		r.log.Info("verification ended", zap.Any("result", run.result), zap.Error(err))
+	}
+	return run.result, err
+}
+
+func (v *verification) run(ctx context.Context) error {
+	if err := v.records(ctx); err != nil {
+		return err
+	}
+	if v.options.Sample > 0 {
+		return nil
+	}
+	crawler, err := v.newCrawler(v.options, v.missed)
+	if err != nil {
+		return err
+	}
+	names, err := v.repositories(ctx, v.options, crawler.storage)
+	if err != nil {
+		v.missed("", "_catalog", err)
+	}
+	for _, name := range names {
+		if err := crawler.repository(ctx, name, func(mark index.Mark, record index.Record) error {
+			return v.manifest(ctx, mark, record)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// records asks the registry for what the index has.
+func (v *verification) records(ctx context.Context) error {
+	asked := &presence{
+		Reconciler: v.Reconciler,
+		present:    func(context.Context, index.Mark, index.Record) error { return nil },
+		missing:    v.missing,
+		missed: func(_ context.Context, record index.Record, cause error) error {
+			v.missed(record.Repository, record.Digest.String(), cause)
+			return nil
+		},
+	}
+	for after := (index.Key{}); ; {
+		records, err := v.store.Records(ctx, after, recordsPage)
+		if err != nil {
+			return err
+		}
+		var selected []index.Record
+		for _, record := range records {
+			after = record.Key()
+			if v.options.selects(record.Repository) && (v.options.Sample <= 0 || rand.Float64() < v.options.Sample) { //nolint:gosec // A sample is no secret.
+				selected = append(selected, record)
+			}
+		}
+		v.count(func() { v.result.Records += len(selected) })
+		if err := asked.ask(ctx, selected); err != nil {
+			return err
+		}
+		if len(records) < recordsPage {
+			return asked.flush(ctx)
+		}
+	}
+}
+
+// missing is told of a record that the registry was twice found not to have.
+func (v *verification) missing(ctx context.Context, mark index.Mark, record index.Record) error {
+	difference := Difference{Kind: DifferenceMissing, Key: record.Key()}
+	if v.options.Fix {
+		err := v.store.Forget(ctx, mark, record.Repository, record.Digest)
+		if errors.Is(err, index.ErrStale) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		difference.Fixed = true
+	}
+	v.found(difference, &v.result.Missing)
+	return nil
+}
+
+// manifest looks up what the registry has.
+func (v *verification) manifest(ctx context.Context, mark index.Mark, record index.Record) error {
+	v.count(func() { v.result.Manifests++ })
+	known, err := v.store.Get(ctx, record.Repository, record.Digest)
+	switch {
+	case errors.Is(err, index.ErrNotFound):
+		return v.add(ctx, mark, record)
+	case err != nil:
+		return err
+	case !sameManifest(known.Manifest, record.Manifest):
+		// To replace it here would leave a moment without it.
+		v.found(Difference{Kind: DifferenceWrong, Key: record.Key()}, &v.result.Wrong)
+	}
+	return nil
+}
+
+func sameManifest(a, b index.Manifest) bool {
+	if len(a.Annotations) == 0 && len(b.Annotations) == 0 {
+		a.Annotations, b.Annotations = nil, nil
+	}
+	if len(a.Edges) == 0 && len(b.Edges) == 0 {
+		a.Edges, b.Edges = nil, nil
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// add records what the registry has and the index does not know.
+func (v *verification) add(ctx context.Context, mark index.Mark, record index.Record) error {
+	difference := Difference{Kind: DifferenceUnknown, Key: record.Key()}
+	if v.options.Fix {
+		if err := v.store.Observe(ctx, mark, record); err != nil {
+			return err
+		}
+		difference.Fixed = true
+	}
+	v.found(difference, &v.result.Unknown)
+	return nil
+}
+
+func (v *verification) found(difference Difference, counter *int) {
+	v.count(func() {
+		*counter++
+		if difference.Fixed {
+			v.result.Fixed++
+		}
+		if v.differs != nil {
+			v.differs(difference)
+		}
+	})
+}
+
+func (v *verification) missed(repository, reference string, err error) {
+	v.count(func() {
+		v.result.Failed++
+		if len(v.result.Failures) < maxFailures {
+			v.result.Failures = append(v.result.Failures, Failure{repository, reference, err.Error()})
+		}
+	})
+}
+
+func (v *verification) count(change func()) {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	change()
+}
