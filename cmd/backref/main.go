@@ -27,6 +27,9 @@ func main() {
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	// A file that reaches a size limit is an error of the write, as a full disk
+	// is, and not the end of the process.
+	signal.Ignore(syscall.SIGXFSZ)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	return run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
@@ -68,7 +71,7 @@ func newRoot(environ []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(environ), newConfig(environ), newVersion())
+	root.AddCommand(newServe(environ), newIndex(environ), newTags(environ), newConfig(environ), newVersion())
 	return root
 }
 

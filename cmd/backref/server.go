@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/upstream"
 )
 
@@ -32,6 +34,8 @@ type server struct {
 	front    listener
 	admin    listener
 	draining atomic.Bool
+	// background is what runs beside requests until ctx ends.
+	background []func(ctx context.Context)
 }
 
 // listener is an address that requests are accepted on. The admin listener
@@ -98,10 +102,47 @@ func (s *server) open() error {
 		s.front.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
 	if s.config.Admin.Listen != "" {
-		s.admin, err = s.listen("admin.listen", s.config.Admin.Listen,
-			proxy.NewAdmin(proxy.AdminOptions{Ready: s.ready, Metrics: metrics, Log: s.log}))
+		token, err := s.config.Admin.Token()
+		if err != nil {
+			return err
+		}
+		s.admin, err = s.listen("admin.listen", s.config.Admin.Listen, proxy.NewAdmin(proxy.AdminOptions{
+			Ready: s.ready, Metrics: metrics, Log: s.log, Token: token, Events: handler.Events(), Maintenance: s.maintain(handler, metrics),
+		}))
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
+}
+
+// maintain puts together what runs beside requests, and returns the admin API
+// of it. Without credentials of its own backref does nothing unasked.
+func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) http.Handler {
+	source := reconcile.NewSource(s.upstream, s.config, nil)
+	mirror := s.config.Referrers.FallbackTags == config.FallbackMirror
+	if !mirror {
+		s.background = append(s.background, s.clearOutbox)
+	}
+	if _, configured := s.upstream.Service(); configured {
+		if interval := s.config.Reconcile.SettleInterval; interval > 0 {
+			s.background = append(s.background, reconcile.NewSettler(s.store, source, interval, s.log, metrics).Run)
+		}
+		if pass := s.config.Reconcile.VerifyInterval; pass > 0 {
+			s.background = append(s.background, reconcile.NewPatrol(s.store, source, s.config.Reconcile, s.log, metrics).Run)
+		}
+		if mirror {
+			s.background = append(s.background, reconcile.NewMirror(s.store, source, handler.OwnTag, s.log, metrics).Run)
+		}
+	}
+	return reconcile.New(s.store, source, s.config.Reconcile, s.log).Handler()
+}
+
+// clearOutbox turns the outbox off that an earlier run with the mirror left.
+func (s *server) clearOutbox(ctx context.Context) {
+	if err := s.store.SetOutbox(ctx, false); err != nil {
+		s.log.Warn("the outbox of referrers tags can't be cleared", zap.Error(err))
+	}
 }
 
 // openError says what the operator can do about an index that can't be opened.
@@ -163,13 +204,21 @@ func (s *server) Run(ctx context.Context) error {
 		go serve(s.admin)
 		fields = append(fields, zap.Stringer("adminListen", s.admin.Addr()))
 	}
+	beside, stopBeside := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, run := range s.background {
+		running.Go(func() { run(beside) })
+	}
 	s.log.Info("serving", fields...)
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	err = errors.Join(err, s.drain(), s.close())
+	err = errors.Join(err, s.drain())
+	stopBeside()
+	running.Wait()
+	err = errors.Join(err, s.close())
 	s.log.Info("stopped", zap.Error(err))
 	return err
 }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/backref/backref/reconcile"
+)
+
+// display shows work that takes its time: on a terminal a bar and a text,
+// elsewhere a line of JSON for each event.
+type display struct {
+	out, err io.Writer
+	people   bool
+	bar      *progressbar.ProgressBar
+}
+
+func newDisplay(cmd *cobra.Command) *display {
+	d := &display{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
+	if file, ok := d.out.(*os.File); ok {
+		d.people = term.IsTerminal(int(file.Fd()))
+	}
+	return d
+}
+
+func (d *display) progress(p reconcile.Progress) {
+	if !d.people {
+		d.line(reconcile.Line{Progress: &p})
+		return
+	}
+	if d.bar == nil {
+		d.bar = progressbar.NewOptions(p.RepositoriesTotal, progressbar.OptionSetWriter(d.err), progressbar.OptionSetItsString("repositories"),
+			progressbar.OptionShowIts(), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
+	}
+	d.bar.Describe(fmt.Sprintf("%s, %d manifests", p.Phase, p.Manifests))
+	_ = d.bar.Set(p.Repositories)
+}
+
+func (d *display) difference(difference reconcile.Difference) {
+	if !d.people {
+		d.line(reconcile.Line{Difference: &difference})
+		return
+	}
+	fixed := ""
+	if difference.Fixed {
+		fixed = ", fixed"
+	}
+	_, _ = fmt.Fprintf(d.out, "%s@%s: %s%s\n", difference.Repository, difference.Digest, difference.Kind, fixed)
+}
+
+// end shows the result.
+func (d *display) end(last reconcile.Line, text string) {
+	if !d.people {
+		d.line(last)
+		return
+	}
+	if d.bar != nil {
+		_ = d.bar.Finish()
+	}
+	_, _ = io.WriteString(d.out, text)
+}
+
+func (d *display) line(line reconcile.Line) {
+	_ = json.NewEncoder(d.out).Encode(line)
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/bolt"
+	"github.com/backref/backref/reconcile"
+	"github.com/backref/backref/upstream"
+)
+
+func newIndex(environ []string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "index",
+		Short: "Rebuild, compare, export and look at the index",
+		Long: "Work on the index. Where a server holds the file, it is asked to do the work\n" +
+			"over its admin listener; otherwise the file is opened.",
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newIndexRebuild(environ), newIndexVerify(environ), newIndexStats(environ),
+		newIndexExport(environ), newIndexImport(environ), newIndexIntents(environ), newIndexBackup(environ),
+	)
+	return cmd
+}
+
+// maintenance is the index as the commands reach it.
+type maintenance interface {
+	Rebuild(ctx context.Context, options reconcile.Options, progress func(reconcile.Progress)) (reconcile.Report, error)
+	Verify(ctx context.Context, options reconcile.Options, differs func(reconcile.Difference)) (reconcile.Verification, error)
+	Prune(ctx context.Context, options reconcile.Options, dryRun bool, each func(reconcile.Pruned)) error
+	Stats(ctx context.Context) (index.Stats, error)
+	Export(ctx context.Context, w io.Writer) error
+	Import(ctx context.Context, r io.Reader) (int, error)
+	Intents(ctx context.Context, w io.Writer) error
+	Backup(ctx context.Context, w io.Writer) error
+	Close() error
+}
+
+// openMaintenance opens the index file, or turns to the server that holds it.
+// Where there is no file and none is to be made, it fails.
+func openMaintenance(cfg config.Config, create bool, logs io.Writer) (maintenance, error) {
+	if _, err := os.Stat(cfg.Index.Path); errors.Is(err, fs.ErrNotExist) && !create {
+		return nil, fmt.Errorf("there is no index at %s; give its file by --index", cfg.Index.Path)
+	}
+	store, err := bolt.Open(cfg.Index.Path, bolt.Options{})
+	switch {
+	case errors.Is(err, index.ErrInUse):
+		return newAdminClient(cfg)
+	case err != nil:
+		return nil, openError(cfg.Index.Path, err)
+	}
+	registry, err := upstream.New(cfg.Upstream)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	log := newLog(config.Log{Level: "warn", Format: "text"}, logs)
+	return &fileMaintenance{reconcile.New(store, reconcile.NewSource(registry, cfg, nil), cfg.Reconcile, log), store, registry}, nil
+}
+
+// fileMaintenance works on the file itself.
+type fileMaintenance struct {
+	*reconcile.Reconciler
+	store    *bolt.Store
+	upstream *upstream.Registry
+}
+
+func (f *fileMaintenance) Stats(ctx context.Context) (index.Stats, error) {
+	return f.store.Stats(ctx)
+}
+
+func (f *fileMaintenance) Export(ctx context.Context, w io.Writer) error {
+	return reconcile.Export(ctx, f.store, w)
+}
+
+func (f *fileMaintenance) Import(ctx context.Context, r io.Reader) (int, error) {
+	return reconcile.Import(ctx, f.store, r)
+}
+
+func (f *fileMaintenance) Intents(ctx context.Context, w io.Writer) error {
+	return reconcile.ExportIntents(ctx, f.store, w)
+}
+
+func (f *fileMaintenance) Backup(ctx context.Context, w io.Writer) error {
+	return f.store.Backup(ctx, w)
+}
+
+func (f *fileMaintenance) Close() error {
+	f.upstream.Close()
+	return f.store.Close()
+}
+
+// onIndex runs work on the index that the settings name.
+func onIndex(cmd *cobra.Command, settings *settings, create bool, work func(context.Context, maintenance) error) error {
+	cfg, err := settings.load()
+	if err != nil {
+		return err
+	}
+	m, err := openMaintenance(cfg, create, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(cmd.Context(), m), m.Close())
+}
