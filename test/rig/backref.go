@@ -83,14 +83,45 @@ func (b *Backref) Terminate() (wait func() error) {
 	return func() error { return <-ended }
 }
 
-// Restart starts backref again on its address, with its index.
-func (b *Backref) Restart() {
+// Restart starts backref again on its address, with its index, and with more
+// arguments where some are given.
+func (b *Backref) Restart(args ...string) {
 	b.t.Helper()
 	b.kill()
+	b.args = append(b.args, args...)
 	b.start(b.Host)
 }
 
 // Log returns the lines that backref has logged since it was started last.
 func (b *Backref) Log() []string {
 	return b.lines()
+}
+
+// Try runs a command of backref that works on the index, with the flags that
+// name the upstream, the index and the admin listener of b.
+func (b *Backref) Try(t testing.TB, args ...string) Command {
+	t.Helper()
+	return b.TryInput(t, "", args...)
+}
+
+// TryInput is [Backref.Try] with standard input.
+func (b *Backref) TryInput(t testing.TB, input string, args ...string) Command {
+	t.Helper()
+	args = append(args, "--upstream", b.upstream, "--index", b.Index, "--admin-listen", strings.TrimPrefix(b.AdminURL, "http://"))
+	cmd := exec.CommandContext(t.Context(), Binary(t), append(args, b.args...)...)
+	var stdout, stderr strings.Builder
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &stdout, &stderr
+	err := cmd.Run()
+	return Command{stdout.String(), stderr.String(), err}
+}
+
+// Run is [Backref.Try] for commands that have to succeed; it returns their
+// standard output.
+func (b *Backref) Run(t testing.TB, args ...string) string {
+	t.Helper()
+	c := b.Try(t, args...)
+	if c.Err != nil {
+		t.Fatalf("backref %s: %v\n%s%s", strings.Join(args, " "), c.Err, c.Stdout, c.Stderr)
+	}
+	return c.Stdout
 }

@@ -111,6 +111,6 @@ func (p *process) lines() []string {
 
 func (p *process) tail() string {
 	lines := p.lines()
-	const most = 60
+	const most = 20
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")
 }

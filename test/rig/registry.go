@@ -36,6 +36,8 @@ type Registry struct {
 	t       testing.TB
 	version Distribution
 	extra   string
+	// config is the path of its configuration file.
+	config string
 }
 
 // NewRegistry starts an empty registry that allows deletes. extra is added to
@@ -53,6 +55,7 @@ func NewRegistry(t testing.TB, version Distribution, extra ...string) *Registry 
 func (r *Registry) start(address string) {
 	r.t.Helper()
 	file := filepath.Join(r.t.TempDir(), "config.yml")
+	r.config = file
 	config := fmt.Sprintf("version: 0.1\nlog: {level: info}\nstorage:\n  filesystem: {rootdirectory: %s}\n  delete: {enabled: true}\nhttp: {addr: %s, secret: x}\n%s",
 		r.Storage, address, r.extra)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
@@ -73,5 +76,25 @@ func (r *Registry) Kill() {
 func (r *Registry) Restart() {
 	r.t.Helper()
 	r.kill()
+	r.start(r.Host)
+}
+
+// RestartWith starts the registry again with more in its configuration file.
+func (r *Registry) RestartWith(extra string) {
+	r.t.Helper()
+	r.extra += extra
+	r.Restart()
+}
+
+// CollectGarbage stops the registry, runs its own garbage collection, which
+// drops every manifest that no tag holds, and starts it again.
+func (r *Registry) CollectGarbage() {
+	r.t.Helper()
+	r.kill()
+	cmd := exec.Command(Tool(r.t, string(r.version)), "garbage-collect", "--delete-untagged", r.config)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		r.t.Fatalf("garbage-collect: %v\n%s", err, output)
+	}
 	r.start(r.Host)
 }

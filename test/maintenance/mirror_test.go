@@ -1,0 +1,131 @@
+package maintenance
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/test/rig"
+)
+
+// tagged returns what the referrers tag of a subject lists upstream.
+func tagged(t *testing.T, registry *rig.Registry, repository string, subject digest.Digest) []digest.Digest {
+	t.Helper()
+	got := rig.Do(t, http.MethodGet, registry.URL+"/v2/"+repository+"/manifests/sha256-"+subject.Encoded(), nil, "Accept", rig.ImageIndex)
+	if got.Status == http.StatusNotFound {
+		return nil
+	}
+	var list struct{ Manifests []rig.Descriptor }
+	if err := json.Unmarshal(got.Want(t, http.StatusOK).Body, &list); err != nil {
+		t.Fatal(err)
+	}
+	digests := []digest.Digest{}
+	for _, entry := range list.Manifests {
+		digests = append(digests, entry.Digest)
+	}
+	return digests
+}
+
+func sorted(manifests ...rig.Manifest) []digest.Digest {
+	digests := []digest.Digest{}
+	for _, m := range manifests {
+		digests = append(digests, m.Digest())
+	}
+	slices.Sort(digests)
+	return digests
+}
+
+// B8: the referrers tag upstream follows the listing: what was there when the
+// mirror was switched on, pushes, deletes, and what clients that bypass the
+// proxy add.
+func TestB8Mirror(t *testing.T) {
+	rig.Each(t, func(t *testing.T, version rig.Distribution) {
+		registry := rig.NewRegistry(t, version)
+		backref := rig.NewBackref(t, registry.URL, quick...)
+		image := prepare(t, backref.URL, "app")
+		referrers := attached(t, backref.URL, "app", image, 3)
+		if got := tagged(t, registry, "app", image.Digest()); got != nil {
+			t.Errorf("without the mirror the tag lists %v", got)
+		}
+		follows := func(what string, want ...rig.Manifest) {
+			t.Helper()
+			eventually(t, what, func() bool { return slices.Equal(tagged(t, registry, "app", image.Digest()), sorted(want...)) })
+		}
+		backref.Stop()
+		backref.Restart("--set", "referrers.fallbackTags=mirror", "--set", "referrers.recheckTag=0")
+		follows("the backfill", referrers...)
+
+		added := rig.Artifact("application/vnd.example.added", "added", image.Descriptor())
+		rig.Push(t, backref.URL, "app", "", added).Want(t, http.StatusCreated)
+		follows("a push", append(slices.Clone(referrers), added)...)
+
+		rig.Do(t, http.MethodDelete, backref.URL+"/v2/app/manifests/"+referrers[0].Digest().String(), nil).Want(t, http.StatusAccepted)
+		follows("a delete", referrers[1], referrers[2], added)
+
+		// oras, straight at the registry, reads the tag and adds to it.
+		rig.Run(t, t.TempDir(), "oras", "attach", "--plain-http", "--artifact-type", "application/vnd.example.bypass", registry.Host+"/app:v1", "--annotation", "a=b")
+		eventually(t, "what a client added is listed", func() bool {
+			return len(rig.Listing(t, backref.URL, "app", image.Digest())) == 4
+		})
+		if tags := rig.Tags(t, backref.URL, "app"); !slices.Equal(tags, []string{"v1"}) {
+			t.Errorf("clients see the tags %v", tags)
+		}
+	})
+}
+
+// Distribution's own garbage collection, with the mirror off and on.
+func TestB8GarbageCollection(t *testing.T) {
+	survived := map[string]int{}
+	for _, mode := range []string{"import", "mirror"} {
+		registry := rig.NewRegistry(t, rig.Distribution2)
+		backref := rig.NewBackref(t, registry.URL, append([]string{"--set", "referrers.fallbackTags=" + mode}, quick...)...)
+		image := prepare(t, backref.URL, "app")
+		referrers := attached(t, backref.URL, "app", image, 5)
+		if mode == "mirror" {
+			eventually(t, "the referrers tag is written", func() bool {
+				return slices.Equal(tagged(t, registry, "app", image.Digest()), sorted(referrers...))
+			})
+		}
+		registry.CollectGarbage()
+		for _, m := range referrers {
+			if rig.Do(t, http.MethodHead, registry.URL+"/v2/app/manifests/"+m.Digest().String(), nil).Status == http.StatusOK {
+				survived[mode]++
+			}
+		}
+	}
+	if survived["mirror"] != 5 {
+		t.Errorf("%d of 5 referrers survived with the mirror on", survived["mirror"])
+	}
+	rig.Report(t, "registry garbage-collect --delete-untagged: of 5 referrers "+strings.TrimSpace(
+		string(rune('0'+survived["import"]))+" survived with fallbackTags: import, "+string(rune('0'+survived["mirror"]))+" with mirror"))
+}
+
+// F6: referrers tags whose entries are all indexed can be pruned.
+func TestF6Prune(t *testing.T) {
+	rig.Each(t, func(t *testing.T, version rig.Distribution) {
+		registry := rig.NewRegistry(t, version)
+		backref := rig.NewBackref(t, registry.URL, quick...)
+		image := prepare(t, registry.URL, "app")
+		dir := t.TempDir()
+		for range 2 {
+			rig.Run(t, dir, "oras", "attach", "--plain-http", "--artifact-type", "application/vnd.example.x", registry.Host+"/app:v1", "--annotation", "n="+dir)
+		}
+		tag := "sha256-" + image.Digest().Encoded()
+		if got := backref.Run(t, "tags", "prune", "--yes"); !strings.Contains(got, "which the index has not") || len(rig.Tags(t, registry.URL, "app")) != 2 {
+			t.Errorf("before the import: %s", got)
+		}
+		listed := len(rig.Listing(t, backref.URL, "app", image.Digest()))
+		if got := backref.Run(t, "tags", "prune"); !strings.Contains(got, tag) || len(rig.Tags(t, registry.URL, "app")) != 2 {
+			t.Errorf("dry run: %s", got)
+		}
+		backref.Run(t, "tags", "prune", "--yes")
+		if tags := rig.Tags(t, registry.URL, "app"); !slices.Equal(tags, []string{"v1"}) {
+			t.Errorf("tags upstream: %v", tags)
+		}
+		wantListed(t, backref, "app", image.Digest(), listed)
+	})
+}
