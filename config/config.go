@@ -84,13 +84,14 @@ const (
 // Referrers configures how referrers are found and listed.
 type Referrers struct {
 	FallbackTags  string        `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
+	HoldingTags   bool          `key:"holdingTags" doc:"Whether the mirror also gives each referrer a hidden tag of its own, sha256-HEX.referrer: the garbage collection of CNCF Distribution 2.x drops untagged manifests although an index lists them."`
 	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
 	RecheckNative time.Duration `key:"recheckNative" doc:"How long an upstream that was found without a referrers API is not asked for it again. 0 asks on every query."`
 }
 
 // Tags configures how tags are listed.
 type Tags struct {
-	Hide string `key:"hide" doc:"Which tags are left out of tags/list: none, referrers tags (sha256-HEX), or also those of cosign (sha256-HEX.sig, .att and .sbom)." enum:"none,referrers,referrers+cosign"`
+	Hide string `key:"hide" doc:"Which tags are left out of tags/list: none, referrers tags (sha256-HEX and sha256-HEX.referrer), or also those of cosign (sha256-HEX.sig, .att and .sbom)." enum:"none,referrers,referrers+cosign"`
 }
 
 // Reconcile configures what runs beside requests.
@@ -148,7 +149,7 @@ func Default() Config {
 			MaxIdleConnections: 256,
 		},
 		Index:     Index{Path: "./backref.db"},
-		Referrers: Referrers{FallbackTags: FallbackImport, RecheckTag: 5 * time.Minute, RecheckNative: 10 * time.Minute},
+		Referrers: Referrers{FallbackTags: FallbackImport, HoldingTags: true, RecheckTag: 5 * time.Minute, RecheckNative: 10 * time.Minute},
 		Tags:      Tags{Hide: "referrers"},
 		Reconcile: Reconcile{
 			SettleInterval: 30 * time.Second,

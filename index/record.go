@@ -129,6 +129,21 @@ func IsReferrersTag(tag string) bool {
 	return strings.Trim(encoded, "0123456789abcdef") == ""
 }
 
+// holdingSuffix ends the holding tags, which no referrers tag does.
+const holdingSuffix = ".referrer"
+
+// HoldingTag returns a tag of a referrer's own, for registries whose garbage
+// collection drops what no tag stands for, whatever index lists it.
+func HoldingTag(referrer digest.Digest) string {
+	return ReferrersTag(referrer) + holdingSuffix
+}
+
+// IsHoldingTag reports whether a tag has the form of [HoldingTag].
+func IsHoldingTag(tag string) bool {
+	name, found := strings.CutSuffix(tag, holdingSuffix)
+	return found && IsReferrersTag(name)
+}
+
 func clip(s string, limit int) string {
 	return s[:min(len(s), limit)]
 }

@@ -52,3 +52,15 @@ func TestIsReferrersTag(t *testing.T) {
 		}
 	}
 }
+
+func TestHoldingTag(t *testing.T) {
+	tag := index.HoldingTag(digest.SHA512.FromString("referrer"))
+	if len(tag) > 128 || !index.IsHoldingTag(tag) || index.IsReferrersTag(tag) {
+		t.Errorf("holding tag %q", tag)
+	}
+	for _, other := range []string{"", ".referrer", "v1.referrer", "sha256-.referrer", index.ReferrersTag(digest.FromString("x"))} {
+		if index.IsHoldingTag(other) {
+			t.Errorf("%q is taken for a holding tag", other)
+		}
+	}
+}

@@ -32,12 +32,18 @@ func (p *Proxy) hides() bool {
 func (p *Proxy) hidden(tag string) bool {
 	switch p.config.Tags.Hide {
 	case hideReferrers:
-		return index.IsReferrersTag(tag)
+		return isReferrersTag(tag)
 	case hideReferrersCosign:
-		return index.IsReferrersTag(tag) || isCosignTag(tag)
+		return isReferrersTag(tag) || isCosignTag(tag)
 	default:
 		return false
 	}
+}
+
+// isReferrersTag matches the tags that only serve the referrers: those of the
+// specification's schema, and those that hold the entries.
+func isReferrersTag(tag string) bool {
+	return index.IsReferrersTag(tag) || index.IsHoldingTag(tag)
 }
 
 // isCosignTag matches the tags under which cosign keeps what belongs to a

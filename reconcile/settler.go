@@ -149,31 +149,31 @@ func (s *Settler) settle(ctx context.Context, intent index.Intent) (result strin
 }
 
 // importTag records the referrers that a referrers tag lists. Each manifest
-// speaks for itself. It returns the digest of the tag's image index, "" where
-// there is none that can be read.
-func (s *Source) importTag(ctx context.Context, store index.Store, repository, tag string) (digest.Digest, error) {
+// speaks for itself. It returns the tag's image index, which has no digest
+// where there is none that can be read.
+func (s *Source) importTag(ctx context.Context, store index.Store, repository, tag string) (index.Record, error) {
 	mark, err := store.Mark(ctx)
 	if err != nil {
-		return "", err
+		return index.Record{}, err
 	}
 	list, err := s.record(ctx, repository, tag)
 	if errors.Is(err, upstream.ErrNotFound) || errors.Is(err, index.ErrManifest) {
-		return "", nil
+		return index.Record{}, nil
 	}
 	if err != nil {
-		return "", err
+		return index.Record{}, err
 	}
 	var records []index.Record
 	for _, child := range children(list.Manifest) {
 		record, err := s.referrer(ctx, store, repository, tag, child)
 		if err != nil {
-			return "", err
+			return index.Record{}, err
 		}
 		if record != nil {
 			records = append(records, *record)
 		}
 	}
-	return list.Digest, store.Observe(ctx, mark, records...)
+	return list, store.Observe(ctx, mark, records...)
 }
 
 // referrer fetches an entry of a referrers tag. It is nil where it is known

@@ -87,13 +87,26 @@ func (s *Source) has(ctx context.Context, key index.Key) (bool, error) {
 	})
 }
 
+// manifest fetches a manifest by tag or digest.
+func (s *Source) manifest(ctx context.Context, repository, reference string) (upstream.Manifest, error) {
+	return ask(ctx, s, func(ctx context.Context) (upstream.Manifest, error) {
+		return s.registry.Manifest(ctx, s.as, repository, reference, int64(s.limits.ManifestSize))
+	})
+}
+
+// put pushes a manifest under a tag.
+func (s *Source) put(ctx context.Context, repository, tag, mediaType string, body []byte) error {
+	_, err := ask(ctx, s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.registry.PutManifest(ctx, s.as, repository, tag, mediaType, body)
+	})
+	return err
+}
+
 // record fetches a manifest by tag or digest and reads it. Where the registry
 // has not got it the error matches [upstream.ErrNotFound]; where it can't be
 // read as a manifest, [index.ErrManifest].
 func (s *Source) record(ctx context.Context, repository, reference string) (index.Record, error) {
-	fetched, err := ask(ctx, s, func(ctx context.Context) (upstream.Manifest, error) {
-		return s.registry.Manifest(ctx, s.as, repository, reference, int64(s.limits.ManifestSize))
-	})
+	fetched, err := s.manifest(ctx, repository, reference)
 	if err != nil {
 		return index.Record{}, err
 	}

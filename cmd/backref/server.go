@@ -132,7 +132,10 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 			s.background = append(s.background, reconcile.NewPatrol(s.store, source, s.config.Reconcile, s.log, metrics).Run)
 		}
 		if mirror {
-			s.background = append(s.background, reconcile.NewMirror(s.store, source, handler.OwnTag, s.log, metrics).Run)
+			s.background = append(s.background, reconcile.NewMirror(reconcile.MirrorOptions{
+				Store: s.store, Source: source, Own: handler.OwnTag, HoldingTags: s.config.Referrers.HoldingTags,
+				Concurrency: s.config.Reconcile.Concurrency, Log: s.log, Metrics: metrics,
+			}).Run)
 		}
 	}
 	return reconcile.New(s.store, source, s.config.Reconcile, s.log).Handler()
