@@ -56,6 +56,16 @@ func (k EdgeKind) String() string {
 	}
 }
 
+// MarshalText writes the kind as [EdgeKind.String] does.
+func (k EdgeKind) MarshalText() ([]byte, error) {
+	return marshalKind(k, EdgeSubject, EdgeBlob)
+}
+
+// UnmarshalText reads what MarshalText wrote, and nothing else.
+func (k *EdgeKind) UnmarshalText(text []byte) error {
+	return unmarshalKind(k, text, EdgeSubject, EdgeBlob)
+}
+
 // Edge is one manifest naming another digest.
 type Edge struct {
 	Kind   EdgeKind      `json:"kind"`

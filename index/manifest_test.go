@@ -351,7 +351,7 @@ func TestKindNames(t *testing.T) {
 	for kind := index.IntentKind(1); kind <= 4; kind++ {
 		names = append(names, kind.String())
 	}
-	want := "subject config layer manifest blob kind-6 push delete import unknown"
+	want := "subject config layer manifest blob kind-6 push delete import kind-4"
 	if got := strings.Join(names, " "); got != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
@@ -390,4 +390,22 @@ func FuzzParseManifest(f *testing.F) {
 			t.Fatalf("got %+v, then %+v", manifest, again)
 		}
 	})
+}
+
+func TestKindsAsText(t *testing.T) {
+	for kind := index.EdgeSubject; kind <= index.EdgeBlob; kind++ {
+		text, err := json.Marshal(index.Edge{Kind: kind, Target: "x"})
+		var edge index.Edge
+		if err := errors.Join(err, json.Unmarshal(text, &edge)); err != nil || edge.Kind != kind {
+			t.Errorf("%s: %s, %v", kind, text, err)
+		}
+	}
+	for _, text := range []string{`{"kind":"kin"}`, `{"kind":""}`, `{"kind":1}`} {
+		if err := json.Unmarshal([]byte(text), new(index.Edge)); err == nil {
+			t.Errorf("%s is taken for an edge", text)
+		}
+	}
+	if _, err := json.Marshal(index.Intent{Kind: 4}); !errors.Is(err, index.ErrInvalid) {
+		t.Errorf("a kind that is none: %v", err)
+	}
 }

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -41,8 +42,18 @@ func (k IntentKind) String() string {
 	case IntentImport:
 		return "import"
 	default:
-		return "unknown"
+		return fmt.Sprintf("kind-%d", uint8(k))
 	}
+}
+
+// MarshalText writes the kind as [IntentKind.String] does.
+func (k IntentKind) MarshalText() ([]byte, error) {
+	return marshalKind(k, IntentPush, IntentImport)
+}
+
+// UnmarshalText reads what MarshalText wrote, and nothing else.
+func (k *IntentKind) UnmarshalText(text []byte) error {
+	return unmarshalKind(k, text, IntentPush, IntentImport)
 }
 
 // IntentID names an intent within its store. It is never used twice.

@@ -44,6 +44,12 @@ const maxOptions = 16 << 20
 // Who may ask is decided before.
 func (r *Reconciler) Handler() http.Handler {
 	router := chi.NewRouter()
+	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, http.StatusNotFound, "UNSUPPORTED", "the admin API has no such path")
+	})
+	router.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "the admin API has this path for another method")
+	})
 	router.Post("/rebuild", r.serveRebuild)
 	router.Post("/verify", r.serveVerify)
 	router.Post("/prune", r.servePrune)
@@ -96,7 +102,7 @@ func readOptions(w http.ResponseWriter, req *http.Request) (Options, bool) {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, req.Body, maxOptions))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&options); err != nil {
-		http.Error(w, `{"error":"the body is not the JSON of options"}`, http.StatusBadRequest)
+		writeError(w, http.StatusBadRequest, "UNSUPPORTED", "the body has to be the JSON of options: "+err.Error())
 		return options, false
 	}
 	return options, true
@@ -106,7 +112,7 @@ func (r *Reconciler) serveStats(w http.ResponseWriter, req *http.Request) {
 	stats, err := r.store.Stats(req.Context())
 	if err != nil {
 		r.log.Error("stats", zap.Error(err))
-		http.Error(w, `{"error":"the index can't be read"}`, http.StatusServiceUnavailable)
+		writeError(w, http.StatusServiceUnavailable, "UNAVAILABLE", "the index can't be read; see the log")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -124,6 +130,14 @@ func (r *Reconciler) serveImport(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// writeError writes an error in the form of the distribution specification, as
+// the rest of the program does.
+func writeError(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []map[string]string{{"code": code, "message": message}}})
 }
 
 // stream sends what write writes. Where it fails the connection is cut, so

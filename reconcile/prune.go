@@ -15,9 +15,11 @@ type Pruned struct {
 	Tag        string `json:"tag"`
 	// Entries is how many referrers the tag lists.
 	Entries int `json:"entries"`
-	// Removed says that the tag was deleted, or would be without a dry run.
+	// Removable says that the index has all of them.
+	Removable bool `json:"removable"`
+	// Removed says that the tag was deleted.
 	Removed bool `json:"removed"`
-	// Reason is why it was not.
+	// Reason is why it is not removable, or could not be removed.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -70,6 +72,7 @@ func (r *Reconciler) pruneOne(ctx context.Context, repository, tag string, dryRu
 			return pruned, err
 		}
 	}
+	pruned.Removable = true
 	if !dryRun {
 		_, err := ask(ctx, r.source, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, r.source.registry.DeleteManifest(ctx, r.source.as, repository, list.Digest)
@@ -79,7 +82,7 @@ func (r *Reconciler) pruneOne(ctx context.Context, repository, tag string, dryRu
 			return pruned, ctx.Err()
 		}
 	}
-	pruned.Removed = true
+	pruned.Removed = !dryRun
 	return pruned, nil
 }
 

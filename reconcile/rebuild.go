@@ -73,8 +73,8 @@ type Report struct {
 	// repositories and manifests are then those since.
 	Resumed bool `json:"resumed,omitempty"`
 	// Swapped says that the new index is in use.
-	Swapped bool          `json:"swapped"`
-	Took    time.Duration `json:"took"`
+	Swapped bool    `json:"swapped"`
+	Seconds float64 `json:"seconds"`
 }
 
 // ErrIncomplete means that something could not be read, so that the result was
@@ -130,7 +130,7 @@ func (r *Reconciler) Rebuild(ctx context.Context, options Options, progress func
 	run := &rebuild{Reconciler: r, options: options, progress: progress, done: map[string]bool{}}
 	start := r.source.now()
 	err := run.run(ctx)
-	run.report.Took = r.source.now().Sub(start)
+	run.report.Seconds = r.source.now().Sub(start).Seconds()
 	if ctx.Err() == nil {
 		r.log.Info("rebuild ended", zap.Any("report", run.report), zap.Error(err))
 	}

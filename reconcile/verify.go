@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -42,9 +41,9 @@ type Verification struct {
 	Wrong     int `json:"wrong"`
 	Fixed     int `json:"fixed"`
 	// Failed counts what could not be read, of which Failures are the first.
-	Failed   int           `json:"failed"`
-	Failures []Failure     `json:"failures,omitempty"`
-	Took     time.Duration `json:"took"`
+	Failed   int       `json:"failed"`
+	Failures []Failure `json:"failures,omitempty"`
+	Seconds  float64   `json:"seconds"`
 }
 
 // Differences is how many there are that were not fixed.
@@ -77,7 +76,7 @@ func (r *Reconciler) Verify(ctx context.Context, options Options, differs func(D
 	run := &verification{Reconciler: r, options: options, differs: differs}
 	start := r.source.now()
 	err := run.run(ctx)
-	run.result.Took = r.source.now().Sub(start)
+	run.result.Seconds = r.source.now().Sub(start).Seconds()
 	if err == nil && run.result.Failed > 0 {
 		err = ErrIncomplete
 	}

@@ -87,8 +87,8 @@ func (s *selection) read() (reconcile.Options, error) {
 // reportText is a report for people.
 func reportText(r reconcile.Report) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d repositories, %d manifests: %d new to the index, %d kept that no list names, %d dropped, %d failures, in %s\n",
-		r.Repositories, r.Found, r.Added, r.Kept, r.Dropped, r.Failed, r.Took.Round(1e6))
+	fmt.Fprintf(&text, "%d repositories, %d manifests: %d new to the index, %d kept that no list names, %d dropped, %d failures, in %.1f s\n",
+		r.Repositories, r.Found, r.Added, r.Kept, r.Dropped, r.Failed, r.Seconds)
 	writeFailures(&text, r.Failures, r.Failed)
 	if r.Swapped {
 		text.WriteString("The new index is in use.\n")

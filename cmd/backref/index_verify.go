@@ -52,8 +52,8 @@ func newIndexVerify(environ []string) *cobra.Command {
 // verificationText is the result of a verification for people.
 func verificationText(v reconcile.Verification) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d records and %d manifests: %d missing upstream, %d unknown to the index, %d wrong; %d fixed; %d failures, in %s\n",
-		v.Records, v.Manifests, v.Missing, v.Unknown, v.Wrong, v.Fixed, v.Failed, v.Took.Round(1e6))
+	fmt.Fprintf(&text, "%d records and %d manifests: %d missing upstream, %d unknown to the index, %d wrong; %d fixed; %d failures, in %.1f s\n",
+		v.Records, v.Manifests, v.Missing, v.Unknown, v.Wrong, v.Fixed, v.Failed, v.Seconds)
 	writeFailures(&text, v.Failures, v.Failed)
 	return text.String()
 }

@@ -42,22 +42,22 @@ func newTagsPrune(environ []string) *cobra.Command {
 		}
 		return onIndex(cmd, settings, false, func(ctx context.Context, m maintenance) error {
 			show := newDisplay(cmd)
-			return m.Prune(ctx, options, !yes, func(p reconcile.Pruned) { show.pruned(p, yes) })
+			return m.Prune(ctx, options, !yes, show.pruned)
 		})
 	}
 	return cmd
 }
 
-func (d *display) pruned(p reconcile.Pruned, deleted bool) {
+func (d *display) pruned(p reconcile.Pruned) {
 	if !d.people {
 		_ = json.NewEncoder(d.out).Encode(p)
 		return
 	}
 	what := "kept: " + p.Reason
 	switch {
-	case p.Removed && deleted:
-		what = "deleted"
 	case p.Removed:
+		what = "deleted"
+	case p.Removable && p.Reason == "":
 		what = "would be deleted; give --yes"
 	}
 	_, _ = fmt.Fprintf(d.out, "%s:%s (%d entries) %s\n", p.Repository, p.Tag, p.Entries, what)

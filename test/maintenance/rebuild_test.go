@@ -21,7 +21,7 @@ import (
 type result struct {
 	Repositories, Found, Added, Kept, Dropped, Failed int
 	Resumed, Swapped                                  bool
-	Took                                              time.Duration
+	Seconds                                           float64
 }
 
 // size returns a number of the test's size, from the environment for the long
@@ -131,8 +131,8 @@ func TestRebuildEqualsTheLiveIndex(t *testing.T) {
 		t.Errorf("rebuilt has %d records, live %d:\n%s", len(got), len(want), diff)
 	}
 	loading.wantListed(fresh)
-	rig.Report(t, fmt.Sprintf("rebuild of %d repositories and %d manifests under load (%d pushes), killed and resumed: %d records, %d in the live index, %d differ; second part took %s",
-		repositories, total, len(loading.pushed), len(got), len(want), strings.Count(differences(got, want), "\n"), rebuilt.Took.Round(time.Millisecond)))
+	rig.Report(t, fmt.Sprintf("rebuild of %d repositories and %d manifests under load (%d pushes), killed and resumed: %d records, %d in the live index, %d differ; second part took %.1f s",
+		repositories, total, len(loading.pushed), len(got), len(want), strings.Count(differences(got, want), "\n"), rebuilt.Seconds))
 }
 
 // load pushes referrers of one subject until it is told to end.
