@@ -278,27 +278,6 @@ func isLinked(folder *os.Root, manifest digest.Digest, revision entry) (bool, er
 	return true, nil
 }
 
-// Read returns the bytes of a manifest, which are at most limit and have its
-// digest. A manifest that is not there is an error that matches
-// [fs.ErrNotExist].
-func (s *Storage) Read(ctx context.Context, manifest digest.Digest, limit int64) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := manifest.Validate(); err != nil {
-		return nil, fmt.Errorf("read manifest %q from storage: %w", manifest, err)
-	}
-	hex := manifest.Encoded()
-	content, err := readFile(s.root, path.Join(blobsFolder, manifest.Algorithm().String(), hex[:2], hex, "data"), limit)
-	if err != nil {
-		return nil, fmt.Errorf("read manifest %s from storage: %w", manifest, err)
-	}
-	if got := manifest.Algorithm().FromBytes(content); got != manifest {
-		return nil, fmt.Errorf("read manifest %s from storage: %w: the content has digest %s", manifest, index.ErrDamaged, got)
-	}
-	return content, nil
-}
-
 // readFile reads a file of at most limit bytes. What is not a file, such as a
 // pipe, is not opened.
 func readFile(folder *os.Root, name string, limit int64) ([]byte, error) {

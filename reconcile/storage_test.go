@@ -234,36 +234,6 @@ func TestUnreadableManifestsOfStorage(t *testing.T) {
 	wantErrors(t, errs, `"md5" is not known`, `holds ""`, "holds", "more than the limit", "not a file", "not a file", "zzz")
 }
 
-func TestReadFromStorage(t *testing.T) {
-	l := newLayout(t)
-	good := l.manifest("app", "content", digest.SHA256)
-	long := l.manifest("app", "content", digest.SHA512)
-	damaged := l.manifest("app", "other", digest.SHA256)
-	l.file(data(damaged), "changed")
-	linked := digest.FromString("linked")
-	l.link(data(linked), "/etc/hostname")
-	s := l.open()
-	for _, manifest := range []digest.Digest{good, long} {
-		if got, err := s.Read(t.Context(), manifest, 7); err != nil || string(got) != "content" {
-			t.Errorf("got %q, %v", got, err)
-		}
-	}
-	if _, err := s.Read(t.Context(), good, 6); err == nil || !strings.Contains(err.Error(), "limit of 6") {
-		t.Errorf("too large: %v", err)
-	}
-	if _, err := s.Read(t.Context(), damaged, 100); !errors.Is(err, index.ErrDamaged) {
-		t.Errorf("damaged: %v", err)
-	}
-	if _, err := s.Read(t.Context(), digest.FromString("missing"), 100); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("missing: %v", err)
-	}
-	for _, bad := range []digest.Digest{linked, "", "sha256:../../x", "sha256"} {
-		if got, err := s.Read(t.Context(), bad, 1<<20); err == nil {
-			t.Errorf("%q: got %q", bad, got)
-		}
-	}
-}
-
 func TestStorageWalkEnds(t *testing.T) {
 	l := newLayout(t)
 	for i := range 5 {

@@ -101,13 +101,15 @@ func (s *server) open() error {
 		}
 		s.front.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
+	// It runs whether or not anybody can ask for it.
+	maintenance := s.maintain(handler, metrics)
 	if s.config.Admin.Listen != "" {
 		token, err := s.config.Admin.Token()
 		if err != nil {
 			return err
 		}
 		s.admin, err = s.listen("admin.listen", s.config.Admin.Listen, proxy.NewAdmin(proxy.AdminOptions{
-			Ready: s.ready, Metrics: metrics, Log: s.log, Token: token, Events: handler.Events(), Maintenance: s.maintain(handler, metrics),
+			Ready: s.ready, Metrics: metrics, Log: s.log, Token: token, Events: handler.Events(), Maintenance: maintenance,
 		}))
 		if err != nil {
 			return err
