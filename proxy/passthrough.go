@@ -37,7 +37,21 @@ func (p *Proxy) forward(r *http.Request) (*http.Response, error) {
 
 // send sends a client's request with the given body to the upstream.
 func (p *Proxy) send(r *http.Request, body io.ReadCloser, length int64) (*http.Response, error) {
-	out := (&http.Request{
+	return p.exchange(r, p.outgoing(r, body, length), p.upstream.RoundTrip)
+}
+
+// exchange has a request sent that is made of a client's.
+func (p *Proxy) exchange(r, out *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	resp, err := send(out)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
+	}
+	return resp, nil
+}
+
+// outgoing returns a client's request as it is sent to the upstream.
+func (p *Proxy) outgoing(r *http.Request, body io.ReadCloser, length int64) *http.Request {
+	return (&http.Request{
 		Method:        r.Method,
 		URL:           &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery},
 		Header:        p.upstreamHeader(r),
@@ -46,11 +60,6 @@ func (p *Proxy) send(r *http.Request, body io.ReadCloser, length int64) (*http.R
 		Trailer:       r.Trailer,
 		Proto:         "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(r.Context())
-	resp, err := p.upstream.RoundTrip(out)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
-	}
-	return resp, nil
 }
 
 // relay writes the upstream's response to the client. Where the body breaks
@@ -77,6 +86,10 @@ func (p *Proxy) copyBody(w http.ResponseWriter, resp *http.Response) error {
 	var to io.Writer = w
 	if resp.ContentLength < 0 {
 		to = flushing{w, http.NewResponseController(w)}
+	}
+	if body, able := resp.Body.(io.WriterTo); able && resp.ContentLength >= 0 {
+		_, err := body.WriteTo(w)
+		return err
 	}
 	buffer := p.buffers.get()
 	defer p.buffers.put(buffer)

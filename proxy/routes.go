@@ -16,7 +16,7 @@ import (
 //	DELETE        /v2/<name>/manifests/<reference>   passed through and indexed
 //	GET           /v2/<name>/manifests/<reference>   passed through, indexed when new
 //	HEAD          /v2/<name>/manifests/<reference>   passed through
-//	any           /v2/<name>/blobs/<digest>          passed through
+//	any           /v2/<name>/blobs/<digest>          passed through, moved by the system where it can
 //	any           /v2/<name>/blobs/uploads/…         passed through
 //	GET           /v2/<name>/tags/list               passed through, paged when the registry doesn't, without hidden tags
 //	any           /v2/, /v2/_catalog, other          passed through
@@ -52,6 +52,8 @@ func (p *Proxy) handlerFor(e endpoint, method string) endpointHandler {
 		return p.deleteManifest
 	case e == endpointManifests && method == http.MethodGet:
 		return p.getManifest
+	case e == endpointBlobs && method == http.MethodGet:
+		return p.getBlob
 	case e == endpointTags:
 		return p.listTags
 	default:

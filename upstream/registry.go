@@ -21,7 +21,9 @@ const continueTimeout = time.Second
 type Registry struct {
 	base      *url.URL
 	transport *http.Transport
-	queries   time.Duration
+	// streams are nil where the registry is spoken to with TLS.
+	streams *streams
+	queries time.Duration
 	// service signs the questions that backref asks for itself.
 	service *auth.Client
 	// configured says that it has credentials, or needs none.
@@ -56,6 +58,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 		return nil, err
 	}
 	return &Registry{
+		streams:    newStreams(&base, cfg),
 		base:       &base,
 		transport:  transport,
 		queries:    cfg.Timeouts.Query,
@@ -67,6 +70,9 @@ func New(cfg config.Upstream) (*Registry, error) {
 // Close closes the idle connections.
 func (r *Registry) Close() {
 	r.transport.CloseIdleConnections()
+	if r.streams != nil {
+		r.streams.close()
+	}
 }
 
 // RoundTrip sends a request whose URL holds only path and query, as a client

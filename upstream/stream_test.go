@@ -1,0 +1,187 @@
+package upstream_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/upstream"
+)
+
+// content is larger than all buffers and steps.
+func content(t *testing.T) []byte {
+	t.Helper()
+	body := make([]byte, 9<<20+12345)
+	if _, err := rand.Read(body); err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// newRegistry returns a registry at a server and how many connections it took.
+func newRegistry(t *testing.T, handler http.Handler) (*upstream.Registry, *httptest.Server, *atomic.Int64) {
+	t.Helper()
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	base, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config.Default().Upstream
+	cfg.URL = base
+	registry, err := upstream.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(registry.Close)
+	return registry, server, &connections
+}
+
+func stream(t *testing.T, ctx context.Context, registry *upstream.Registry) (*http.Response, error) {
+	t.Helper()
+	return registry.Stream((&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/v2/a/blobs/x"}, Header: http.Header{}}).WithContext(ctx))
+}
+
+// moved reads a body by a front server, as clients of the proxy do.
+func moved(t *testing.T, registry *upstream.Registry) ([]byte, error) {
+	t.Helper()
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resp, err := stream(t, r.Context(), registry)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		if resp.ContentLength >= 0 {
+			w.Header().Set("Content-Length", fmt.Sprint(resp.ContentLength))
+		}
+		w.WriteHeader(resp.StatusCode)
+		if _, err := resp.Body.(io.WriterTo).WriteTo(w); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	defer front.Close()
+	resp, err := http.Get(front.URL)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return io.ReadAll(resp.Body)
+}
+
+func TestStreamMovesBodies(t *testing.T) {
+	large := content(t)
+	for name, body := range map[string][]byte{"large": large, "small": []byte("small"), "empty": nil} {
+		for _, chunked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, chunked %t", name, chunked), func(t *testing.T) {
+				registry, _, connections := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					if !chunked {
+						w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+					} else {
+						w.(http.Flusher).Flush()
+					}
+					_, _ = w.Write(body)
+				}))
+				for range 3 {
+					if got, err := moved(t, registry); err != nil || !bytes.Equal(got, body) {
+						t.Fatalf("%d bytes of %d, %v", len(got), len(body), err)
+					}
+				}
+				if n := connections.Load(); n != 1 {
+					t.Errorf("%d connections for three requests after each other", n)
+				}
+			})
+		}
+	}
+}
+
+// A body that is read, not moved, is the same.
+func TestStreamCanBeRead(t *testing.T) {
+	body := content(t)
+	registry, _, _ := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		_, _ = w.Write(body)
+	}))
+	resp, err := stream(t, t.Context(), registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil || !bytes.Equal(got, body) {
+		t.Errorf("%d bytes of %d, %v", len(got), len(body), err)
+	}
+}
+
+// A short body never looks whole, and its connection is not used again.
+func TestStreamBreaksOff(t *testing.T) {
+	registry, _, connections := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000000")
+		_, _ = w.Write(make([]byte, 500_000))
+		panic(http.ErrAbortHandler)
+	}))
+	for range 2 {
+		if got, err := moved(t, registry); err == nil {
+			t.Errorf("%d bytes and no error", len(got))
+		}
+	}
+	if n := connections.Load(); n != 2 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// A connection that the registry closed while it was idle costs no request.
+func TestStreamFindsIdleConnectionClosed(t *testing.T) {
+	registry, server, _ := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("x")) }))
+	for range 5 {
+		if got, err := moved(t, registry); err != nil || string(got) != "x" {
+			t.Fatalf("%q, %v", got, err)
+		}
+		server.CloseClientConnections()
+	}
+}
+
+// The end of the request ends a registry's silence, before and in the body.
+func TestStreamEndsWithItsRequest(t *testing.T) {
+	for name, begin := range map[string]func(http.ResponseWriter){
+		"before the header": func(http.ResponseWriter) {},
+		"in the body": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = w.Write([]byte("x"))
+			w.(http.Flusher).Flush()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			registry, _, _ := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				begin(w)
+				<-r.Context().Done()
+			}))
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			resp, err := stream(t, ctx, registry)
+			if err == nil {
+				_, err = io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+			}
+			if err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
