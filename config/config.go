@@ -17,6 +17,7 @@ type Config struct {
 	Tags        Tags        `key:"tags" doc:"How tags are listed."`
 	Reconcile   Reconcile   `key:"reconcile" doc:"What runs beside requests; in the background only with upstream.service."`
 	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
+	Cache       Cache       `key:"cache" doc:"What is kept in memory to answer faster. Who may see it is decided as without."`
 	Limits      Limits      `key:"limits" doc:"Bounds on what one request may use."`
 	Log         Log         `key:"log" doc:"What is logged, and how."`
 }
@@ -109,6 +110,12 @@ type Permissions struct {
 	CacheEntries int           `key:"cacheEntries" doc:"The most permissions that are remembered."`
 }
 
+// Cache configures what is kept in memory.
+type Cache struct {
+	Manifests   Size          `key:"manifests" doc:"The most memory for manifests that were pulled by digest. 0 keeps none. Each is dropped when it is deleted through backref, or an event tells of it."`
+	ManifestTTL time.Duration `key:"manifestTTL" doc:"How long a manifest is kept at most: one that is deleted past backref can be pulled for so long by clients that were let read in its repository just now."`
+}
+
 // Limits bounds what one request may use.
 type Limits struct {
 	ManifestSize    Size `key:"manifestSize" doc:"The largest manifest that is accepted."`
@@ -159,6 +166,7 @@ func Default() Config {
 			Concurrency:    8,
 		},
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
+		Cache:       Cache{ManifestTTL: time.Minute},
 		Limits: Limits{
 			ManifestSize:    4 << 20,
 			ResponseSize:    4 << 20,

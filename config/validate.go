@@ -24,7 +24,8 @@ const (
 func zeroAllowed(path string) bool {
 	switch path {
 	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout",
-		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice":
+		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice",
+		"cache.manifests":
 		return true
 	default:
 		return false

@@ -41,6 +41,8 @@ func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target pa
 		return
 	}
 	defer intent.leave()
+	p.manifests.drop(target.repository, manifest)
+	defer p.manifests.drop(target.repository, manifest)
 	resp, err := p.forward(r)
 	if err != nil {
 		intent.unknown()

@@ -17,6 +17,7 @@ type metrics struct {
 	outcomes  *prometheus.CounterVec
 	gate      *prometheus.CounterVec
 	events    *prometheus.CounterVec
+	cache     *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics with registry unless that is nil.
@@ -43,15 +44,28 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Name: "backref_permission_checks_total",
 			Help: "Permission checks before a listing, by result: remembered, granted, hidden, or failed.",
 		}, []string{"result"}),
+		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backref_cache_total",
+			Help: "Requests that a cache could have answered, by cache and result: hit or miss.",
+		}, []string{"cache", "result"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_events_total",
 			Help: "Events that the registry told of, by action and result: recorded, known, imported, forgotten, present, gone, unreadable, ignored, invalid, or failed.",
 		}, []string{"action", "result"}),
 	}
 	if registry != nil {
-		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events)
+		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events, m.cache)
 	}
 	return m
+}
+
+// cached counts whether a cache had the answer.
+func (m *metrics) cached(cache string, hit bool) {
+	result := "miss"
+	if hit {
+		result = "hit"
+	}
+	m.cache.WithLabelValues(cache, result).Inc()
 }
 
 func (m *metrics) request(e endpoint, method string, status int, took time.Duration) {

@@ -42,6 +42,7 @@ type Proxy struct {
 	permissions *permissions
 	tagChecks   *tagChecks
 	tagLocks    tagLocks
+	manifests   *manifestCache
 	native      nativeSupport
 	// underway holds the intents of requests that this process is serving:
 	// nobody has been told of their outcome yet.
@@ -68,6 +69,7 @@ func New(o Options) (*Proxy, error) {
 		now:         o.Now,
 		metrics:     newMetrics(o.Metrics),
 		permissions: newPermissions(key, o.Config.Permissions),
+		manifests:   newManifestCache(o.Config.Cache),
 		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 	}
 	p.handler = p.routes()

@@ -15,6 +15,10 @@ import (
 // getManifest passes a pull through (end-3) and records the manifest where
 // the index doesn't know it: it was pushed past this proxy.
 func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path) {
+	if p.serveCached(w, r, target) {
+		return
+	}
+	slot := p.manifests.slot(r, target)
 	mark, err := p.store.Mark(r.Context())
 	if err != nil {
 		note(r, zap.NamedError("index", err))
@@ -28,15 +32,27 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	name := stated(resp, target)
-	if !p.unknownManifest(r, resp, target, name) {
+	unknown := p.unknownManifest(r, resp, target, name)
+	if !unknown && !slot.takes(resp) {
 		p.relay(w, r, resp)
 		return
 	}
 	seen := &capture{ReadCloser: resp.Body, room: int(p.config.Limits.ManifestSize)}
 	resp.Body = seen
 	p.relay(w, r, resp)
-	if seen.whole {
+	if seen.whole && slot.takes(resp) {
+		slot.keep(resp, seen.buffer.Bytes())
+		p.permit(readerOf(r, target))
+	}
+	if seen.whole && unknown {
 		p.learn(r, mark, target.repository, name, resp, seen.buffer.Bytes())
+	}
+}
+
+// headManifest answers from the cache, else passes through (end-3).
+func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path) {
+	if !p.serveCached(w, r, target) {
+		p.passthrough(w, r, target)
 	}
 }
 

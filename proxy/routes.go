@@ -14,8 +14,8 @@ import (
 //	GET, HEAD     /v2/<name>/referrers/<digest>      answered from the index
 //	PUT           /v2/<name>/manifests/<reference>   passed through and indexed
 //	DELETE        /v2/<name>/manifests/<reference>   passed through and indexed
-//	GET           /v2/<name>/manifests/<reference>   passed through, indexed when new
-//	HEAD          /v2/<name>/manifests/<reference>   passed through
+//	GET           /v2/<name>/manifests/<reference>   passed through, indexed when new, or cached
+//	HEAD          /v2/<name>/manifests/<reference>   passed through, or cached
 //	any           /v2/<name>/blobs/<digest>          passed through, moved by the system where it can
 //	any           /v2/<name>/blobs/uploads/…         passed through
 //	GET           /v2/<name>/tags/list               passed through, paged when the registry doesn't, without hidden tags
@@ -52,6 +52,8 @@ func (p *Proxy) handlerFor(e endpoint, method string) endpointHandler {
 		return p.deleteManifest
 	case e == endpointManifests && method == http.MethodGet:
 		return p.getManifest
+	case e == endpointManifests && method == http.MethodHead:
+		return p.headManifest
 	case e == endpointBlobs && method == http.MethodGet:
 		return p.getBlob
 	case e == endpointTags:

@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+)
+
+// manifestCache keeps manifests that were pulled by digest. A nil one keeps
+// nothing.
+type manifestCache struct {
+	cache *otter.Cache[manifestKey, cachedManifest]
+	// deleted changes for a manifest when it is deleted.
+	deleted *index.Versions
+}
+
+// manifestKey has the media types that the client accepts, because a registry
+// may answer differently to them.
+type manifestKey struct {
+	repository, digest, accept string
+}
+
+type cachedManifest struct {
+	header  http.Header
+	body    []byte
+	version uint64
+}
+
+// entryOverhead is about what an entry takes beside its body.
+const entryOverhead = 1 << 10
+
+func newManifestCache(cfg config.Cache) *manifestCache {
+	if cfg.Manifests <= 0 {
+		return nil
+	}
+	return &manifestCache{
+		deleted: index.NewVersions(),
+		cache: otter.Must(&otter.Options[manifestKey, cachedManifest]{
+			MaximumWeight:    uint64(cfg.Manifests),
+			Weigher:          func(_ manifestKey, m cachedManifest) uint32 { return uint32(len(m.body)) + entryOverhead }, //nolint:gosec // At most limits.manifestSize.
+			ExpiryCalculator: otter.ExpiryWriting[manifestKey, cachedManifest](cfg.ManifestTTL),
+		}),
+	}
+}
+
+// drop forgets a manifest that is about to be deleted, or was: also one that
+// is being pulled just now.
+func (c *manifestCache) drop(repository string, manifest digest.Digest) {
+	if c != nil {
+		c.deleted.Changed(repository, manifest.String())
+	}
+}
+
+// manifestSlot is the place of a response in the cache. A nil one takes none.
+type manifestSlot struct {
+	cache   *manifestCache
+	key     manifestKey
+	version uint64
+}
+
+// slot is to be asked for before the upstream is.
+func (c *manifestCache) slot(r *http.Request, target path) *manifestSlot {
+	if c == nil || target.digest == "" || r.Header.Get("Range") != "" {
+		return nil
+	}
+	return &manifestSlot{cache: c, key: keyOf(r, target), version: c.deleted.Of(target.repository, target.digest.String())}
+}
+
+func keyOf(r *http.Request, target path) manifestKey {
+	return manifestKey{target.repository, target.digest.String(), strings.Join(r.Header["Accept"], ",")}
+}
+
+// takes tells whether a response is one to keep.
+func (s *manifestSlot) takes(resp *http.Response) bool {
+	return s != nil && resp.StatusCode == http.StatusOK && len(resp.Header["Set-Cookie"]) == 0 && resp.Header.Get("Content-Encoding") == ""
+}
+
+// keep keeps a response that the slot takes, if its body is what was asked for.
+func (s *manifestSlot) keep(resp *http.Response, body []byte) {
+	if name := digest.Digest(s.key.digest); name.Algorithm().FromBytes(body) != name {
+		return
+	}
+	header := http.Header{}
+	copyEndToEnd(header, resp.Header)
+	for _, name := range []string{"Date", "Link", "Location"} {
+		header.Del(name)
+	}
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	s.cache.cache.Set(s.key, cachedManifest{header: header, body: slices.Clone(body), version: s.version})
+}
+
+// find returns what is kept for a request.
+func (c *manifestCache) find(r *http.Request, target path) (cachedManifest, bool) {
+	if r.Header.Get("Range") != "" {
+		return cachedManifest{}, false
+	}
+	found, hit := c.cache.GetIfPresent(keyOf(r, target))
+	return found, hit && found.version == c.deleted.Of(target.repository, target.digest.String())
+}
+
+// serveCached answers from the cache where it has the manifest and the client
+// may read it, or must be told that it may not. It is false where the upstream
+// has to answer.
+func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path) bool {
+	if p.manifests == nil || target.digest == "" {
+		return false
+	}
+	found, hit := p.manifests.find(r, target)
+	p.metrics.cached("manifests", hit)
+	if !hit {
+		return false
+	}
+	client := readerOf(r, target)
+	if err := p.enter(r.Context(), client, target.digest); err != nil {
+		p.fail(w, r, err)
+		return true
+	}
+	if !client.permitted {
+		return false
+	}
+	note(r, zap.Bool("cached", true))
+	header := w.Header()
+	for name, values := range found.header {
+		header[name] = values
+	}
+	if etag := found.header.Get("ETag"); etag != "" && etagMatches(r.Header.Values("If-None-Match"), etag) {
+		header.Del("Content-Length")
+		w.WriteHeader(http.StatusNotModified)
+		return true
+	}
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(found.body)
+	}
+	return true
+}
