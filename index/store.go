@@ -115,6 +115,16 @@ type Store interface {
 	Close() error
 }
 
+// Versioner is a [Store] that tells cheaply whether a listing may have changed,
+// so that what was made of it can be used again.
+type Versioner interface {
+	// Version returns a number that is another one, and never an earlier one,
+	// once [Store.Referrers] or [Store.Unsettled] may answer differently for
+	// the subject: from before the change that causes it is acknowledged. It
+	// may be another one without that. It costs no I/O and does not fail.
+	Version(repository string, subject digest.Digest) uint64
+}
+
 // Query says which referrers a listing shows.
 type Query struct {
 	// ArtifactType is matched exactly; empty matches all.

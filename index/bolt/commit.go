@@ -131,6 +131,9 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 		s.rollback(tx)
 		return failed, err
 	}
+	// Whatever becomes of the commit, what was made of the listings before may
+	// be wrong after it.
+	defer w.announce(s.versions)
 	returned := false
 	err = guard(func() error {
 		err := tx.Commit()

@@ -50,12 +50,13 @@ func open(path string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		db:      db,
-		now:     opts.Now,
-		queue:   make(chan *change, queueSize),
-		stopped: make(chan struct{}),
-		wake:    make(chan struct{}, 1),
-		rested:  make(chan struct{}),
+		db:       db,
+		now:      opts.Now,
+		queue:    make(chan *change, queueSize),
+		versions: index.NewVersions(),
+		stopped:  make(chan struct{}),
+		wake:     make(chan struct{}, 1),
+		rested:   make(chan struct{}),
 	}
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(err, guard(db.Close))

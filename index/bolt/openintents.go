@@ -79,6 +79,9 @@ func (w *writing) putIntent(intent index.Intent) error {
 	if err != nil {
 		return err
 	}
+	if err := w.touchIntent(intent); err != nil {
+		return err
+	}
 	keys, err := openKeys(intent)
 	if err != nil {
 		return err
@@ -95,6 +98,9 @@ func (w *writing) putIntent(intent index.Intent) error {
 
 // end removes an intent.
 func (w *writing) end(intent index.Intent) error {
+	if err := w.touchIntent(intent); err != nil {
+		return err
+	}
 	keys, err := openKeys(intent)
 	if err != nil {
 		return err

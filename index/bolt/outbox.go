@@ -74,11 +74,14 @@ func (w *writing) openNewOutbox() error {
 // enterListing enters the listing that shows a referrer, whose key is given, or
 // shows it no more.
 func (w *writing) enterListing(g *generation, referrer []byte) error {
-	if w.outbox == nil || !g.listed {
+	if !g.listed {
 		return nil
 	}
 	listing, err := listingOf(referrer)
 	if err != nil {
+		return err
+	}
+	if err := w.touch(listing); err != nil {
 		return err
 	}
 	return w.enter(listing)

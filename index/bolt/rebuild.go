@@ -187,6 +187,7 @@ func (s *Store) FinishRebuild(ctx context.Context) error {
 }
 
 func (w *writing) swap() error {
+	w.allTouched = true
 	before := w.live
 	if err := w.saveCheckpoint(nil); err != nil {
 		return err

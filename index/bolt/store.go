@@ -42,6 +42,10 @@ type Store struct {
 	// mark follows the sequence of the last change on disk.
 	mark atomic.Uint64
 
+	// versions are those of listings, each named by repository and referrers
+	// tag: an import knows no subject.
+	versions *index.Versions
+
 	// gatherings are the lists of pages that were made, for pages to come.
 	gatherings sync.Pool
 

@@ -163,6 +163,10 @@ type writing struct {
 	// stampGiven is that of what was recorded: see [writing.stamp].
 	stampGiven uint64
 	now        time.Time
+	// touched are the listings that may look different afterwards, all of them
+	// where allTouched is set.
+	touched    []listingName
+	allTouched bool
 	// dirty says that there is something to commit.
 	dirty bool
 }

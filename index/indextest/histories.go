@@ -16,7 +16,7 @@ import (
 func histories(t *testing.T, durable bool, place func(t *testing.T) (open func() index.Store)) {
 	rapid.Check(t, func(rt *rapid.T) {
 		open := place(t)
-		h := &history{t: rt, store: open(), model: NewModel(), names: map[index.IntentID]index.IntentID{}}
+		h := &history{t: rt, store: open(), model: NewModel(), names: map[index.IntentID]index.IntentID{}, looks: looks{}}
 		defer func() { must(t, h.store.Close()) }()
 		actions := map[string]func(*rapid.T){
 			"":        func(*rapid.T) { h.compare() },
@@ -33,7 +33,7 @@ func histories(t *testing.T, durable bool, place func(t *testing.T) (open func()
 		if durable {
 			actions["reopen"] = func(rt *rapid.T) {
 				h.check(rt, h.store.Close())
-				h.store = open()
+				h.store, h.looks = open(), looks{}
 			}
 		}
 		rt.Repeat(actions)
@@ -49,6 +49,7 @@ type history struct {
 	names map[index.IntentID]index.IntentID
 	given []index.IntentID
 	marks []marks
+	looks looks
 }
 
 // marks are those of the store and of the model for the same moment.
@@ -212,6 +213,7 @@ func (h *history) compare() {
 			want, _ := h.model.Referrers(ctx, repository, subject, index.Query{})
 			equal(h.t, fmt.Sprintf("referrers of %s", subject), got, want)
 			h.compareUnsettled(repository, subject)
+			h.compareVersions(repository, subject)
 		}
 		for _, target := range append(subjects(), name("layer")) {
 			got, err := h.store.Parents(ctx, repository, target, index.Parent{}, 0)

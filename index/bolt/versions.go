@@ -1,0 +1,86 @@
+package bolt
+
+import (
+	"github.com/backref/backref/index"
+	"github.com/opencontainers/go-digest"
+)
+
+var _ index.Versioner = (*Store)(nil)
+
+// listingName names a listing by its repository and referrers tag.
+type listingName struct {
+	repository, tag string
+}
+
+// Version implements [index.Versioner].
+func (s *Store) Version(repository string, subject digest.Digest) uint64 {
+	return s.versions.Of(repository, index.ReferrersTag(subject))
+}
+
+// touch notes that a listing, given by its key, may look different.
+func (w *writing) touch(listing []byte) error {
+	at, err := readKey(listing)
+	if err != nil {
+		return err
+	}
+	w.touchListing(at.Repository, at.Digest)
+	return nil
+}
+
+func (w *writing) touchListing(repository string, subject digest.Digest) {
+	w.touched = append(w.touched, listingName{repository, index.ReferrersTag(subject)})
+}
+
+// touchIntent notes the listings that an intent is open for, or was. That of a
+// delete is known by the record or an open push of the manifest; one of neither
+// is open for none, and what brings either touches the listing itself.
+func (w *writing) touchIntent(intent index.Intent) error {
+	repository := intent.Record.Repository
+	switch intent.Kind {
+	case index.IntentImport:
+		w.touched = append(w.touched, listingName{repository, intent.Tag})
+		return nil
+	case index.IntentPush:
+		if subject := intent.Record.Subject(); subject != "" {
+			w.touchListing(repository, subject)
+		}
+		return nil
+	}
+	key, err := intentKey(intent)
+	if err != nil {
+		return err
+	}
+	if value := w.live.manifests.Get(key); value != nil {
+		record, err := decodeStamped(repository, intent.Record.Digest, value)
+		if err != nil {
+			return err
+		}
+		if subject := record.Subject(); subject != "" {
+			w.touchListing(repository, subject)
+		}
+	}
+	pushes, err := w.openIntents(key, index.IntentPush)
+	if err != nil {
+		return err
+	}
+	for _, id := range pushes {
+		push, err := w.intent(id)
+		if err != nil {
+			return err
+		}
+		if push != nil && push.Record.Subject() != "" {
+			w.touchListing(repository, push.Record.Subject())
+		}
+	}
+	return nil
+}
+
+// announce counts the listings that were touched.
+func (w *writing) announce(versions *index.Versions) {
+	if w.allTouched {
+		versions.AllChanged()
+	}
+	for _, listing := range w.touched {
+		versions.Changed(listing.repository, listing.tag)
+	}
+}
