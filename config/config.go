@@ -112,6 +112,7 @@ type Permissions struct {
 
 // Cache configures what is kept in memory.
 type Cache struct {
+	Pages       Size          `key:"pages" doc:"The most memory for answers to referrers queries, which are used as long as their listing has not changed. 0 keeps none."`
 	Manifests   Size          `key:"manifests" doc:"The most memory for manifests that were pulled by digest. 0 keeps none. Each is dropped when it is deleted through backref, or an event tells of it."`
 	ManifestTTL time.Duration `key:"manifestTTL" doc:"How long a manifest is kept at most: one that is deleted past backref can be pulled for so long by clients that were let read in its repository just now."`
 }
@@ -166,7 +167,7 @@ func Default() Config {
 			Concurrency:    8,
 		},
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
-		Cache:       Cache{ManifestTTL: time.Minute},
+		Cache:       Cache{Pages: 64 << 20, ManifestTTL: time.Minute},
 		Limits: Limits{
 			ManifestSize:    4 << 20,
 			ResponseSize:    4 << 20,

@@ -43,6 +43,7 @@ type Proxy struct {
 	tagChecks   *tagChecks
 	tagLocks    tagLocks
 	manifests   *manifestCache
+	pages       *pageCache
 	native      nativeSupport
 	// underway holds the intents of requests that this process is serving:
 	// nobody has been told of their outcome yet.
@@ -70,6 +71,7 @@ func New(o Options) (*Proxy, error) {
 		metrics:     newMetrics(o.Metrics),
 		permissions: newPermissions(key, o.Config.Permissions),
 		manifests:   newManifestCache(o.Config.Cache),
+		pages:       newPageCache(o.Config.Cache, o.Store),
 		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 	}
 	p.handler = p.routes()

@@ -19,6 +19,10 @@ import (
 // listReferrers answers a referrers query (end-12): whom it is for is asked
 // first, then every source that may hold more than the index, then the index.
 func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target path) {
+	place := p.pages.place(r, target)
+	if p.serveKept(w, r, target, place) {
+		return
+	}
 	query, err := p.parseQuery(r.URL.Query())
 	if err != nil {
 		p.fail(w, r, err)
@@ -29,12 +33,24 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 		p.fail(w, r, err)
 		return
 	}
-	page, err := p.listing(r.Context(), client, target.digest, query)
+	found, err := p.listing(r.Context(), client, target.digest, query)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	answer(w, r, target, query, page)
+	answer := answerOf(target, query, found.Page)
+	if found.lasting && p.indexKnowsAll(target) {
+		place.keep(answer)
+	}
+	answer.write(w, r)
+}
+
+// gathered is a page of a listing.
+type gathered struct {
+	index.Page
+	// lasting says that it stays right until the listing changes in the index:
+	// nothing is open that the upstream would have to be asked for.
+	lasting bool
 }
 
 // maxAttempts is how often a listing is begun anew because what was read from
@@ -42,7 +58,7 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 const maxAttempts = 5
 
 // listing gathers one page.
-func (p *Proxy) listing(ctx context.Context, client *reader, subject digest.Digest, query index.Query) (index.Page, error) {
+func (p *Proxy) listing(ctx context.Context, client *reader, subject digest.Digest, query index.Query) (gathered, error) {
 	for attempt := 1; ; attempt++ {
 		page, err := p.gather(ctx, client, subject, query)
 		if !errors.Is(err, index.ErrStale) || attempt == maxAttempts {
@@ -54,34 +70,36 @@ func (p *Proxy) listing(ctx context.Context, client *reader, subject digest.Dige
 // gather asks every source once. Each source is asked as the client, and what it
 // says counts for the index only once the client is known to be permitted;
 // one that never is gets the page of an unknown repository.
-func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Digest, query index.Query) (index.Page, error) {
-	open, err := p.openIntents(ctx, client.repository, subject)
+func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Digest, query index.Query) (gathered, error) {
+	unsettled, err := p.store.Unsettled(ctx, client.repository, subject)
 	if err != nil {
-		return index.Page{}, err
+		return gathered{}, err
 	}
+	lasting := len(unsettled) == 0
+	open := p.withoutUnderway(unsettled)
 	findings, err := p.askForIntents(ctx, client, open)
 	if err != nil {
-		return index.Page{}, err
+		return gathered{}, err
 	}
 	read, err := p.importTag(ctx, client, subject, open)
 	if err != nil {
-		return index.Page{}, err
+		return gathered{}, err
 	}
 	native, err := p.nativeReferrers(ctx, client, subject)
 	if err != nil {
-		return index.Page{}, err
+		return gathered{}, err
 	}
 	if err := p.tryReferrers(ctx, client, subject); err != nil || !client.permitted {
-		return index.Page{}, err
+		return gathered{}, err
 	}
 	if err := errors.Join(p.settle(ctx, findings), p.keep(ctx, read)); err != nil {
-		return index.Page{}, err
+		return gathered{}, err
 	}
 	page, err := p.store.Referrers(ctx, client.repository, subject, query)
 	if err != nil {
-		return index.Page{}, err
+		return gathered{}, err
 	}
-	return merge(page, native, query), nil
+	return gathered{merge(page, native, query), lasting}, nil
 }
 
 // tryReferrers lets a client in by a referrer that it may read, where the
@@ -153,29 +171,18 @@ const (
 	listTail = `]}`
 )
 
-// answer writes a page (distribution-spec, "Listing Referrers").
-func answer(w http.ResponseWriter, r *http.Request, target path, query index.Query, page index.Page) {
+// answerOf makes the answer that shows a page.
+func answerOf(target path, query index.Query, page index.Page) referrersAnswer {
 	body := encodePage(page)
-	header := w.Header()
-	header.Set("Content-Type", index.MediaTypeImageIndex)
-	// Who may see it is decided anew each time.
-	header.Set("Cache-Control", "private, no-cache")
+	sum := sha256.Sum256(body)
+	answer := referrersAnswer{body: body, length: lengthOf(body), etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
 	if query.ArtifactType != "" {
-		header.Set("OCI-Filters-Applied", "artifactType")
+		answer.filters = "artifactType"
 	}
 	if page.More {
-		header.Set("Link", nextLink(target, query, page))
+		answer.link = nextLink(target, query, page)
 	}
-	sum := sha256.Sum256(body)
-	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
-	header.Set("ETag", etag)
-	if etagMatches(r.Header.Values("If-None-Match"), etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(body)
+	return answer
 }
 
 func encodePage(page index.Page) []byte {

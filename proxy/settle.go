@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
@@ -20,6 +19,9 @@ type finding struct {
 // and deletes of the subject's referrers whose outcome is open. The findings
 // are to be applied only if the client turns out to be permitted.
 func (p *Proxy) askForIntents(ctx context.Context, client *reader, open []index.Intent) ([]finding, error) {
+	if len(open) == 0 {
+		return nil, nil
+	}
 	mark, err := p.store.Mark(ctx)
 	if err != nil {
 		return nil, err
@@ -67,19 +69,14 @@ func (p *Proxy) settle(ctx context.Context, findings []finding) error {
 	return nil
 }
 
-// openIntents returns the intents that may change the listing of a subject,
-// without those that this process is serving: their clients have no answer
-// yet, so the listing is right with and without them.
-func (p *Proxy) openIntents(ctx context.Context, repository string, subject digest.Digest) ([]index.Intent, error) {
-	open, err := p.store.Unsettled(ctx, repository, subject)
-	if err != nil {
-		return nil, err
-	}
+// withoutUnderway leaves out the intents that this process is serving: their
+// clients have no answer yet, so the listing is right with and without them.
+func (p *Proxy) withoutUnderway(open []index.Intent) []index.Intent {
 	left := open[:0]
 	for _, intent := range open {
 		if _, underway := p.underway.Load(intent.ID); !underway {
 			left = append(left, intent)
 		}
 	}
-	return left, nil
+	return left
 }

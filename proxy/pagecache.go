@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+)
+
+// pageCache keeps answers to referrers queries, ready to be sent, as long as
+// the store says that their listing is as it was. A nil one keeps nothing.
+type pageCache struct {
+	cache *otter.Cache[pageKey, keptPage]
+	store index.Versioner
+}
+
+type pageKey struct {
+	repository, subject, query string
+}
+
+type keptPage struct {
+	version uint64
+	answer  referrersAnswer
+}
+
+// maxKeptQuery bounds the queries that are kept: they are part of the key.
+const maxKeptQuery = 1 << 10
+
+// newPageCache returns no cache for a store that can't tell what has changed.
+func newPageCache(cfg config.Cache, store index.Store) *pageCache {
+	versioner, able := store.(index.Versioner)
+	if !able || cfg.Pages <= 0 {
+		return nil
+	}
+	return &pageCache{
+		store: versioner,
+		cache: otter.Must(&otter.Options[pageKey, keptPage]{
+			MaximumWeight: uint64(cfg.Pages),
+			Weigher: func(_ pageKey, p keptPage) uint32 {
+				return uint32(len(p.answer.body)) + entryOverhead //nolint:gosec // At most limits.responseSize.
+			},
+		}),
+	}
+}
+
+// pagePlace is where the answer to a request is kept. A nil one keeps none.
+type pagePlace struct {
+	cache   *pageCache
+	key     pageKey
+	version uint64
+}
+
+// place is to be asked for before the store is.
+func (c *pageCache) place(r *http.Request, target path) *pagePlace {
+	if c == nil || len(r.URL.RawQuery) > maxKeptQuery {
+		return nil
+	}
+	return &pagePlace{
+		cache:   c,
+		key:     pageKey{target.repository, string(target.digest), r.URL.RawQuery},
+		version: c.store.Version(target.repository, target.digest),
+	}
+}
+
+// find returns what is kept, if the listing has not changed since.
+func (l *pagePlace) find() (referrersAnswer, bool) {
+	if l == nil {
+		return referrersAnswer{}, false
+	}
+	kept, hit := l.cache.cache.GetIfPresent(l.key)
+	return kept.answer, hit && kept.version == l.version
+}
+
+// keep keeps an answer that was made after the place was asked for.
+func (l *pagePlace) keep(answer referrersAnswer) {
+	if l != nil {
+		l.cache.cache.Set(l.key, keptPage{l.version, answer})
+	}
+}
+
+// serveKept answers a query from the cache where nothing but the index has to
+// be asked, and that has not changed. It is false where it can't.
+func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, target path, place *pagePlace) bool {
+	kept, hit := place.find()
+	hit = hit && p.indexKnowsAll(target)
+	if place != nil {
+		p.metrics.cached("pages", hit)
+	}
+	if !hit {
+		return false
+	}
+	client := readerOf(r, target)
+	if err := p.enter(r.Context(), client, target.digest); err != nil {
+		p.fail(w, r, err)
+		return true
+	}
+	if client.permitted {
+		kept.write(w, r)
+	}
+	return client.permitted
+}
+
+// indexKnowsAll tells whether the index is all that has to be asked for the
+// listing of a subject, but for the open intents that it knows of itself.
+func (p *Proxy) indexKnowsAll(target path) bool {
+	return p.now().UnixNano() < p.native.askAgain.Load() &&
+		(p.config.Referrers.FallbackTags == config.FallbackOff || p.tagChecks.recent(tagName{target.repository, index.ReferrersTag(target.digest)}))
+}
+
+// referrersAnswer is a page as it is sent.
+type referrersAnswer struct {
+	body []byte
+	// The values of headers; link and filters may be empty.
+	etag, length, link, filters string
+}
+
+// write sends a page (distribution-spec, "Listing Referrers").
+func (a referrersAnswer) write(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Type", index.MediaTypeImageIndex)
+	// Who may see it is decided anew each time.
+	header.Set("Cache-Control", "private, no-cache")
+	if a.filters != "" {
+		header.Set("OCI-Filters-Applied", a.filters)
+	}
+	if a.link != "" {
+		header.Set("Link", a.link)
+	}
+	header["Etag"] = []string{a.etag}
+	if etagMatches(r.Header["If-None-Match"], a.etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	header.Set("Content-Length", a.length)
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(a.body)
+}
+
+func lengthOf(body []byte) string {
+	return strconv.Itoa(len(body))
+}
