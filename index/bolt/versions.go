@@ -45,7 +45,13 @@ func (w *writing) touchIntent(intent index.Intent) error {
 			w.touchListing(repository, subject)
 		}
 		return nil
+	default:
+		return w.touchDeleted(intent)
 	}
+}
+
+func (w *writing) touchDeleted(intent index.Intent) error {
+	repository := intent.Record.Repository
 	key, err := intentKey(intent)
 	if err != nil {
 		return err
