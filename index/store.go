@@ -120,9 +120,10 @@ type Store interface {
 type Versioner interface {
 	// Version returns a number that is another one, and never an earlier one,
 	// once [Store.Referrers] or [Store.Unsettled] may answer differently for
-	// the subject: from before the change that causes it is acknowledged. It
-	// may be another one without that. It costs no I/O and does not fail.
-	Version(repository string, subject digest.Digest) uint64
+	// the subject whose [ReferrersTag] is given: from before the change that
+	// causes it is acknowledged. It may be another one without that. It costs
+	// no I/O and does not fail.
+	Version(repository, referrersTag string) uint64
 }
 
 // Query says which referrers a listing shows.

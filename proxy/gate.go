@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"hash"
+	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -31,18 +34,21 @@ func readerOf(r *http.Request, target path) *reader {
 
 // permissions remembers for a short time whom the upstream let read where.
 type permissions struct {
-	key   [32]byte
-	cache *otter.Cache[permission, struct{}]
+	// hashes are keyed, and used again for another client.
+	hashes sync.Pool
+	cache  *otter.Cache[permission, struct{}]
 }
 
 // permission is a keyed hash over credentials and repository.
 type permission [sha256.Size]byte
 
 func newPermissions(key [32]byte, cfg config.Permissions) *permissions {
-	if cfg.CacheTTL <= 0 {
-		return &permissions{key: key}
+	c := &permissions{}
+	c.hashes.New = func() any { return hmac.New(sha256.New, key[:]) }
+	if cfg.CacheTTL > 0 {
+		c.cache = newCache[permission, struct{}](cfg.CacheTTL, cfg.CacheEntries)
 	}
-	return &permissions{key: key, cache: newCache[permission, struct{}](cfg.CacheTTL, cfg.CacheEntries)}
+	return c
 }
 
 // newCache returns a cache whose entries live for ttl after they were written.
@@ -54,10 +60,14 @@ func newCache[K comparable, V any](ttl time.Duration, entries int) *otter.Cache[
 }
 
 func (c *permissions) of(client *reader) permission {
-	mac := hmac.New(sha256.New, c.key[:])
+	mac := c.hashes.Get().(hash.Hash) //nolint:forcetypeassert // That is all that is in there.
+	defer c.hashes.Put(mac)
+	mac.Reset()
 	client.as.HashTo(mac)
-	mac.Write([]byte(client.repository))
-	return permission(mac.Sum(nil))
+	_, _ = io.WriteString(mac, client.repository)
+	var sum permission
+	mac.Sum(sum[:0])
+	return sum
 }
 
 func (c *permissions) remembered(client *reader) bool {

@@ -48,8 +48,10 @@ func newPageCache(cfg config.Cache, store index.Store) *pageCache {
 
 // pagePlace is where the answer to a request is kept. A nil one keeps none.
 type pagePlace struct {
-	cache   *pageCache
-	key     pageKey
+	cache *pageCache
+	key   pageKey
+	// tag is the referrers tag of the listing.
+	tag     tagName
 	version uint64
 }
 
@@ -58,10 +60,12 @@ func (c *pageCache) place(r *http.Request, target path) *pagePlace {
 	if c == nil || len(r.URL.RawQuery) > maxKeptQuery {
 		return nil
 	}
+	tag := tagName{target.repository, index.ReferrersTag(target.digest)}
 	return &pagePlace{
 		cache:   c,
 		key:     pageKey{target.repository, string(target.digest), r.URL.RawQuery},
-		version: c.store.Version(target.repository, target.digest),
+		tag:     tag,
+		version: c.store.Version(tag.repository, tag.tag),
 	}
 }
 
@@ -85,7 +89,7 @@ func (l *pagePlace) keep(answer referrersAnswer) {
 // be asked, and that has not changed. It is false where it can't.
 func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, target path, place *pagePlace) bool {
 	kept, hit := place.find()
-	hit = hit && p.indexKnowsAll(target)
+	hit = hit && p.indexKnowsAll(place.tag)
 	if place != nil {
 		p.metrics.cached("pages", hit)
 	}
@@ -103,11 +107,12 @@ func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, target path, p
 	return client.permitted
 }
 
-// indexKnowsAll tells whether the index is all that has to be asked for the
-// listing of a subject, but for the open intents that it knows of itself.
-func (p *Proxy) indexKnowsAll(target path) bool {
+// indexKnowsAll tells whether the index is all that has to be asked for a
+// listing, given by its referrers tag, but for the open intents that it knows
+// of itself.
+func (p *Proxy) indexKnowsAll(tag tagName) bool {
 	return p.now().UnixNano() < p.native.askAgain.Load() &&
-		(p.config.Referrers.FallbackTags == config.FallbackOff || p.tagChecks.recent(tagName{target.repository, index.ReferrersTag(target.digest)}))
+		(p.config.Referrers.FallbackTags == config.FallbackOff || p.tagChecks.recent(tag))
 }
 
 // referrersAnswer is a page as it is sent.

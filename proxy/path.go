@@ -136,7 +136,7 @@ func digestPath(e endpoint, name []string, reference string) (path, error) {
 		return path{}, err
 	}
 	p.digest = digest.Digest(reference)
-	if err := p.digest.Validate(); err != nil {
+	if err := index.CheckDigest(p.digest); err != nil {
 		return path{}, fmt.Errorf("%w: %q: %w", errDigest, reference, err)
 	}
 	return p, nil

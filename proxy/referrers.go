@@ -39,7 +39,7 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 		return
 	}
 	answer := answerOf(target, query, found.Page)
-	if found.lasting && p.indexKnowsAll(target) {
+	if place != nil && found.lasting && p.indexKnowsAll(place.tag) {
 		place.keep(answer)
 	}
 	answer.write(w, r)

@@ -34,32 +34,32 @@ func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, pathError(err))
 		return
 	}
-	p.handlerFor(target.endpoint, r.Method)(w, r, target)
+	handlerFor(target.endpoint, r.Method)(p, w, r, target)
 }
 
 // endpointHandler serves a request whose path has been read.
-type endpointHandler func(w http.ResponseWriter, r *http.Request, target path)
+type endpointHandler func(p *Proxy, w http.ResponseWriter, r *http.Request, target path)
 
-func (p *Proxy) handlerFor(e endpoint, method string) endpointHandler {
+func handlerFor(e endpoint, method string) endpointHandler {
 	switch {
 	case e == endpointReferrers && (method == http.MethodGet || method == http.MethodHead):
-		return p.listReferrers
+		return (*Proxy).listReferrers
 	case e == endpointReferrers:
-		return p.refuseMethod
+		return (*Proxy).refuseMethod
 	case e == endpointManifests && method == http.MethodPut:
-		return p.putManifest
+		return (*Proxy).putManifest
 	case e == endpointManifests && method == http.MethodDelete:
-		return p.deleteManifest
+		return (*Proxy).deleteManifest
 	case e == endpointManifests && method == http.MethodGet:
-		return p.getManifest
+		return (*Proxy).getManifest
 	case e == endpointManifests && method == http.MethodHead:
-		return p.headManifest
+		return (*Proxy).headManifest
 	case e == endpointBlobs && method == http.MethodGet:
-		return p.getBlob
+		return (*Proxy).getBlob
 	case e == endpointTags:
-		return p.listTags
+		return (*Proxy).listTags
 	default:
-		return p.passthrough
+		return (*Proxy).passthrough
 	}
 }
 

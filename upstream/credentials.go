@@ -1,7 +1,7 @@
 package upstream
 
 import (
-	"fmt"
+	"encoding/binary"
 	"hash"
 	"io"
 	"net/http"
@@ -35,13 +35,19 @@ func (c Credentials) apply(header http.Header) {
 // HashTo writes the credentials to a keyed hash, so that different ones differ
 // there. They can't be recovered from a hash whose key is not known.
 func (c Credentials) HashTo(h hash.Hash) {
-	for _, list := range [][]string{c.authorization, c.cookies} {
-		_, _ = fmt.Fprintf(h, "%d:", len(list))
+	for _, list := range [...][]string{c.authorization, c.cookies} {
+		hashLength(h, len(list))
 		for _, value := range list {
-			_, _ = fmt.Fprintf(h, "%d:", len(value))
+			hashLength(h, len(value))
 			_, _ = io.WriteString(h, value)
 		}
 	}
+}
+
+// hashLength keeps what follows apart from what follows that.
+func hashLength(h hash.Hash, length int) {
+	var encoded [binary.MaxVarintLen64]byte
+	_, _ = h.Write(binary.AppendUvarint(encoded[:0], uint64(length))) //nolint:gosec // Lengths are not negative.
 }
 
 // String hides the credentials.

@@ -13,8 +13,8 @@ type listingName struct {
 }
 
 // Version implements [index.Versioner].
-func (s *Store) Version(repository string, subject digest.Digest) uint64 {
-	return s.versions.Of(repository, index.ReferrersTag(subject))
+func (s *Store) Version(repository, referrersTag string) uint64 {
+	return s.versions.Of(repository, referrersTag)
 }
 
 // touch notes that a listing, given by its key, may look different.

@@ -22,7 +22,7 @@ func (h *history) compareVersions(repository string, subject digest.Digest) {
 	if !able {
 		return
 	}
-	version := versioner.Version(repository, subject)
+	version := versioner.Version(repository, index.ReferrersTag(subject))
 	page, err := h.store.Referrers(h.t.Context(), repository, subject, index.Query{})
 	h.check(h.t, err)
 	open, err := h.store.Unsettled(h.t.Context(), repository, subject)

@@ -1,7 +1,6 @@
 package requirements
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"slices"
@@ -23,7 +22,6 @@ func TestStorageShowsUntaggedManifests(t *testing.T) {
 		}
 		names := []string{"app", "app-2", "app/nested", "app/nested/deeper", "team.a/app"}
 		want := map[string][]digest.Digest{}
-		content := map[digest.Digest][]byte{}
 		for _, name := range names {
 			rig.PushBlob(t, registry.URL, name, rig.Empty)
 			subject := rig.Image(name)
@@ -35,7 +33,6 @@ func TestStorageShowsUntaggedManifests(t *testing.T) {
 				tag := map[int]string{0: "latest"}[i]
 				rig.Push(t, registry.URL, name, tag, m).Want(t, http.StatusCreated)
 				want[name] = append(want[name], m.Digest())
-				content[m.Digest()] = m.Bytes()
 			}
 			gone := pushed[5].Digest()
 			rig.Do(t, http.MethodDelete, registry.URL+"/v2/"+name+"/manifests/"+gone.String(), nil).Want(t, http.StatusAccepted)
@@ -59,10 +56,6 @@ func TestStorageShowsUntaggedManifests(t *testing.T) {
 					t.Fatal(err)
 				}
 				manifests = append(manifests, manifest)
-				body, err := storage.Read(t.Context(), manifest, 1<<20)
-				if err != nil || !bytes.Equal(body, content[manifest]) {
-					t.Errorf("read %s: %q, %v", manifest, body, err)
-				}
 			}
 			if !slices.Equal(manifests, want[name]) {
 				t.Errorf("%s: got %v, want %v", name, manifests, want[name])
