@@ -46,6 +46,10 @@ func fillDisk(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	// The first change sets megabytes aside, which must not be what fails.
+	if err := pushNumber(ctx, store, 0); err != nil {
+		return err
+	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
@@ -55,7 +59,7 @@ func fillDisk(ctx context.Context, path string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
 	}
-	n := 0
+	n := 1
 	for err = pushNumber(ctx, store, n); err == nil; err = pushNumber(ctx, store, n) {
 		n++
 	}
