@@ -10,7 +10,7 @@ import (
 // keepLive looks at the live records that the reading did not bring, which no
 // list of the registry names. Those that the registry has are kept; those that
 // it was twice found not to have are left behind. What it gives no answer for,
-// and what the options are not about, is kept.
+// where that is allowed, and what the options are not about, is kept.
 func (r *rebuild) keepLive(ctx context.Context) error {
 	r.count(func() { r.state.Phase = "keeping" })
 	asked := &presence{
@@ -22,6 +22,11 @@ func (r *rebuild) keepLive(ctx context.Context) error {
 		},
 		missed: func(ctx context.Context, record index.Record, cause error) error {
 			r.missed(record.Repository, record.Digest.String(), cause)
+			if !r.options.AllowPartial {
+				// The result will not be used. A record that was taken over
+				// would not be asked for again if the rebuild is resumed.
+				return nil
+			}
 			return r.keepUnasked(ctx, record)
 		},
 	}

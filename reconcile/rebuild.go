@@ -93,7 +93,8 @@ const (
 // checkpoint is what a rebuild can be resumed from.
 type checkpoint struct {
 	Options Options `json:"options"`
-	// Done is the repository up to which all are read.
+	// Done is the repository up to which all are read without a failure. What
+	// follows is read again.
 	Done string `json:"done"`
 }
 
@@ -110,6 +111,8 @@ type rebuild struct {
 	told   time.Time
 	// done are the repositories that are read but not all those before them.
 	done map[string]bool
+	// failed are those in which something could not be read.
+	failed map[string]bool
 	// order are the repositories still to read when the run began.
 	order []string
 	saved checkpoint
@@ -127,7 +130,7 @@ func (r *Reconciler) Rebuild(ctx context.Context, options Options, progress func
 		return Report{}, ErrBusy
 	}
 	defer r.running.Unlock()
-	run := &rebuild{Reconciler: r, options: options, progress: progress, done: map[string]bool{}}
+	run := &rebuild{Reconciler: r, options: options, progress: progress, done: map[string]bool{}, failed: map[string]bool{}}
 	start := r.source.now()
 	err := run.run(ctx)
 	run.report.Seconds = r.source.now().Sub(start).Seconds()
@@ -290,10 +293,11 @@ func (r *rebuild) fill(ctx context.Context, mark index.Mark, record index.Record
 }
 
 // finish notes that a repository is read, and moves the checkpoint on over all
-// that are read without a gap.
+// that are read without a gap. One with a failure is a gap: a rebuild that is
+// resumed has to read it again, because it knows nothing of the failure.
 func (r *rebuild) finish(ctx context.Context, name string) error {
 	r.mutex.Lock()
-	r.done[name] = true
+	r.done[name] = !r.failed[name]
 	moved := false
 	for len(r.order) > 0 && r.done[r.order[0]] {
 		r.saved.Done = r.order[0]
@@ -330,6 +334,7 @@ func (r *rebuild) checkpoint() []byte {
 // missed notes what could not be read.
 func (r *rebuild) missed(repository, reference string, err error) {
 	r.count(func() {
+		r.failed[repository] = true
 		r.report.Failed++
 		if len(r.report.Failures) < maxFailures {
 			r.report.Failures = append(r.report.Failures, Failure{repository, reference, err.Error()})
