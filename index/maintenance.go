@@ -27,6 +27,13 @@ type Maintainer interface {
 	// no such record nothing changes.
 	Forget(ctx context.Context, mark Mark, repository string, manifest digest.Digest) error
 
+	// Correct replaces a record that says something else than its manifest, as
+	// which it was read from the upstream after mark was taken. It keeps the
+	// Seen that it has. Where the manifest may have been deleted since, nothing
+	// changes and the error is [ErrStale]. Where there is no such record, or it
+	// is right, nothing changes.
+	Correct(ctx context.Context, mark Mark, record Record) error
+
 	// Stats counts what is stored. It may take time in proportion to the
 	// index.
 	Stats(ctx context.Context) (Stats, error)

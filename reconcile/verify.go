@@ -18,8 +18,7 @@ const (
 	DifferenceMissing = "missing upstream"
 	// DifferenceUnknown is a manifest that the index has no record of.
 	DifferenceUnknown = "unknown to the index"
-	// DifferenceWrong is a record that says something else than its manifest;
-	// a rebuild mends it.
+	// DifferenceWrong is a record that says something else than its manifest.
 	DifferenceWrong = "wrong record"
 )
 
@@ -62,8 +61,10 @@ type verification struct {
 }
 
 // Verify compares the index with the registry: every record, or a sample of
-// them, is asked for, and every manifest that the registry lists is looked up.
-// With Fix the index is mended. differs is told of each difference, from one
+// them, is asked for, and every manifest that the registry lists is looked up
+// and compared with its record. With Fix the index is mended: the records of
+// manifests that are gone are dropped, those that lack are added, and those that
+// are wrong are replaced. differs is told of each difference, from one
 // goroutine at a time; it may be nil.
 //
 // The error matches [ErrIncomplete] where something could not be read; the
@@ -171,10 +172,10 @@ func (v *verification) manifest(ctx context.Context, mark index.Mark, record ind
 	case err != nil:
 		return err
 	case !sameManifest(known.Manifest, record.Manifest):
-		// To replace it here would leave a moment without it.
-		v.found(Difference{Kind: DifferenceWrong, Key: record.Key()}, &v.result.Wrong)
+		return v.correct(ctx, mark, record)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func sameManifest(a, b index.Manifest) bool {
@@ -197,6 +198,19 @@ func (v *verification) add(ctx context.Context, mark index.Mark, record index.Re
 		difference.Fixed = true
 	}
 	v.found(difference, &v.result.Unknown)
+	return nil
+}
+
+// correct replaces a record by what the registry's manifest says.
+func (v *verification) correct(ctx context.Context, mark index.Mark, record index.Record) error {
+	difference := Difference{Kind: DifferenceWrong, Key: record.Key()}
+	if v.options.Fix {
+		if err := v.store.Correct(ctx, mark, record); err != nil {
+			return err
+		}
+		difference.Fixed = true
+	}
+	v.found(difference, &v.result.Wrong)
 	return nil
 }
 

@@ -18,10 +18,11 @@ func newIndexVerify(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Compare the index with the registry",
-		Long: "Ask the registry for every record of the index, or a sample of them, and look up\n" +
-			"every manifest that the registry lists. Print the differences; with --fix mend the\n" +
-			"index. A record is dropped only after two answers \"not found\", reconcile.missingTwice\n" +
-			"apart. Fails where differences are left.",
+		Long: "Ask the registry for every record of the index, or a sample of them, and compare\n" +
+			"every manifest that the registry lists with its record. Print the differences; with\n" +
+			"--fix mend the index: drop, add and replace records. A record is dropped only after\n" +
+			"two answers \"not found\", reconcile.missingTwice apart. Fails where differences are\n" +
+			"left.",
 		Args: noArguments,
 	}
 	settings := addSettings(cmd, environ)

@@ -49,6 +49,58 @@ func TestVerify(t *testing.T) {
 	})
 }
 
+// A record that says something else than its manifest is found, and replaced
+// when asked. It keeps when it was first seen.
+func TestVerifyWrongRecords(t *testing.T) {
+	registry := rig.NewRegistry(t, rig.Distribution2)
+	origin := rig.NewBackref(t, registry.URL, quick...)
+	image := prepare(t, origin.URL, "app")
+	other := rig.Image("other")
+	rig.Push(t, origin.URL, "app", "v2", other).Want(t, http.StatusCreated)
+	moved := rig.Artifact("application/vnd.example.right", "moved", image.Descriptor())
+	rig.Push(t, origin.URL, "app", "moved", moved).Want(t, http.StatusCreated)
+	retyped := rig.Artifact("application/vnd.example.right", "retyped", image.Descriptor())
+	rig.Push(t, origin.URL, "app", "retyped", retyped).Want(t, http.StatusCreated)
+	right := origin.Run(t, "index", "export")
+
+	// The doctored records have another subject, or another artifact type.
+	var wrong strings.Builder
+	for line := range strings.Lines(right) {
+		switch {
+		case strings.Contains(line, `"digest":"`+moved.Digest().String()):
+			line = strings.ReplaceAll(line, image.Digest().String(), other.Digest().String())
+		case strings.Contains(line, `"digest":"`+retyped.Digest().String()):
+			line = strings.ReplaceAll(line, "example.right", "example.wrong")
+		}
+		wrong.WriteString(line)
+	}
+	backref := rig.NewBackref(t, registry.URL, quick...)
+	if got := backref.TryInput(t, wrong.String(), "index", "import"); got.Err != nil {
+		t.Fatalf("import: %v: %s", got.Err, got.Stderr)
+	}
+	wantListed(t, backref, "app", other.Digest(), 1)
+
+	found := backref.Try(t, "index", "verify")
+	if found.Err == nil {
+		t.Error("differences are not an error")
+	}
+	if got := report[verified](t, found.Stdout, "verification"); got.Wrong != 2 || got.Fixed != 0 || got.Missing+got.Unknown != 0 {
+		t.Errorf("found %+v", got)
+	}
+	if backref.Run(t, "index", "export") == right {
+		t.Error("the index was mended unasked")
+	}
+	if got := report[verified](t, backref.Run(t, "index", "verify", "--fix"), "verification"); got.Wrong != 2 || got.Fixed != 2 {
+		t.Errorf("fixed %+v", got)
+	}
+	if got := backref.Run(t, "index", "export"); got != right {
+		t.Errorf("mended\n%s\nwant\n%s", got, right)
+	}
+	wantListed(t, backref, "app", image.Digest(), 2)
+	wantListed(t, backref, "app", other.Digest(), 0)
+	backref.Run(t, "index", "verify")
+}
+
 // The server does the same slowly by itself.
 func TestPatrol(t *testing.T) {
 	registry := rig.NewRegistry(t, rig.Distribution2)
