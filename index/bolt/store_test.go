@@ -1,6 +1,8 @@
 package bolt_test
 
 import (
+	"io"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -15,6 +17,17 @@ func TestStore(t *testing.T) {
 
 func TestStoreDurable(t *testing.T) {
 	indextest.RunDurable(t, place)
+}
+
+func TestStoreBackup(t *testing.T) {
+	indextest.RunBackup(t, func(t *testing.T) index.Store { return place(t)() },
+		func(t *testing.T, backup io.Reader) index.Store {
+			path := filepath.Join(t.TempDir(), "copy.db")
+			content, err := io.ReadAll(backup)
+			must(t, err)
+			must(t, os.WriteFile(path, content, 0o600))
+			return mustOpen(t, path)
+		})
 }
 
 // place returns what opens the store of a file of its own.

@@ -1,8 +1,8 @@
-// Package indextest says what every index.Store does: stories for each line of
-// the contract, random histories compared with [Model], and readers and
-// writers in front of an imagined registry, whose listings have to be right at
-// every moment.
+// Package indextest says what every index.Store does, and every
+// index.Maintainer: stories for each line of the contract, random histories
+// compared with [Model], and readers, writers and rebuilds in front of an
+// imagined registry, whose listings have to be right at every moment.
 //
-// A store calls [Run] from its tests, and [RunDurable] if it outlives its
-// process. The package is used by tests only.
+// A store calls [Run] from its tests, [RunDurable] if it outlives its process,
+// and [RunBackup] if it is a Maintainer. The package is used by tests only.
 package indextest

@@ -90,7 +90,7 @@ func closed(t *testing.T, open func() index.Store) {
 		call{"Cancel", store.Cancel(t.Context(), id)},
 		call{"Settle", store.Settle(t.Context(), id, index.Finding{})},
 		call{"Close", store.Close()})
-	refusedCalls(t, all, index.ErrClosed)
+	refusedCalls(t, append(all, upkeepCalls(t.Context(), store)...), index.ErrClosed)
 }
 
 func closedMeanwhile(t *testing.T, open func() index.Store) {

@@ -12,11 +12,11 @@ import (
 
 // histories makes the same random calls of a store and of the model, and
 // compares all that can be read after each. A store that can be opened again
-// is, at random moments.
-func histories(t *testing.T, durable bool, place func(t *testing.T) (open func() index.Store)) {
+// is, at random moments. With upkeep the calls are those of [index.Maintainer].
+func histories(t *testing.T, durable, upkeep bool, place func(t *testing.T) (open func() index.Store)) {
 	rapid.Check(t, func(rt *rapid.T) {
 		open := place(t)
-		h := &history{t: rt, store: open(), model: NewModel(), names: map[index.IntentID]index.IntentID{}, looks: looks{}}
+		h := newHistory(rt, open())
 		defer func() { must(t, h.store.Close()) }()
 		actions := map[string]func(*rapid.T){
 			"":        func(*rapid.T) { h.compare() },
@@ -30,10 +30,13 @@ func histories(t *testing.T, durable bool, place func(t *testing.T) (open func()
 			"mark":    h.takeMark,
 			"observe": h.observe,
 		}
+		if upkeep {
+			h.addUpkeep(actions)
+		}
 		if durable {
 			actions["reopen"] = func(rt *rapid.T) {
 				h.check(rt, h.store.Close())
-				h.store, h.looks = open(), looks{}
+				h.use(open())
 			}
 		}
 		rt.Repeat(actions)
@@ -44,12 +47,28 @@ func histories(t *testing.T, durable bool, place func(t *testing.T) (open func()
 type history struct {
 	t     *rapid.T
 	store index.Store
-	model *Model
+	// keeper is the store where it is a Maintainer, or nil.
+	keeper index.Maintainer
+	model  *Model
 	// names are the store's identifiers of the model's intents.
 	names map[index.IntentID]index.IntentID
 	given []index.IntentID
 	marks []marks
-	looks looks
+	// entered are the numbers of what the outbox held at the last look.
+	entered map[listing]numbers
+	looks   looks
+}
+
+func newHistory(t *rapid.T, store index.Store) *history {
+	h := &history{t: t, model: NewModel(), names: map[index.IntentID]index.IntentID{}}
+	h.use(store)
+	return h
+}
+
+// use takes a store that was opened for that of the history.
+func (h *history) use(store index.Store) {
+	h.store, h.looks = store, looks{}
+	h.keeper, _ = store.(index.Maintainer)
 }
 
 // marks are those of the store and of the model for the same moment.
@@ -221,6 +240,9 @@ func (h *history) compare() {
 			want, _ := h.model.Parents(ctx, repository, target, index.Parent{}, 0)
 			equal(h.t, fmt.Sprintf("parents of %s", target), got, want)
 		}
+	}
+	if h.keeper != nil {
+		h.compareUpkeep()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,39 @@ func calls(ctx context.Context, store index.Store, record index.Record) []call {
 	}
 	_, err = store.Unsettled(ctx, record.Repository, record.Digest)
 	add("Unsettled", err)
+	if keeper, is := store.(index.Maintainer); is {
+		add("Forget", keeper.Forget(ctx, 0, record.Repository, record.Digest))
+		add("Correct", keeper.Correct(ctx, 0, record))
+		add("Fill", keeper.Fill(ctx, 0, nil, record))
+		add("Written", keeper.Written(ctx, index.Change{Repository: record.Repository, Subject: record.Digest}))
+	}
 	return list
+}
+
+// upkeepCalls makes the calls of a Maintainer that are about no manifest.
+func upkeepCalls(ctx context.Context, store index.Store) []call {
+	keeper, is := store.(index.Maintainer)
+	if !is {
+		return nil
+	}
+	_, intents := keeper.Intents(ctx, 0, 1)
+	_, records := keeper.Records(ctx, index.Key{}, 1)
+	_, stats := keeper.Stats(ctx)
+	_, begin := keeper.BeginRebuild(ctx)
+	_, _, unfilled := keeper.Unfilled(ctx, index.Key{}, 1)
+	_, changed := keeper.Changed(ctx, 0, 1)
+	return []call{
+		{"Intents", intents},
+		{"Records", records},
+		{"Stats", stats},
+		{"Backup", keeper.Backup(ctx, io.Discard)},
+		{"BeginRebuild", begin},
+		{"Unfilled", unfilled},
+		{"FinishRebuild", keeper.FinishRebuild(ctx)},
+		{"AbandonRebuild", keeper.AbandonRebuild(ctx)},
+		{"SetOutbox", keeper.SetOutbox(ctx, true)},
+		{"Changed", changed},
+	}
 }
 
 // refusedCalls checks that all calls gave an error.
@@ -86,6 +119,14 @@ func refused(t *testing.T, store index.Store) {
 	mustBe(t, store.Observe(t.Context(), mark(t, store), signature("other", name("subject")), edge), index.ErrInvalid)
 	_, err := store.Begin(t.Context(), index.Intent{Kind: index.IntentPush, Record: edge})
 	mustBe(t, err, index.ErrInvalid)
+	if keeper, is := store.(index.Maintainer); is {
+		mustBe(t, keeper.Correct(t.Context(), mark(t, store), edge), index.ErrInvalid)
+		rebuilding(t, keeper)
+		mustBe(t, keeper.Fill(t.Context(), mark(t, store), []byte("x"), signature("other", name("subject")), edge), index.ErrInvalid)
+		rebuilding(t, keeper)
+		equal(t, "unfilled", walkUnfilled(t, keeper, 1), nil)
+		must(t, keeper.AbandonRebuild(t.Context()))
+	}
 	for _, kind := range []index.IntentKind{0, 4, 255} {
 		_, err := store.Begin(t.Context(), index.Intent{Kind: kind, Record: signature("sig", name("subject"))})
 		mustBe(t, err, index.ErrInvalid)
@@ -105,7 +146,7 @@ func endedContext(t *testing.T, store index.Store) {
 		call{"Confirm", store.Confirm(ctx, id, after(1))},
 		call{"Cancel", store.Cancel(ctx, id)},
 		call{"Settle", store.Settle(ctx, id, index.Finding{Present: true, At: after(90)})})
-	refusedCalls(t, all, context.Canceled)
+	refusedCalls(t, append(all, upkeepCalls(ctx, store)...), context.Canceled)
 	equal(t, "open", ids(unsettled(t, store, name("subject"))), []index.IntentID{id})
 	equal(t, "listing", listed(t, store, repo, name("subject")), nil)
 }
@@ -118,6 +159,20 @@ func unknownMark(t *testing.T, store index.Store) {
 	mustBe(t, store.Settle(t.Context(), id, index.Finding{Mark: ahead, At: after(61), Present: true}), index.ErrStale)
 	mustBe(t, store.Settle(t.Context(), id, index.Finding{Mark: ahead, At: after(61)}), index.ErrStale)
 	equal(t, "open", ids(unsettled(t, store, name("subject"))), []index.IntentID{id})
+
+	keeper, is := store.(index.Maintainer)
+	if !is {
+		return
+	}
+	must(t, store.Confirm(t.Context(), id, after(1)))
+	wrong := record
+	wrong.ArtifactType = "application/vnd.example.wrong"
+	mustBe(t, keeper.Forget(t.Context(), ahead, repo, record.Digest), index.ErrStale)
+	mustBe(t, keeper.Correct(t.Context(), ahead, wrong), index.ErrStale)
+	rebuilding(t, keeper)
+	mustBe(t, keeper.Fill(t.Context(), ahead, []byte("stale"), record), index.ErrStale)
+	rebuilding(t, keeper)
+	equal(t, "listing", listed(t, store, repo, name("subject")), sorted(record))
 }
 
 func largeManifest(t *testing.T, store index.Store) {

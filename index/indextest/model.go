@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -15,21 +16,37 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Model is the contract of [index.Store] written down as plainly as possible:
-// a few maps, searched from end to end. It keeps nothing and checks nothing;
-// what a store does is right when the model does it too.
+// Model is the contract of [index.Maintainer] written down as plainly as
+// possible: a few maps, searched from end to end. It keeps nothing and checks
+// nothing; what a store does is right when the model does it too.
 type Model struct {
-	mutex   sync.Mutex
-	records map[manifest]index.Record
-	intents map[index.IntentID]index.Intent
+	mutex sync.Mutex
+	live  generation
+	// next is the generation in the making, nil where there is none.
+	next       generation
+	checkpoint []byte
+	intents    map[index.IntentID]index.Intent
 	// gone and came hold the last point of the history at which a reading
 	// "present" or "absent" of a manifest became worthless.
 	gone, came map[manifest]index.Mark
 	now        index.Mark
 	lastID     index.IntentID
+	// changes are the outbox, in its order, if it is on.
+	mirrored   bool
+	changes    []index.Change
+	lastChange uint64
 }
 
-var _ index.Store = (*Model)(nil)
+var _ index.Maintainer = (*Model)(nil)
+
+// generation is a set of records.
+type generation map[manifest]kept
+
+// kept is a record, and the point of the history at which it was recorded.
+type kept struct {
+	index.Record
+	stamp index.Mark
+}
 
 // manifest is a manifest in a repository.
 type manifest struct {
@@ -42,7 +59,7 @@ func manifestOf(r index.Record) manifest { return manifest{r.Repository, r.Diges
 // NewModel returns an empty store.
 func NewModel() *Model {
 	return &Model{
-		records: make(map[manifest]index.Record),
+		live:    make(generation),
 		intents: make(map[index.IntentID]index.Intent),
 		gone:    make(map[manifest]index.Mark),
 		came:    make(map[manifest]index.Mark),
@@ -53,20 +70,24 @@ func NewModel() *Model {
 func (m *Model) Get(_ context.Context, repository string, d digest.Digest) (index.Record, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	record, found := m.records[manifest{repository, d}]
+	record, found := m.live[manifest{repository, d}]
 	if !found {
 		return index.Record{}, index.ErrNotFound
 	}
-	return record, nil
+	return record.Record, nil
 }
 
 // Referrers implements [index.Store].
 func (m *Model) Referrers(_ context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	return m.live.referrers(repository, subject, query), nil
+}
+
+func (g generation) referrers(repository string, subject digest.Digest, query index.Query) index.Page {
 	var page index.Page
 	size := 0
-	for _, r := range slices.SortedFunc(maps.Values(m.records), byDigest) {
+	for _, r := range slices.SortedFunc(maps.Values(g), byDigest) {
 		if r.Repository != repository || subject == "" || r.Subject() != subject || r.Digest <= query.After ||
 			query.ArtifactType != "" && r.ArtifactType != query.ArtifactType {
 			continue
@@ -75,14 +96,14 @@ func (m *Model) Referrers(_ context.Context, repository string, subject digest.D
 		size += len(entry.Descriptor) + 1
 		if n := len(page.Referrers); n > 0 && (query.Limit > 0 && n == query.Limit || query.MaxBytes > 0 && size > query.MaxBytes) {
 			page.More = true
-			return page, nil
+			return page
 		}
 		page.Referrers = append(page.Referrers, entry)
 	}
-	return page, nil
+	return page
 }
 
-func byDigest(a, b index.Record) int { return strings.Compare(string(a.Digest), string(b.Digest)) }
+func byDigest(a, b kept) int { return strings.Compare(string(a.Digest), string(b.Digest)) }
 
 func encode(descriptor index.Descriptor) json.RawMessage {
 	var b bytes.Buffer
@@ -99,7 +120,7 @@ func (m *Model) Parents(_ context.Context, repository string, target digest.Dige
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	var parents []index.Parent
-	for _, r := range m.records {
+	for _, r := range m.live {
 		for _, edge := range r.Edges {
 			parent := index.Parent{Digest: r.Digest, Kind: edge.Kind}
 			if r.Repository == repository && edge.Target == target && compareParents(parent, after) > 0 {
@@ -130,15 +151,15 @@ func (m *Model) Observe(_ context.Context, mark index.Mark, records ...index.Rec
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	for _, r := range records {
-		if _, known := m.records[manifestOf(r)]; !known && m.gone[manifestOf(r)] > mark {
+		if _, known := m.live[manifestOf(r)]; !known && m.gone[manifestOf(r)] > mark {
 			return index.ErrStale
 		}
 	}
 	for _, r := range records {
-		if _, known := m.records[manifestOf(r)]; known {
+		if _, known := m.live[manifestOf(r)]; known {
 			continue
 		}
-		m.records[manifestOf(r)] = r
+		m.record(r, true)
 		if m.anyOpen(manifestOf(r), 0) {
 			m.noteCame(manifestOf(r))
 		}
@@ -190,12 +211,12 @@ func (m *Model) Confirm(_ context.Context, id index.IntentID, at time.Time) erro
 	delete(m.intents, id)
 	switch intent.Kind {
 	case index.IntentPush:
-		m.record(intent.Record)
+		m.record(intent.Record, true)
 		if m.anyOpen(about, id) {
 			m.noteCame(about)
 		}
 	case index.IntentDelete:
-		delete(m.records, about)
+		m.remove(about)
 	case index.IntentImport:
 		// What it read was observed.
 	}
@@ -224,25 +245,24 @@ func (m *Model) Settle(_ context.Context, id index.IntentID, finding index.Findi
 	if !isImport && (finding.Present && m.gone[about] > finding.Mark || !finding.Present && m.came[about] > finding.Mark) {
 		return index.ErrStale
 	}
-	_, recorded := m.records[about]
 	switch {
 	case isImport:
 		over = over && finding.Present
 	case intent.Kind == index.IntentPush && finding.Present:
-		m.record(intent.Record)
+		_, recorded := m.live[about]
 		news := over || !intent.Recorded || !recorded
+		m.record(intent.Record, news)
 		if news && (intent.Contended || m.anyOpen(about, id)) {
 			m.noteCame(about)
 		}
 		intent.Recorded = true
 		m.intents[id] = intent
 	case intent.Kind == index.IntentPush && intent.Contended:
-		delete(m.records, about)
-		if recorded {
+		if m.remove(about) {
 			m.noteGone(about)
 		}
 	case intent.Kind == index.IntentDelete && !finding.Present:
-		delete(m.records, about)
+		m.remove(about)
 		m.noteGone(about)
 	}
 	if over {
@@ -277,18 +297,58 @@ func (m *Model) Unsettled(_ context.Context, repository string, subject digest.D
 // Close implements [index.Store].
 func (m *Model) Close() error { return nil }
 
-// record writes a pushed record; it was seen when it was first pushed.
-func (m *Model) record(r index.Record) {
-	if before, known := m.records[manifestOf(r)]; known && before.Seen.Before(r.Seen) {
+// generations are those that a change of a record goes to.
+func (m *Model) generations() []generation {
+	if m.next == nil {
+		return []generation{m.live}
+	}
+	return []generation{m.live, m.next}
+}
+
+// record writes a record everywhere.
+func (m *Model) record(r index.Record, news bool) {
+	r = m.putIn(m.live, r, news)
+	if m.next != nil {
+		m.putIn(m.next, r, news)
+	}
+}
+
+// putIn writes a record, which was seen when it was first pushed, and returns
+// it as it is kept. What is the same and no news is not recorded anew.
+func (m *Model) putIn(g generation, r index.Record, news bool) index.Record {
+	before, known := g[manifestOf(r)]
+	if known && before.Seen.Before(r.Seen) {
 		r.Seen = before.Seen
 	}
-	m.records[manifestOf(r)] = r
+	same := known && reflect.DeepEqual(before.Record, r)
+	if same && !news {
+		return r
+	}
+	if !same {
+		m.enter(g, before.Record)
+		m.enter(g, r)
+	}
+	m.now++
+	g[manifestOf(r)] = kept{r, m.now}
+	return r
+}
+
+// remove removes a record everywhere, and reports whether there was one.
+func (m *Model) remove(about manifest) (removed bool) {
+	for _, g := range m.generations() {
+		if before, known := g[about]; known {
+			m.enter(g, before.Record)
+			delete(g, about)
+			removed = true
+		}
+	}
+	return removed
 }
 
 // refers reports whether a manifest has a subject, or will have it once an open
 // push is recorded.
 func (m *Model) refers(about manifest, subject digest.Digest) bool {
-	record, recorded := m.records[about]
+	record, recorded := m.live[about]
 	if recorded && record.Subject() == subject {
 		return true
 	}

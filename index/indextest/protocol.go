@@ -20,12 +20,14 @@ import (
 // Writers may die after each step, so that the registry carries requests out
 // that nobody confirms; what it does with a request it does before its
 // deadline.
-func protocol(t *testing.T, open func(t *testing.T) index.Store) {
+//
+// With upkeep a rebuild and a patrol are at work as well.
+func protocol(t *testing.T, upkeep bool, open func(t *testing.T) index.Store) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store := open(t)
 		defer func() { must(t, store.Close()) }()
 		w := &world{rt: rt, store: store, holds: map[digest.Digest]bool{}, changed: map[digest.Digest]int{}, busy: map[digest.Digest]int{}}
-		rt.Repeat(map[string]func(*rapid.T){
+		actions := map[string]func(*rapid.T){
 			"writer starts": w.startWriter,
 			"writer":        w.stepWriter,
 			"writer again":  w.stepWriter,
@@ -34,9 +36,16 @@ func protocol(t *testing.T, open func(t *testing.T) index.Store) {
 			"reader again":  w.stepReader,
 			"puller":        w.stepPuller,
 			"time":          w.pass,
-		})
+		}
+		if upkeep {
+			w.addUpkeep(actions)
+		}
+		rt.Repeat(actions)
 		w.writers = nil
 		w.tick += 2 * longest
+		for w.rebuild != nil {
+			w.stepRebuild(rt)
+		}
 		last := &reader{world: w}
 		for !last.step() {
 			w.tick++
@@ -63,6 +72,10 @@ type world struct {
 	writers []*writer
 	readers []*reader
 	pull    *pull
+	// keeper is the store, where there is upkeep.
+	keeper  index.Maintainer
+	rebuild *rebuild
+	patrol  *question
 }
 
 // now is a moment that no other step has.

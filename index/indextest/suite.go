@@ -12,7 +12,7 @@ type story struct {
 	tell func(t *testing.T, store index.Store)
 }
 
-// Run tests a store. Each call of open returns a new and empty one; Run closes
+// Run tests a store, all of [index.Maintainer] too where it is one. Each call of open returns a new and empty one; Run closes
 // it.
 func Run(t *testing.T, open func(t *testing.T) index.Store) {
 	runMeaning(t, open)
@@ -29,10 +29,38 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("settling", func(t *testing.T) { settling(t, open) })
 	t.Run("marks", func(t *testing.T) { run(t, open, markStories()) })
 	t.Run("paging", func(t *testing.T) { paging(t, open) })
-	t.Run("histories", func(t *testing.T) {
-		histories(t, false, func(t *testing.T) func() index.Store { return func() index.Store { return open(t) } })
-	})
-	t.Run("protocol", func(t *testing.T) { protocol(t, open) })
+	place := func(t *testing.T) func() index.Store { return func() index.Store { return open(t) } }
+	t.Run("histories", func(t *testing.T) { histories(t, false, false, place) })
+	t.Run("protocol", func(t *testing.T) { protocol(t, false, open) })
+	if !isMaintainer(t, open(t)) {
+		return
+	}
+	t.Run("upkeep", func(t *testing.T) { run(t, open, upkeepStories()) })
+	t.Run("corrections", func(t *testing.T) { run(t, open, correctionStories()) })
+	t.Run("rebuild", func(t *testing.T) { run(t, open, rebuildStories()) })
+	t.Run("outbox", func(t *testing.T) { run(t, open, outboxStories()) })
+	t.Run("histories with upkeep", func(t *testing.T) { histories(t, false, true, place) })
+	t.Run("protocol with upkeep", func(t *testing.T) { protocol(t, true, open) })
+}
+
+// isMaintainer tells whether a store has to pass what says [index.Maintainer],
+// and closes it.
+func isMaintainer(t *testing.T, store index.Store) bool {
+	t.Helper()
+	_, is := store.(index.Maintainer)
+	must(t, store.Close())
+	return is
+}
+
+// upkeep makes a story of one that is told with a Maintainer.
+func upkeep(name string, tell func(t *testing.T, store index.Maintainer)) story {
+	return story{name, func(t *testing.T, store index.Store) {
+		keeper, is := store.(index.Maintainer)
+		if !is {
+			t.Fatalf("%T is no Maintainer", store)
+		}
+		tell(t, keeper)
+	}}
 }
 
 func run(t *testing.T, open func(t *testing.T) index.Store, stories []story) {
@@ -54,5 +82,14 @@ func RunDurable(t *testing.T, place func(t *testing.T) (open func() index.Store)
 			t.Run(s.name, func(t *testing.T) { s.tell(t, place(t)) })
 		}
 	})
-	t.Run("histories", func(t *testing.T) { histories(t, true, place) })
+	t.Run("histories", func(t *testing.T) { histories(t, true, false, place) })
+	if !isMaintainer(t, place(t)()) {
+		return
+	}
+	t.Run("upkeep", func(t *testing.T) {
+		for _, s := range durableUpkeepStories() {
+			t.Run(s.name, func(t *testing.T) { s.tell(t, place(t)) })
+		}
+	})
+	t.Run("histories with upkeep", func(t *testing.T) { histories(t, true, true, place) })
 }
