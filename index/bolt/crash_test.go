@@ -24,6 +24,8 @@ const crashesSetting = "BACKREF_TEST_CRASHES"
 
 // TestKilled kills a process that writes, at random moments, and checks that
 // everything it was told to be done is there when the index is opened again.
+// Beside the writers, rebuilds copy the index and swap the copy in, and a
+// mirror writes down what the outbox holds.
 func TestKilled(t *testing.T) {
 	crashes := 8
 	if setting := os.Getenv(crashesSetting); setting != "" {
@@ -32,7 +34,7 @@ func TestKilled(t *testing.T) {
 		must(t, err)
 	}
 	path := filepath.Join(t.TempDir(), "index.db")
-	told := make(ledger)
+	told := ledger{manifests: make(map[string]fate), mirrored: make(map[digest.Digest]string)}
 	for range crashes {
 		command := child(t, "write", path)
 		output, err := command.StdoutPipe()
@@ -57,12 +59,18 @@ func TestKilled(t *testing.T) {
 		}
 		told.check(t, path)
 	}
-	t.Logf("%d kills, %d manifests, nothing lost", crashes, len(told))
+	t.Logf("%d kills, %d manifests, %d swaps, nothing lost", crashes, len(told.manifests), told.swaps)
 }
 
-// ledger is what a writer was told, and began after that, for each manifest.
-type ledger map[string]fate
+// ledger is what a writer was told, and began after that.
+type ledger struct {
+	manifests map[string]fate
+	// mirrored is the listing of each subject that was written down last.
+	mirrored map[digest.Digest]string
+	swaps    int
+}
 
+// fate is that of a manifest.
 type fate struct {
 	// acknowledged is the last kind of change that was carried out.
 	acknowledged string
@@ -72,7 +80,7 @@ type fate struct {
 	trying string
 }
 
-func (l ledger) note(line string) error {
+func (l *ledger) note(line string) error {
 	var event, kind, what string
 	if _, err := fmt.Sscan(line, &event, &kind, &what); err != nil {
 		if line == "started" {
@@ -80,8 +88,14 @@ func (l ledger) note(line string) error {
 		}
 		return fmt.Errorf("%q: %w", line, err)
 	}
-	f := l[what]
+	f := l.manifests[what]
 	switch event {
+	case "mirrored":
+		l.mirrored[digest.Digest(kind)] = what
+		return nil
+	case "swapped":
+		l.swaps++
+		return nil
 	case "trying":
 		f.trying = kind
 	case "begun":
@@ -89,11 +103,11 @@ func (l ledger) note(line string) error {
 	case "acknowledged":
 		f = fate{acknowledged: kind}
 	}
-	l[what] = f
+	l.manifests[what] = f
 	return nil
 }
 
-func (l ledger) check(t *testing.T, path string) {
+func (l *ledger) check(t *testing.T, path string) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
 	must(t, err)
@@ -108,20 +122,21 @@ func (l ledger) check(t *testing.T, path string) {
 
 	store := mustOpen(t, path)
 	defer func() { must(t, store.Close()) }()
-	subject := digest.FromString("subject")
-	page, err := store.Referrers(t.Context(), repo, subject, index.Query{})
-	must(t, err)
-	listed := make(map[digest.Digest]bool)
-	for _, referrer := range page.Referrers {
-		listed[referrer.Digest] = true
+	l.checkMirror(t, store)
+	listed, open := make(map[digest.Digest]bool), make(map[digest.Digest]bool)
+	for _, subject := range crashSubjects() {
+		page, err := store.Referrers(t.Context(), repo, subject, index.Query{})
+		must(t, err)
+		for _, referrer := range page.Referrers {
+			listed[referrer.Digest] = true
+		}
+		intents, err := store.Unsettled(t.Context(), repo, subject)
+		must(t, err)
+		for _, intent := range intents {
+			open[intent.Record.Digest] = true
+		}
 	}
-	open := make(map[digest.Digest]bool)
-	intents, err := store.Unsettled(t.Context(), repo, subject)
-	must(t, err)
-	for _, intent := range intents {
-		open[intent.Record.Digest] = true
-	}
-	for what, f := range l {
+	for what, f := range l.manifests {
 		d := digest.FromString(what)
 		switch {
 		case f.trying == "" && listed[d] != (f.acknowledged == "push"):
@@ -143,16 +158,22 @@ func writeUntilKilled(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	failed := make(chan error)
-	for range 8 {
-		go func() {
-			for {
-				if err := pushAndDelete(ctx, store); err != nil {
-					failed <- err
-				}
-			}
-		}()
+	if err := store.SetOutbox(ctx, true); err != nil {
+		return err
 	}
+	failed := make(chan error)
+	forever := func(work func(context.Context, *bolt.Store) error) {
+		for {
+			if err := work(ctx, store); err != nil {
+				failed <- err
+			}
+		}
+	}
+	for range 8 {
+		go forever(pushAndDelete)
+	}
+	go forever(rebuildFromLive)
+	go forever(mirrorChanges)
 	return <-failed
 }
 
@@ -168,7 +189,7 @@ func pushAndDelete(ctx context.Context, store *bolt.Store) error {
 		if err := tell("trying"); err != nil {
 			return err
 		}
-		id, err := store.Begin(ctx, index.Intent{Kind: kind, Record: someRecord(what, "subject"), Deadline: time.Now().Add(time.Hour)})
+		id, err := store.Begin(ctx, index.Intent{Kind: kind, Record: someRecord(what, crashSubject(what)), Deadline: time.Now().Add(time.Hour)})
 		if err != nil {
 			return err
 		}
