@@ -16,6 +16,10 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
+// growStep is by how much a file grows. By its default, which is for larger
+// ones, bbolt would make a new index of 16 MiB.
+const growStep = 1 << 20
+
 // fileMode keeps the index to the user of the service: annotations may be
 // confidential.
 const fileMode = 0o600
@@ -49,6 +53,7 @@ func open(path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.AllocSize = growStep
 	s := &Store{
 		db:       db,
 		now:      opts.Now,
