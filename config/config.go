@@ -130,8 +130,9 @@ type Limits struct {
 
 // Log configures what is logged.
 type Log struct {
-	Level  string `key:"level" doc:"The least severe lines that are logged." enum:"debug,info,warn,error"`
-	Format string `key:"format" doc:"How lines are written: one JSON object each, or text for people." enum:"json,text"`
+	Level  string        `key:"level" doc:"The least severe lines that are logged." enum:"debug,info,warn,error"`
+	Format string        `key:"format" doc:"How lines are written: one JSON object each, or text for people." enum:"json,text"`
+	Delay  time.Duration `key:"delay" doc:"How long lines are gathered before they are written. What was logged within this time before a crash is lost. 0 writes each at once."`
 }
 
 // Default returns the configuration that holds where nothing is set. It lacks
@@ -177,6 +178,6 @@ func Default() Config {
 			TagListPages:    256,
 			TrackedSubjects: 100_000,
 		},
-		Log: Log{Level: "info", Format: "json"},
+		Log: Log{Level: "info", Format: "json", Delay: 100 * time.Millisecond},
 	}
 }

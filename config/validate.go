@@ -25,7 +25,7 @@ func zeroAllowed(path string) bool {
 	switch path {
 	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout",
 		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice",
-		"cache.pages", "cache.manifests":
+		"cache.pages", "log.delay", "cache.manifests":
 		return true
 	default:
 		return false

@@ -63,7 +63,7 @@ func openMaintenance(cfg config.Config, create bool, logs io.Writer) (maintenanc
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	log := newLog(config.Log{Level: "warn", Format: "text"}, logs)
+	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
 	return &fileMaintenance{reconcile.New(store, reconcile.NewSource(registry, cfg, nil), cfg.Reconcile, log), store, registry}, nil
 }
 

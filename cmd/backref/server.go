@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
@@ -29,6 +28,7 @@ import (
 type server struct {
 	config   config.Config
 	log      *zap.Logger
+	flushLog func() error
 	store    *bolt.Store
 	upstream *upstream.Registry
 	front    listener
@@ -49,30 +49,12 @@ var errDraining = errors.New("shutting down")
 
 // newServer opens the index and the listeners. Nothing is served before Run.
 func newServer(cfg config.Config, logs io.Writer) (*server, error) {
-	s := &server{config: cfg, log: newLog(cfg.Log, logs)}
+	s := &server{config: cfg}
+	s.log, s.flushLog = newLog(cfg.Log, logs)
 	if err := s.open(); err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.close(), s.flushLog())
 	}
 	return s, nil
-}
-
-// newLog returns the logger for operators. The level was validated with the
-// rest of the configuration.
-func newLog(cfg config.Log, w io.Writer) *zap.Logger {
-	encoding := zap.NewProductionEncoderConfig()
-	encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	encoding.TimeKey = "time"
-	encoding.MessageKey = "message"
-	encoding.CallerKey = zapcore.OmitKey
-	encoder := zapcore.NewJSONEncoder(encoding)
-	if cfg.Format == "text" {
-		encoder = zapcore.NewConsoleEncoder(encoding)
-	}
-	level, err := zapcore.ParseLevel(cfg.Level)
-	if err != nil {
-		level = zapcore.InfoLevel
-	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
 }
 
 func (s *server) open() error {
@@ -225,7 +207,7 @@ func (s *server) Run(ctx context.Context) error {
 	running.Wait()
 	err = errors.Join(err, s.close())
 	s.log.Info("stopped", zap.Error(err))
-	return err
+	return errors.Join(err, s.flushLog())
 }
 
 // drain takes no new requests and waits for those under way. The admin
