@@ -1,0 +1,9 @@
+package access
+
+import (
+	"testing"
+
+	"github.com/backref/backref/test/rig"
+)
+
+func TestMain(m *testing.M) { rig.Main(m) }
