@@ -16,6 +16,7 @@ type Config struct {
 	Referrers   Referrers   `key:"referrers" doc:"How referrers are found and listed."`
 	Tags        Tags        `key:"tags" doc:"How tags are listed."`
 	Reconcile   Reconcile   `key:"reconcile" doc:"What runs beside requests; in the background only with upstream.service."`
+	Auth        Auth        `key:"auth" doc:"How clients sign in."`
 	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
 	Cache       Cache       `key:"cache" doc:"What is kept in memory to answer faster. Who may see it is decided as without."`
 	Limits      Limits      `key:"limits" doc:"Bounds on what one request may use."`
@@ -33,22 +34,19 @@ type Server struct {
 	MaxHeaderBytes    Size           `key:"maxHeaderBytes" doc:"The largest request header."`
 }
 
-// ServerTLS names the server's certificate.
-type ServerTLS struct {
-	CertFile string `key:"certFile" doc:"PEM file with the certificate and its chain."`
-	KeyFile  string `key:"keyFile" doc:"PEM file with the private key."`
-}
-
 // Admin configures the listener for operators.
 type Admin struct {
-	Listen    string `key:"listen" doc:"Address of the admin listener, host:port; empty turns it off."`
-	TokenFile string `key:"tokenFile" doc:"File with the token that operators and the registry's notifications send as Authorization: Bearer. Without one only clients on the same machine may change or read anything but health, metrics and profiles."`
+	Listen    string      `key:"listen" doc:"Address of the admin listener, host:port; empty turns it off."`
+	TokenFile string      `key:"tokenFile" doc:"File with the token that operators and the registry's notifications send as Authorization: Bearer. Without one only clients on the same machine may change or read anything but health, metrics and profiles."`
+	TLS       ServerTLS   `key:"tls" doc:"Serve HTTPS on the admin listener instead of plain HTTP."`
+	Client    AdminClient `key:"client" doc:"How the command line reaches an admin listener that serves HTTPS."`
 }
 
 // Upstream configures the registry behind backref.
 type Upstream struct {
 	URL                *url.URL         `key:"url" doc:"Base URL of the registry, http or https, without /v2." required:"true"`
 	Service            UpstreamService  `key:"service" doc:"Who backref is to the registry when it asks for itself: in the background, for rebuilds, and for events."`
+	TLS                UpstreamTLS      `key:"tls" doc:"How the registry proves who it is, and backref to the registry, where the URL begins with https://."`
 	Timeouts           UpstreamTimeouts `key:"timeouts" doc:"How long each phase of a request to the registry may take."`
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
 }
@@ -65,9 +63,22 @@ type UpstreamService struct {
 type UpstreamTimeouts struct {
 	Connect        time.Duration `key:"connect" doc:"Opening a connection, TLS handshake included."`
 	ResponseHeader time.Duration `key:"responseHeader" doc:"From the end of the request to the header of its response."`
+	Stall          time.Duration `key:"stall" doc:"How long the registry may pause while it takes or sends a body."`
 	Idle           time.Duration `key:"idle" doc:"How long an idle connection is kept."`
 	Query          time.Duration `key:"query" doc:"One question that backref asks for itself, body included."`
 	Grace          time.Duration `key:"grace" doc:"How much longer than its timeouts a push or delete is held for possible: the registry may go on with what was given up on."`
+}
+
+// The values of [Auth.Realm].
+const (
+	RealmKeep    = "keep"
+	RealmRewrite = "rewrite"
+)
+
+// Auth configures how clients sign in.
+type Auth struct {
+	Realm        string        `key:"realm" doc:"What becomes of the address of the token service in the registry's challenges: keep leaves it, for clients that reach it themselves; rewrite names /_backref/token instead, which passes token requests on to it." enum:"keep,rewrite"`
+	RecheckRealm time.Duration `key:"recheckRealm" doc:"How long the address of the token service is remembered, with auth.realm: rewrite. 0 asks the registry for it every time."`
 }
 
 // Index configures where the index is kept.
@@ -141,16 +152,18 @@ func Default() Config {
 	return Config{
 		Server: Server{
 			Listen:            ":8080",
+			TLS:               ServerTLS{MinVersion: TLS12, ClientAuth: ClientAuthNone},
 			DrainTimeout:      30 * time.Second,
 			ReadHeaderTimeout: 10 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    64 << 10,
 		},
-		Admin: Admin{Listen: "127.0.0.1:5001"},
+		Admin: Admin{Listen: "127.0.0.1:5001", TLS: ServerTLS{MinVersion: TLS12, ClientAuth: ClientAuthNone}},
 		Upstream: Upstream{
 			Timeouts: UpstreamTimeouts{
 				Connect:        10 * time.Second,
 				ResponseHeader: time.Minute,
+				Stall:          time.Minute,
 				Idle:           90 * time.Second,
 				Query:          30 * time.Second,
 				Grace:          time.Minute,
@@ -167,6 +180,7 @@ func Default() Config {
 			Rate:           500,
 			Concurrency:    8,
 		},
+		Auth:        Auth{Realm: RealmKeep, RecheckRealm: 5 * time.Minute},
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
 		Cache:       Cache{Pages: 64 << 20, ManifestTTL: time.Minute},
 		Limits: Limits{

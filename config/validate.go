@@ -23,7 +23,7 @@ const (
 // document gives.
 func zeroAllowed(path string) bool {
 	switch path {
-	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout",
+	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "auth.recheckRealm",
 		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice",
 		"cache.pages", "log.delay", "cache.manifests":
 		return true
@@ -52,8 +52,7 @@ func validate(cfg *Config) []mistake {
 		check(f.path, f.checkAmount())
 	})
 	check("server.listen", checkListen(cfg.Server.Listen))
-	check("server.tls.certFile", checkPair(cfg.Server.TLS.CertFile, cfg.Server.TLS.KeyFile, "server.tls.keyFile"))
-	check("server.tls.keyFile", checkPair(cfg.Server.TLS.KeyFile, cfg.Server.TLS.CertFile, "server.tls.certFile"))
+	checkTLS(cfg, check)
 	if service := cfg.Upstream.Service; service.Username == "" && (service.Password != "" || service.PasswordFile != "") {
 		check("upstream.service.username", errors.New("is needed beside a password"))
 	} else if service.Password != "" && service.PasswordFile != "" {

@@ -104,6 +104,7 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (p *Proxy) relayStatus(w http.ResponseWriter, r *http.Request, status *upstream.StatusError) {
 	copyEndToEnd(w.Header(), status.Header)
 	p.rewriteLinks(w.Header(), r)
+	p.rewriteChallenges(w.Header(), r)
 	if len(status.Body) == 0 {
 		code := map[int]string{
 			http.StatusUnauthorized: codeUnauthorized, http.StatusForbidden: codeDenied,

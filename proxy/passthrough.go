@@ -68,6 +68,7 @@ func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Respons
 	header := w.Header()
 	copyEndToEnd(header, resp.Header)
 	p.rewriteLinks(header, r)
+	p.rewriteChallenges(header, r)
 	for name := range resp.Trailer {
 		header.Add("Trailer", name)
 	}

@@ -26,11 +26,12 @@ const (
 	endpointBlobs
 	endpointUploads
 	endpointReferrers
+	endpointToken
 )
 
 // String returns the name of the family as logs and metrics have it.
 func (e endpoint) String() string {
-	return [...]string{"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "referrers"}[e]
+	return [...]string{"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "referrers", "token"}[e]
 }
 
 // path is what the path of a request names. Its parts are valid: the
@@ -68,6 +69,9 @@ func parsePath(u *url.URL) (path, error) {
 	segments, err := splitPath(u)
 	if err != nil {
 		return path{}, err
+	}
+	if u.Path == tokenPath {
+		return path{endpoint: endpointToken}, nil
 	}
 	if segments[0] != "v2" {
 		return path{endpoint: endpointOther}, nil

@@ -45,6 +45,7 @@ type Proxy struct {
 	manifests   *manifestCache
 	pages       *pageCache
 	native      nativeSupport
+	realm       realm
 	// underway holds the intents of requests that this process is serving:
 	// nobody has been told of their outcome yet.
 	underway sync.Map

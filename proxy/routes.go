@@ -19,6 +19,7 @@ import (
 //	any           /v2/<name>/blobs/<digest>          passed through, moved by the system where it can
 //	any           /v2/<name>/blobs/uploads/…         passed through
 //	GET           /v2/<name>/tags/list               passed through, paged when the registry doesn't, without hidden tags
+//	GET, POST     /_backref/token                    passed to the token service, with auth.realm: rewrite
 //	any           /v2/, /v2/_catalog, other          passed through
 func (p *Proxy) routes() http.Handler {
 	router := chi.NewRouter()
@@ -58,6 +59,8 @@ func handlerFor(e endpoint, method string) endpointHandler {
 		return (*Proxy).getBlob
 	case e == endpointTags:
 		return (*Proxy).listTags
+	case e == endpointToken:
+		return (*Proxy).passToken
 	default:
 		return (*Proxy).passthrough
 	}

@@ -23,6 +23,8 @@ type Registry struct {
 	transport *http.Transport
 	// streams are nil where the registry is spoken to with TLS.
 	streams *streams
+	// realm is the way to its token service.
+	realm   *http.Transport
 	queries time.Duration
 	// service signs the questions that backref asks for itself.
 	service *auth.Client
@@ -40,7 +42,12 @@ func New(cfg config.Upstream) (*Registry, error) {
 	if base.Path = strings.Trim(base.Path, "/"); base.Path != "" {
 		base.Path = "/" + base.Path
 	}
+	speak, err := clientTLS(cfg.TLS)
+	if err != nil {
+		return nil, err
+	}
 	transport := &http.Transport{
+		TLSClientConfig:       speak,
 		DialContext:           (&net.Dialer{Timeout: cfg.Timeouts.Connect}).DialContext,
 		TLSHandshakeTimeout:   cfg.Timeouts.Connect,
 		ExpectContinueTimeout: continueTimeout,
@@ -61,6 +68,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 		streams:    newStreams(&base, cfg),
 		base:       &base,
 		transport:  transport,
+		realm:      newRealmTransport(cfg, transport),
 		queries:    cfg.Timeouts.Query,
 		service:    service,
 		configured: cfg.Service.Username != "" || cfg.Service.Anonymous,
@@ -73,6 +81,7 @@ func (r *Registry) Close() {
 	if r.streams != nil {
 		r.streams.close()
 	}
+	r.realm.CloseIdleConnections()
 }
 
 // RoundTrip sends a request whose URL holds only path and query, as a client

@@ -30,10 +30,19 @@ func newAdminClient(cfg config.Config) (*adminClient, error) {
 	if cfg.Admin.Listen == "" {
 		return nil, inUse("admin.listen is empty; give its address by --admin-listen, or stop it")
 	}
-	client := &adminClient{base: "http://" + cfg.Admin.Listen}
-	if strings.HasPrefix(cfg.Admin.Listen, ":") {
-		client.base = "http://127.0.0.1" + cfg.Admin.Listen
+	client, address := &adminClient{base: "http://"}, cfg.Admin.Listen
+	if strings.HasPrefix(address, ":") {
+		address = "127.0.0.1" + address
 	}
+	speak, err := adminClientTLS(cfg.Admin)
+	if err != nil {
+		return nil, err
+	}
+	if speak != nil {
+		client.base = "https://"
+		client.http.Transport = &http.Transport{TLSClientConfig: speak, ForceAttemptHTTP2: true}
+	}
+	client.base += address
 	token, err := cfg.Admin.Token()
 	if err != nil {
 		return nil, err
@@ -41,7 +50,7 @@ func newAdminClient(cfg config.Config) (*adminClient, error) {
 	client.token = token
 	body, err := client.do(context.Background(), http.MethodGet, "/livez", nil)
 	if err != nil {
-		return nil, inUse(fmt.Sprintf("none answers at %s; give its address by --admin-listen, or stop it", cfg.Admin.Listen))
+		return nil, inUse(fmt.Sprintf("none answers at %s (%v); give its address by --admin-listen, or stop it", cfg.Admin.Listen, err))
 	}
 	return client, body.Close()
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -73,15 +73,8 @@ func (s *server) open() error {
 	if err != nil {
 		return err
 	}
-	if s.front, err = s.listen("server.listen", s.config.Server.Listen, handler); err != nil {
+	if s.front, err = s.listen("server", s.config.Server.Listen, s.config.Server.TLS, handler); err != nil {
 		return err
-	}
-	if certificate := s.config.Server.TLS; certificate.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(certificate.CertFile, certificate.KeyFile)
-		if err != nil {
-			return fmt.Errorf("server.tls: %w", err)
-		}
-		s.front.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
 	// It runs whether or not anybody can ask for it.
 	maintenance := s.maintain(handler, metrics)
@@ -90,7 +83,7 @@ func (s *server) open() error {
 		if err != nil {
 			return err
 		}
-		s.admin, err = s.listen("admin.listen", s.config.Admin.Listen, proxy.NewAdmin(proxy.AdminOptions{
+		s.admin, err = s.listen("admin", s.config.Admin.Listen, s.config.Admin.TLS, proxy.NewAdmin(proxy.AdminOptions{
 			Ready: s.ready, Metrics: metrics, Log: s.log, Token: token, Events: handler.Events(), Maintenance: maintenance,
 		}))
 		if err != nil {
@@ -146,10 +139,15 @@ func openError(path string, err error) error {
 	}
 }
 
-func (s *server) listen(key, address string, handler http.Handler) (listener, error) {
+// listen opens a listener; key is its section of the configuration.
+func (s *server) listen(key, address string, secure config.ServerTLS, handler http.Handler) (listener, error) {
+	speak, err := listenerTLS(key+".tls", secure, s.log, time.Now)
+	if err != nil {
+		return listener{}, err
+	}
 	accepting, err := net.Listen("tcp", address)
 	if err != nil {
-		return listener{}, fmt.Errorf("%s: %w", key, err)
+		return listener{}, fmt.Errorf("%s.listen: %w", key, err)
 	}
 	errorLog, err := zap.NewStdLogAt(s.log, zap.WarnLevel)
 	if err != nil {
@@ -157,6 +155,7 @@ func (s *server) listen(key, address string, handler http.Handler) (listener, er
 	}
 	return listener{accepting, &http.Server{
 		Handler:           handler,
+		TLSConfig:         speak,
 		ReadHeaderTimeout: s.config.Server.ReadHeaderTimeout,
 		IdleTimeout:       s.config.Server.IdleTimeout,
 		MaxHeaderBytes:    int(s.config.Server.MaxHeaderBytes),

@@ -1,0 +1,47 @@
+package upstream
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/backref/backref/config"
+)
+
+// clientTLS returns how TLS is spoken to the registry. The authorities are
+// read once; the certificate anew for each connection, since such ones are
+// short-lived.
+func clientTLS(cfg config.UpstreamTLS) (*tls.Config, error) {
+	speak := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.CAFile != "" {
+		content, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("upstream.tls.caFile: %w", err)
+		}
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			roots = x509.NewCertPool()
+		}
+		if !roots.AppendCertsFromPEM(content) {
+			return nil, errors.New("upstream.tls.caFile: the file holds no certificate in PEM")
+		}
+		speak.RootCAs = roots
+	}
+	if cfg.CertFile != "" {
+		first, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("upstream.tls: %w", err)
+		}
+		speak.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+			if err != nil {
+				// Half of a pair is new while the other is being written.
+				return &first, nil
+			}
+			return &pair, nil
+		}
+	}
+	return speak, nil
+}
