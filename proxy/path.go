@@ -70,7 +70,7 @@ func parsePath(u *url.URL) (path, error) {
 	if err != nil {
 		return path{}, err
 	}
-	if u.Path == tokenPath {
+	if u.Path == realmPath {
 		return path{endpoint: endpointToken}, nil
 	}
 	if segments[0] != "v2" {

@@ -15,9 +15,9 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// tokenPath is where clients ask for tokens with auth.realm: rewrite. It is
+// realmPath is where clients ask for tokens with auth.realm: rewrite. It is
 // outside /v2/, so that no repository can be meant.
-const tokenPath = "/_backref/token"
+const realmPath = "/_backref/token"
 
 // realm remembers where the registry's token service is. Only the registry
 // says so, when backref itself asks it: nothing in a client's request, and
@@ -80,7 +80,7 @@ func (p *Proxy) rewriteChallenges(header http.Header, r *http.Request) {
 			if named, err := url.Parse(realm); err != nil || named.String() != service.String() {
 				return realm
 			}
-			here := url.URL{Path: tokenPath}
+			here := url.URL{Path: realmPath}
 			here.Scheme, here.Host = p.clientBase(r)
 			return here.String()
 		}))
