@@ -55,6 +55,9 @@ func (f field) schema() map[string]any {
 	switch value := f.value.Interface().(type) {
 	case int:
 		s["type"], s["default"], s["minimum"] = "integer", value, 1
+		if zeroAllowed(f.path) {
+			s["minimum"] = 0
+		}
 	case bool:
 		s["type"], s["default"] = "boolean", value
 	case Size:

@@ -24,6 +24,7 @@ const (
 func zeroAllowed(path string) bool {
 	switch path {
 	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "auth.recheckRealm",
+		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency", "limits.transferInterval",
 		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice",
 		"cache.pages", "log.delay", "cache.manifests":
 		return true

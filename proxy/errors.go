@@ -43,6 +43,8 @@ type apiError struct {
 	message string
 	header  http.Header
 	cause   error
+	// limit is the key of the limit that was reached, if that is the reason.
+	limit string
 }
 
 func (e *apiError) Error() string {
@@ -94,6 +96,9 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 		answer = unavailable(http.StatusServiceUnavailable, "the referrers index can't be read; its operator has to rebuild it", err)
 	default:
 		answer = unavailable(http.StatusServiceUnavailable, "the referrers index can't be used just now; try again later", err)
+	}
+	if answer.limit != "" {
+		p.metrics.limited.WithLabelValues(answer.limit).Inc()
 	}
 	writeError(w, answer)
 }

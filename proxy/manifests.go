@@ -62,6 +62,7 @@ func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) ([]byte, er
 	tooLarge := &apiError{
 		status: http.StatusRequestEntityTooLarge, code: codeSizeInvalid,
 		message: fmt.Sprintf("the manifest is larger than the limit of %s", p.config.Limits.ManifestSize),
+		limit:   "limits.manifestSize",
 	}
 	if r.ContentLength > limit {
 		return nil, tooLarge
@@ -72,7 +73,10 @@ func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) ([]byte, er
 	}
 	_, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	var exceeded *http.MaxBytesError
+	var slow *apiError
 	switch {
+	case errors.As(err, &slow):
+		return nil, slow
 	case errors.As(err, &exceeded):
 		return nil, tooLarge
 	case err != nil:

@@ -18,6 +18,9 @@ type metrics struct {
 	gate      *prometheus.CounterVec
 	events    *prometheus.CounterVec
 	cache     *prometheus.CounterVec
+	limited   *prometheus.CounterVec
+	// cut is the one of limited that counts slow clients.
+	cut prometheus.Counter
 }
 
 // newMetrics registers the metrics with registry unless that is nil.
@@ -52,9 +55,20 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Name: "backref_events_total",
 			Help: "Events that the registry told of, by action and result: recorded, known, imported, forgotten, present, gone, unreadable, ignored, invalid, or failed.",
 		}, []string{"action", "result"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backref_limited_total",
+			Help: "Requests that reached a limit, by its configuration key: refused, cut off (limits.transferInterval), or given less (limits.pageSize).",
+		}, []string{"limit"}),
+	}
+	m.cut = m.limited.WithLabelValues("limits.transferInterval")
+	for _, limit := range []string{
+		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency",
+		"limits.manifestSize", "limits.pageSize", "limits.tagListSize", "limits.tagListPages",
+	} {
+		m.limited.WithLabelValues(limit)
 	}
 	if registry != nil {
-		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events, m.cache)
+		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events, m.cache, m.limited)
 	}
 	return m
 }

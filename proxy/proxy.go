@@ -46,6 +46,7 @@ type Proxy struct {
 	pages       *pageCache
 	native      nativeSupport
 	realm       realm
+	limiter     *limiter
 	// underway holds the intents of requests that this process is serving:
 	// nobody has been told of their outcome yet.
 	underway sync.Map
@@ -73,6 +74,7 @@ func New(o Options) (*Proxy, error) {
 		permissions: newPermissions(key, o.Config.Permissions),
 		manifests:   newManifestCache(o.Config.Cache),
 		pages:       newPageCache(o.Config.Cache, o.Store),
+		limiter:     newLimiter(o.Config.Limits),
 		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 	}
 	p.handler = p.routes()

@@ -23,7 +23,7 @@ import (
 //	any           /v2/, /v2/_catalog, other          passed through
 func (p *Proxy) routes() http.Handler {
 	router := chi.NewRouter()
-	router.Use(p.identify, p.observe, p.recovery)
+	router.Use(p.identify, p.observe, p.recovery, p.guardTransfers, p.limit, p.limitPages)
 	router.HandleFunc("/*", p.dispatch)
 	router.NotFound(p.dispatch)
 	return router

@@ -42,8 +42,9 @@ func (p *Proxy) readTags(r *http.Request) *tagReading {
 
 // tooManyTags is the answer where a page can't be had within the limits. To
 // try again doesn't help, which 501 says to clients.
-func tooManyTags() *apiError {
+func tooManyTags(limit string) *apiError {
 	return &apiError{
+		limit:  limit,
 		status: http.StatusNotImplemented, code: codeUnsupported,
 		message: "the registry has more tags, or more hidden ones in a row, than this proxy reads for one list; " +
 			"its operator can raise limits.tagListSize and limits.tagListPages, or set tags.hide to none",
@@ -110,7 +111,7 @@ func linkTo(next *url.URL, n, last string) *url.URL {
 // page fetches a further page, as the client.
 func (t *tagReading) page(at *url.URL, size int) (tags []string, next *url.URL, err error) {
 	if t.pages--; t.pages < 0 {
-		return nil, nil, tooManyTags()
+		return nil, nil, tooManyTags("limits.tagListPages")
 	}
 	ctx, cancel := context.WithTimeout(t.request.Context(), t.proxy.config.Upstream.Timeouts.Query)
 	defer cancel()
@@ -133,7 +134,7 @@ func (t *tagReading) page(at *url.URL, size int) (tags []string, next *url.URL, 
 		return nil, nil, fmt.Errorf("%w: read tag list: %w", upstream.ErrUnreachable, err)
 	}
 	if t.bytes -= int64(len(body)); t.bytes < 0 {
-		return nil, nil, tooManyTags()
+		return nil, nil, tooManyTags("limits.tagListSize")
 	}
 	list, err := parseTagList(body)
 	if err != nil {

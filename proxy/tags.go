@@ -181,7 +181,7 @@ func (t *tagReading) first(resp *http.Response) (tagList, error) {
 	t.pages--
 	switch {
 	case t.bytes < 0 && t.proxy.hides():
-		return tagList{}, tooManyTags()
+		return tagList{}, tooManyTags("limits.tagListSize")
 	case t.bytes < 0:
 		return tagList{}, nil
 	}

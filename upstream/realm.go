@@ -99,9 +99,9 @@ func (r *Registry) RoundTripRealm(req *http.Request, realm *url.URL) (*http.Resp
 	if target.Scheme == r.base.Scheme && sameHost(&target, r.base) {
 		by = r.transport
 	}
-	resp, err := by.RoundTrip(req)
+	resp, err := r.roundTrip(by, req)
 	if err != nil {
-		return nil, fmt.Errorf("%w: token service: %w", ErrUnreachable, err)
+		return nil, fmt.Errorf("token service: %w", err)
 	}
 	return resp, nil
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,6 +18,9 @@ import (
 // registry: one that refuses says so at once, and many never send it.
 const continueTimeout = time.Second
 
+// noStall stands where no bound on pauses is set.
+const noStall = 24 * time.Hour
+
 // Registry is the registry behind backref. It may be used concurrently.
 type Registry struct {
 	base      *url.URL
@@ -26,6 +30,8 @@ type Registry struct {
 	// realm is the way to its token service.
 	realm   *http.Transport
 	queries time.Duration
+	// stall is how long it may pause within a body.
+	stall time.Duration
 	// service signs the questions that backref asks for itself.
 	service *auth.Client
 	// configured says that it has credentials, or needs none.
@@ -70,6 +76,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 		transport:  transport,
 		realm:      newRealmTransport(cfg, transport),
 		queries:    cfg.Timeouts.Query,
+		stall:      cmp.Or(cfg.Timeouts.Stall, noStall),
 		service:    service,
 		configured: cfg.Service.Username != "" || cfg.Service.Anonymous,
 	}, nil
@@ -90,11 +97,7 @@ func (r *Registry) Close() {
 // error that matches [ErrUnreachable].
 func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.aim(req)
-	resp, err := r.transport.RoundTrip(req)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-	}
-	return resp, nil
+	return r.roundTrip(r.transport, req)
 }
 
 // aim points a request at the registry.

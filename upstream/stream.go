@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,9 @@ const (
 	// maxInterim is how many responses of status 1xx precede the one that counts.
 	maxInterim = 5
 	// moveStep is how much the system is asked to move at once.
-	moveStep = 4 << 20
+	moveStep = 256 << 10
+	// moveTime is how long a client may take over that.
+	moveTime = 2 * time.Minute
 )
 
 // streams are connections to the registry whose sockets are at hand, so that
@@ -32,7 +35,9 @@ type streams struct {
 	dialer  net.Dialer
 	// header bounds the time to a response's header, rest that without use.
 	header, rest time.Duration
-	most         int
+	// stall bounds a pause within a body.
+	stall time.Duration
+	most  int
 
 	mutex  sync.Mutex
 	idle   []*stream
@@ -48,6 +53,7 @@ func newStreams(base *url.URL, cfg config.Upstream) *streams {
 		dialer:  net.Dialer{Timeout: cfg.Timeouts.Connect},
 		header:  cfg.Timeouts.ResponseHeader,
 		rest:    cfg.Timeouts.Idle,
+		stall:   cmp.Or(cfg.Timeouts.Stall, noStall),
 		most:    cfg.MaxIdleConnections,
 	}
 }
@@ -167,7 +173,7 @@ func (s *streams) exchange(c *stream, req *http.Request) (*http.Response, error)
 		stop()
 		return nil, err
 	}
-	body := &streamBody{streams: s, stream: c, stop: stop, inner: resp.Body, reusable: !resp.Close}
+	body := &streamBody{streams: s, stream: c, stop: stop, over: req.Context().Err, inner: resp.Body, reusable: !resp.Close}
 	if body.left = resp.ContentLength; body.left >= 0 && bodyAllowed(req, resp) {
 		body.direct = true
 	}
@@ -216,9 +222,11 @@ func bodyAllowed(req *http.Request, resp *http.Response) bool {
 // streamBody is the body of a response. One whose length is known is read from
 // the connection itself.
 type streamBody struct {
-	streams  *streams
-	stream   *stream
-	stop     func() bool
+	streams *streams
+	stream  *stream
+	stop    func() bool
+	// over tells whether the request has ended.
+	over     func() error
 	inner    io.ReadCloser
 	direct   bool
 	left     int64
@@ -232,6 +240,9 @@ func (b *streamBody) Read(p []byte) (int, error) {
 	if b.closed {
 		return 0, http.ErrBodyReadAfterClose
 	}
+	if err := b.expect(b.streams.stall); err != nil {
+		return 0, err
+	}
 	if !b.direct {
 		n, err := b.inner.Read(p)
 		b.ended = errors.Is(err, io.EOF)
@@ -244,6 +255,15 @@ func (b *streamBody) Read(p []byte) (int, error) {
 	n, err := b.stream.buffer.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	return n, b.early(err)
+}
+
+// expect bounds the time for what is read next, unless the request is over.
+func (b *streamBody) expect(within time.Duration) error {
+	err := b.stream.conn.SetReadDeadline(time.Now().Add(within))
+	if ended := b.over(); ended != nil {
+		return ended
+	}
+	return err
 }
 
 // early turns an end before the whole body is there into an error.
@@ -268,6 +288,10 @@ func (b *streamBody) WriteTo(w io.Writer) (written int64, err error) {
 		}
 	}
 	for b.left > 0 {
+		// Registry and client are waited for together.
+		if err := b.expect(b.streams.stall + moveTime); err != nil {
+			return written, err
+		}
 		part := &io.LimitedReader{R: b.stream.conn, N: min(b.left, moveStep)}
 		n, err := to.ReadFrom(part)
 		written += n

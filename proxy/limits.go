@@ -1,0 +1,157 @@
+package proxy
+
+import (
+	"hash/maphash"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/backref/backref/config"
+)
+
+// limiter lets in as many requests as the limits allow, overall and per
+// client.
+type limiter struct {
+	limits   config.Limits
+	all      *rate.Limiter
+	inFlight atomic.Int64
+	// clients are those that were seen lately; nil without limits for them.
+	clients *otter.Cache[clientKey, *client]
+	seed    maphash.Seed
+}
+
+// clientKey is a keyed hash over credentials or an address.
+type clientKey uint64
+
+// client is what one client has used.
+type client struct {
+	rate     *rate.Limiter
+	inFlight atomic.Int64
+}
+
+func newLimiter(limits config.Limits) *limiter {
+	l := &limiter{limits: limits, seed: maphash.MakeSeed()}
+	if limits.Rate > 0 {
+		l.all = rate.NewLimiter(rate.Limit(limits.Rate), limits.Burst)
+	}
+	if limits.ClientRate > 0 || limits.ClientConcurrency > 0 {
+		l.clients = otter.Must(&otter.Options[clientKey, *client]{MaximumSize: limits.TrackedClients})
+	}
+	return l
+}
+
+// clientOf returns the client that a request counts for, and the key of its
+// credentials where these are not known to be good. Whoever makes up new ones
+// for each request is still one address.
+func (l *limiter) clientOf(p *Proxy, r *http.Request) (c *client, unproven clientKey) {
+	if credentials := r.Header["Authorization"]; len(credentials) > 0 && credentials[0] != "" {
+		key := clientKey(maphash.String(l.seed, credentials[0]))
+		if c, known := l.clients.GetIfPresent(key); known {
+			return c, 0
+		}
+		unproven = key
+	}
+	address := network(p.clientAddress(r)).As16()
+	key := clientKey(maphash.Bytes(l.seed, address[:]))
+	if c, known := l.clients.GetIfPresent(key); known {
+		return c, unproven
+	}
+	return l.track(key), unproven
+}
+
+func (l *limiter) track(key clientKey) *client {
+	c := &client{}
+	if l.limits.ClientRate > 0 {
+		c.rate = rate.NewLimiter(rate.Limit(l.limits.ClientRate), l.limits.ClientBurst)
+	}
+	c, _ = l.clients.SetIfAbsent(key, c)
+	return c
+}
+
+// enter lets a request in, or says why not. Who is let in has to leave.
+func (l *limiter) enter(c *client, now time.Time) *apiError {
+	if c != nil {
+		if c.rate != nil && !c.rate.AllowN(now, 1) {
+			return overLimit(http.StatusTooManyRequests, "limits.clientRate", time.Second, "you send more requests than this proxy takes from one client; slow down")
+		}
+		if !within(&c.inFlight, l.limits.ClientConcurrency) {
+			return overLimit(http.StatusTooManyRequests, "limits.clientConcurrency", retryAfter, "you have more requests under way than this proxy takes from one client; wait for some to end")
+		}
+	}
+	refusal := l.enterAll(now)
+	if refusal != nil && c != nil {
+		c.inFlight.Add(-1)
+	}
+	return refusal
+}
+
+func (l *limiter) enterAll(now time.Time) *apiError {
+	if l.all != nil && !l.all.AllowN(now, 1) {
+		return overLimit(http.StatusServiceUnavailable, "limits.rate", time.Second, "this proxy gets more requests than it takes just now; try again later")
+	}
+	if !within(&l.inFlight, l.limits.Concurrency) {
+		return overLimit(http.StatusServiceUnavailable, "limits.concurrency", retryAfter, "this proxy has more requests under way than it takes just now; try again later")
+	}
+	return nil
+}
+
+func (l *limiter) leave(c *client) {
+	l.inFlight.Add(-1)
+	if c != nil {
+		c.inFlight.Add(-1)
+	}
+}
+
+// within counts one more, unless that is more than the limit; 0 is none.
+func within(count *atomic.Int64, limit int) bool {
+	if count.Add(1) > int64(limit) && limit > 0 {
+		count.Add(-1)
+		return false
+	}
+	return true
+}
+
+// overLimit is the answer where a limit was reached.
+func overLimit(status int, limit string, wait time.Duration, message string) *apiError {
+	code := codeUnavailable
+	if status == http.StatusTooManyRequests {
+		code = codeTooManyRequests
+	}
+	return &apiError{
+		status: status, code: code, message: message, limit: limit,
+		header: http.Header{"Retry-After": {strconv.Itoa(int(wait / time.Second))}},
+	}
+}
+
+// limit lets requests in as the limits allow.
+func (p *Proxy) limit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l := p.limiter
+		var c *client
+		var unproven clientKey
+		if l.clients != nil {
+			c, unproven = l.clientOf(p, r)
+		}
+		if refusal := l.enter(c, p.now()); refusal != nil {
+			p.fail(w, r, refusal)
+			return
+		}
+		defer l.leave(c)
+		next.ServeHTTP(w, r)
+		if status := answered(w); unproven != 0 && status >= http.StatusOK && status < http.StatusBadRequest {
+			l.track(unproven)
+		}
+	})
+}
+
+// answered returns the status that was written.
+func answered(w http.ResponseWriter) int {
+	if watched, ok := w.(interface{ Status() int }); ok {
+		return watched.Status()
+	}
+	return http.StatusInternalServerError
+}

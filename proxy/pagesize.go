@@ -1,0 +1,36 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+)
+
+// limitPages makes n what limits.pageSize allows. The registry or backref then
+// says where the next page is, as it does for any n.
+func (p *Proxy) limitPages(next http.Handler) http.Handler {
+	most := p.config.Limits.PageSize
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e := entryOf(r).path.endpoint; e != endpointTags && e != endpointCatalog && e != endpointReferrers {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if query := r.URL.Query(); slices.ContainsFunc(query["n"], func(n string) bool { return exceeds(n, most) }) {
+			p.metrics.limited.WithLabelValues("limits.pageSize").Inc()
+			query.Set("n", strconv.Itoa(most))
+			smaller := *r
+			smaller.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
+			r = &smaller
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// exceeds tells whether a number is above the limit. What is none is for
+// others to judge.
+func exceeds(text string, limit int) bool {
+	n, err := strconv.Atoi(text)
+	return n > limit && (err == nil || errors.Is(err, strconv.ErrRange))
+}

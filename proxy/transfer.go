@@ -1,0 +1,193 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// moveStep is how much of a body the system is asked to move to a client at
+// once.
+const moveStep = 256 << 10
+
+// guardTransfers cuts clients off that keep backref waiting within a body:
+// each interval of waiting has to bring limits.transferSize. A transfer as a
+// whole may take as long as it takes, and what the registry is waited for
+// doesn't count.
+func (p *Proxy) guardTransfers(next http.Handler) http.Handler {
+	limits := p.config.Limits
+	if limits.TransferInterval <= 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		waiting := transfer{proxy: p, control: control, http2: r.ProtoMajor > 1}
+		guarded := &guardedWriter{ResponseWriter: w, transfer: waiting}
+		var body *guardedBody
+		if r.Body != nil && r.Body != http.NoBody {
+			body = &guardedBody{ReadCloser: r.Body, transfer: waiting}
+			withBody := *r
+			withBody.Body = body
+			r = &withBody
+			// A connection may still have the deadline of its last response,
+			// and is written to when the body is asked for.
+			_ = control.SetWriteDeadline(time.Time{})
+		}
+		defer func() {
+			// The server sends what is left of the response, and reads what is
+			// left of the request.
+			end := time.Now().Add(limits.TransferInterval)
+			_ = control.SetWriteDeadline(end)
+			if body != nil && !body.ended {
+				_ = control.SetReadDeadline(end)
+			}
+		}()
+		next.ServeHTTP(guarded, r)
+	})
+}
+
+// transfer is one body under way, in one direction.
+type transfer struct {
+	proxy   *Proxy
+	control *http.ResponseController
+	// http2 says that a deadline also ends a stream that nobody waits for.
+	http2 bool
+	// waited is how long the client was waited for while it moved so much.
+	waited time.Duration
+	moved  int64
+}
+
+// deadline is until when n bytes have to be moved.
+func (t *transfer) deadline(start time.Time, n int64) time.Time {
+	limits := &t.proxy.config.Limits
+	intervals := max(1, n/int64(limits.TransferSize))
+	return start.Add(limits.TransferInterval*time.Duration(intervals) - t.waited)
+}
+
+// count adds what was moved since start.
+func (t *transfer) count(start time.Time, n int64) {
+	t.waited += time.Since(start)
+	if t.moved += n; t.moved >= int64(t.proxy.config.Limits.TransferSize) {
+		t.waited, t.moved = 0, 0
+	}
+}
+
+// guardedBody is the body of a request.
+type guardedBody struct {
+	io.ReadCloser
+	transfer
+	ended bool
+}
+
+// Read implements [io.Reader].
+func (b *guardedBody) Read(p []byte) (int, error) {
+	start := time.Now()
+	_ = b.control.SetReadDeadline(b.deadline(start, 1))
+	n, err := b.ReadCloser.Read(p)
+	b.count(start, int64(n))
+	if b.ended = errors.Is(err, io.EOF); b.ended || b.http2 {
+		// After its end the connection is only watched.
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		b.proxy.metrics.cut.Inc()
+		return n, b.tooSlow(err)
+	}
+	return n, err
+}
+
+func (b *guardedBody) tooSlow(cause error) error {
+	slow := unavailable(http.StatusRequestTimeout, "the body came too slowly; send it again over a better connection, or in chunks", cause)
+	if !b.http2 {
+		slow.header.Set("Connection", "close")
+	}
+	return slow
+}
+
+// guardedWriter writes the response.
+type guardedWriter struct {
+	http.ResponseWriter
+	transfer
+	status int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *guardedWriter) WriteHeader(status int) {
+	if status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Status returns the status that was written; 0 before.
+func (w *guardedWriter) Status() int {
+	return w.status
+}
+
+// Write implements [io.Writer].
+func (w *guardedWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	start, deadline := w.begin(int64(len(p)))
+	n, err := w.ResponseWriter.Write(p)
+	w.end(start, deadline, int64(n), err)
+	return n, err
+}
+
+// FlushError sends what is buffered. [http.ResponseController] finds it.
+func (w *guardedWriter) FlushError() error {
+	start, deadline := w.begin(1)
+	err := w.control.Flush()
+	w.end(start, deadline, 0, err)
+	return err
+}
+
+// ReadFrom implements [io.ReaderFrom], step by step, so that the system can
+// move what comes from a connection. The time of a step also runs while the
+// registry is waited for, which is bounded on that side.
+func (w *guardedWriter) ReadFrom(r io.Reader) (total int64, err error) {
+	to, able := w.ResponseWriter.(io.ReaderFrom)
+	from, limited := r.(*io.LimitedReader)
+	if !able || !limited || w.http2 {
+		return io.Copy(struct{ io.Writer }{w}, r)
+	}
+	for from.N > 0 {
+		want := min(from.N, moveStep)
+		start, deadline := w.begin(want)
+		n, err := to.ReadFrom(&io.LimitedReader{R: from.R, N: want})
+		w.end(start, deadline, n, err)
+		total += n
+		from.N -= n
+		if err != nil || n < want {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// begin sets the time in which n bytes have to be written.
+func (w *guardedWriter) begin(n int64) (start, deadline time.Time) {
+	start = time.Now()
+	deadline = w.deadline(start, n)
+	_ = w.control.SetWriteDeadline(deadline)
+	return start, deadline
+}
+
+// end counts what was written, and a client that was too slow.
+func (w *guardedWriter) end(start, deadline time.Time, moved int64, err error) {
+	w.count(start, moved)
+	if w.http2 {
+		_ = w.control.SetWriteDeadline(time.Time{})
+	}
+	if err != nil && !time.Now().Before(deadline) {
+		w.proxy.metrics.cut.Inc()
+	}
+}
+
+// Unwrap lets [http.ResponseController] find the server's own writer.
+func (w *guardedWriter) Unwrap() http.ResponseWriter {
+	return w.ResponseWriter
+}

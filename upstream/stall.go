@@ -1,0 +1,119 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// errStalled means that the registry kept a body waiting.
+var errStalled = fmt.Errorf("the registry paused for longer than upstream.timeouts.stall: %w", os.ErrDeadlineExceeded)
+
+// roundTrip sends a request and gives up where the registry pauses within a
+// body, be it one that it takes or one that it sends. What the client takes
+// its time with doesn't count.
+func (r *Registry) roundTrip(by http.RoundTripper, req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	giveUp := func() { cancel(errStalled) }
+	var sent *sentBody
+	if req.Body != nil && req.Body != http.NoBody {
+		sent = &sentBody{ReadCloser: req.Body, waiting: newPause(giveUp), stall: r.stall, last: r.stall + r.transport.ResponseHeaderTimeout}
+		req.Body = sent
+	}
+	resp, err := by.RoundTrip(req.WithContext(ctx))
+	if sent != nil {
+		sent.end()
+	}
+	if err != nil {
+		err = stalled(ctx, err)
+		cancel(nil)
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	if resp.Body == http.NoBody {
+		cancel(nil)
+		return resp, nil
+	}
+	resp.Body = &receivedBody{ReadCloser: resp.Body, waiting: newPause(giveUp), stall: r.stall, ctx: ctx, done: func() { cancel(nil) }}
+	return resp, nil
+}
+
+// stalled names the reason for an error where that was a pause.
+func stalled(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+		return cause
+	}
+	return err
+}
+
+// newPause returns a timer that doesn't run yet.
+func newPause(over func()) *time.Timer {
+	timer := time.AfterFunc(time.Hour, over)
+	timer.Stop()
+	return timer
+}
+
+// sentBody is the body of a request. Between two reads the registry is waited
+// for; after the last one, for the response too.
+type sentBody struct {
+	io.ReadCloser
+	waiting     *time.Timer
+	stall, last time.Duration
+	ended       atomic.Bool
+}
+
+// Read implements [io.Reader].
+func (b *sentBody) Read(p []byte) (int, error) {
+	b.waiting.Stop()
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == nil:
+		b.waiting.Reset(b.stall)
+	case errors.Is(err, io.EOF):
+		b.waiting.Reset(b.last)
+	}
+	if b.ended.Load() {
+		b.waiting.Stop()
+	}
+	return n, err
+}
+
+// end stops the watch: the response is there.
+func (b *sentBody) end() {
+	b.ended.Store(true)
+	b.waiting.Stop()
+}
+
+// receivedBody is the body of a response. While it is read, the registry is
+// waited for.
+type receivedBody struct {
+	io.ReadCloser
+	waiting *time.Timer
+	stall   time.Duration
+	// ctx is the request's, which the body lives as long as.
+	ctx  context.Context
+	done func()
+}
+
+// Read implements [io.Reader].
+func (b *receivedBody) Read(p []byte) (int, error) {
+	b.waiting.Reset(b.stall)
+	n, err := b.ReadCloser.Read(p)
+	b.waiting.Stop()
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = stalled(b.ctx, err)
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (b *receivedBody) Close() error {
+	b.waiting.Stop()
+	err := b.ReadCloser.Close()
+	b.done()
+	return err
+}
