@@ -75,16 +75,17 @@ func badRequest(code, message string) *apiError {
 // with its status, header and body, an apiError as it says, and anything else
 // without details.
 func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		// The client has gone; there is nobody to tell.
+	var answer *apiError
+	if tooSlow := errors.As(err, &answer) && answer.status == http.StatusRequestTimeout; r.Context().Err() != nil && !tooSlow {
+		// The client has gone; there is nobody to tell. One that is too slow
+		// is still there, although reading from it failed.
 		note(r, zap.NamedError("gone", err))
 		return
 	}
 	note(r, zap.Error(err))
 	var status *upstream.StatusError
-	var answer *apiError
 	switch {
-	case errors.As(err, &answer):
+	case answer != nil:
 	case errors.As(err, &status) && (status.Denied() || status.Status == http.StatusTooManyRequests):
 		p.relayStatus(w, r, status)
 		return

@@ -92,7 +92,6 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		b.proxy.metrics.cut.Inc()
 		return n, b.tooSlow(err)
 	}
 	return n, err
@@ -100,6 +99,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 
 func (b *guardedBody) tooSlow(cause error) error {
 	slow := unavailable(http.StatusRequestTimeout, "the body came too slowly; send it again over a better connection, or in chunks", cause)
+	slow.limit = "limits.transferInterval"
 	if !b.http2 {
 		slow.header.Set("Connection", "close")
 	}

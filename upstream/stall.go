@@ -27,7 +27,10 @@ func (r *Registry) roundTrip(by http.RoundTripper, req *http.Request) (*http.Res
 	}
 	resp, err := by.RoundTrip(req.WithContext(ctx))
 	if sent != nil {
-		sent.end()
+		if failure := sent.end(); failure != nil {
+			// What the registry says to a part of a body counts for nothing.
+			err = closeFailed(resp, failure)
+		}
 	}
 	if err != nil {
 		err = stalled(ctx, err)
@@ -40,6 +43,14 @@ func (r *Registry) roundTrip(by http.RoundTripper, req *http.Request) (*http.Res
 	}
 	resp.Body = &receivedBody{ReadCloser: resp.Body, waiting: newPause(giveUp), stall: r.stall, ctx: ctx, done: func() { cancel(nil) }}
 	return resp, nil
+}
+
+// closeFailed gives up a response, if there is one, for what went wrong.
+func closeFailed(resp *http.Response, failure error) error {
+	if resp != nil {
+		_ = resp.Body.Close()
+	}
+	return failure
 }
 
 // stalled names the reason for an error where that was a pause.
@@ -64,6 +75,7 @@ type sentBody struct {
 	waiting     *time.Timer
 	stall, last time.Duration
 	ended       atomic.Bool
+	failure     atomic.Pointer[error]
 }
 
 // Read implements [io.Reader].
@@ -75,6 +87,8 @@ func (b *sentBody) Read(p []byte) (int, error) {
 		b.waiting.Reset(b.stall)
 	case errors.Is(err, io.EOF):
 		b.waiting.Reset(b.last)
+	default:
+		b.failure.Store(&err)
 	}
 	if b.ended.Load() {
 		b.waiting.Stop()
@@ -82,10 +96,15 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end stops the watch: the response is there.
-func (b *sentBody) end() {
+// end stops the watch when the response is there, and tells why the body could
+// not be read to its end, if that is so.
+func (b *sentBody) end() error {
 	b.ended.Store(true)
 	b.waiting.Stop()
+	if failure := b.failure.Load(); failure != nil {
+		return *failure
+	}
+	return nil
 }
 
 // receivedBody is the body of a response. While it is read, the registry is
