@@ -12,11 +12,11 @@ type Config struct {
 	Server      Server      `key:"server" doc:"The listener that registry clients talk to."`
 	Admin       Admin       `key:"admin" doc:"The listener for operators: health, metrics, profiles."`
 	Upstream    Upstream    `key:"upstream" doc:"The registry behind backref."`
+	Auth        Auth        `key:"auth" doc:"How clients prove who they are, and what they may do."`
 	Index       Index       `key:"index" doc:"Where the index is kept."`
 	Referrers   Referrers   `key:"referrers" doc:"How referrers are found and listed."`
 	Tags        Tags        `key:"tags" doc:"How tags are listed."`
 	Reconcile   Reconcile   `key:"reconcile" doc:"What runs beside requests; in the background only with upstream.service."`
-	Auth        Auth        `key:"auth" doc:"How clients sign in."`
 	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
 	Cache       Cache       `key:"cache" doc:"What is kept in memory to answer faster. Who may see it is decided as without."`
 	Limits      Limits      `key:"limits" doc:"Bounds on what requests may use."`
@@ -45,7 +45,7 @@ type Admin struct {
 // Upstream configures the registry behind backref.
 type Upstream struct {
 	URL                *url.URL         `key:"url" doc:"Base URL of the registry, http or https, without /v2." required:"true"`
-	Service            UpstreamService  `key:"service" doc:"Who backref is to the registry when it asks for itself: in the background, for rebuilds, and for events."`
+	Service            UpstreamService  `key:"service" doc:"Who backref is to the registry when it asks for itself: in the background, for rebuilds, and for events; with auth.mode service, for everything."`
 	TLS                UpstreamTLS      `key:"tls" doc:"How the registry proves who it is, and backref to the registry, where the URL begins with https://."`
 	Timeouts           UpstreamTimeouts `key:"timeouts" doc:"How long each phase of a request to the registry may take."`
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
@@ -56,6 +56,7 @@ type UpstreamService struct {
 	Username     string `key:"username" doc:"User name; it needs to read everywhere."`
 	Password     string `key:"password" doc:"Password or token of the user." secret:"true"`
 	PasswordFile string `key:"passwordFile" doc:"File with the password, instead of password."`
+	DockerConfig string `key:"dockerConfig" doc:"Docker's config.json with the credentials, or with the credential helper that has them, instead of username and password."`
 	Anonymous    bool   `key:"anonymous" doc:"The registry lets anyone read, so that no credentials are needed."`
 }
 
@@ -67,18 +68,6 @@ type UpstreamTimeouts struct {
 	Idle           time.Duration `key:"idle" doc:"How long an idle connection is kept."`
 	Query          time.Duration `key:"query" doc:"One question that backref asks for itself, body included."`
 	Grace          time.Duration `key:"grace" doc:"How much longer than its timeouts a push or delete is held for possible: the registry may go on with what was given up on."`
-}
-
-// The values of [Auth.Realm].
-const (
-	RealmKeep    = "keep"
-	RealmRewrite = "rewrite"
-)
-
-// Auth configures how clients sign in.
-type Auth struct {
-	Realm        string        `key:"realm" doc:"What becomes of the address of the token service in the registry's challenges: keep leaves it, for clients that reach it themselves; rewrite names /_backref/token instead, which passes token requests on to it." enum:"keep,rewrite"`
-	RecheckRealm time.Duration `key:"recheckRealm" doc:"How long the address of the token service is remembered, with auth.realm: rewrite. 0 asks the registry for it every time."`
 }
 
 // Index configures where the index is kept.
@@ -190,7 +179,7 @@ func Default() Config {
 			Rate:           500,
 			Concurrency:    8,
 		},
-		Auth:        Auth{Realm: RealmKeep, RecheckRealm: 5 * time.Minute},
+		Auth:        Auth{Mode: AuthPassthrough, CacheTTL: 30 * time.Second, Realm: RealmKeep, RecheckRealm: 5 * time.Minute},
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
 		Cache:       Cache{Pages: 64 << 20, ManifestTTL: time.Minute},
 		Limits: Limits{

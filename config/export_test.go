@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -14,6 +15,11 @@ func Reference() string {
 	walk(&cfg, func(s section) { order = append(order, s) }, func(f field) {
 		parent, _ := cut(f.path)
 		rows[parent] += fmt.Sprintf("| `%s`<br>`%s` | %s | %s |\n", f.path, f.env(), f.defaultCell(), f.meaning())
+		if f.hasEntries() {
+			walkEntry(reflect.New(f.value.Type().Elem()).Elem(), f.path+"[]", func(key field) {
+				rows[parent] += fmt.Sprintf("| `%s` | %s | %s |\n", key.path, key.defaultCell(), key.meaning())
+			})
+		}
 	})
 	var text strings.Builder
 	for _, s := range order {

@@ -27,6 +27,8 @@ type field struct {
 	required bool
 	// secret fields are never printed.
 	secret bool
+	// nested fields are of an entry of a list, and have no variable.
+	nested bool
 	// value is settable.
 	value reflect.Value
 }
@@ -39,6 +41,14 @@ type section struct {
 // walk visits the keys and sections of cfg in their order. enter may be nil.
 func walk(cfg *Config, enter func(section), leaf func(field)) {
 	walkStruct(reflect.ValueOf(cfg).Elem(), "", enter, leaf)
+}
+
+// walkEntry visits the keys of one entry of a list.
+func walkEntry(entry reflect.Value, path string, leaf func(field)) {
+	walkStruct(entry, path+".", nil, func(f field) {
+		f.nested = true
+		leaf(f)
+	})
 }
 
 func walkStruct(v reflect.Value, prefix string, enter func(section), leaf func(field)) {
@@ -98,14 +108,22 @@ func (f field) isList() bool {
 	return f.value.Kind() == reflect.Slice
 }
 
+// hasEntries tells whether the key holds a list of what has keys of its own.
+func (f field) hasEntries() bool {
+	return f.isList() && f.value.Type() != reflect.TypeFor[[]netip.Prefix]() && f.value.Type().Elem().Kind() == reflect.Struct
+}
+
 // set parses text. Where it can't, the value stays and the error gives the
 // reason, without text if that might be a secret.
 func (f field) set(text string) error {
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return errors.New("is not text in UTF-8")
 	}
-	if len(f.enum) > 0 && !slices.Contains(f.enum, text) {
-		return fmt.Errorf("%q is none of %s", text, strings.Join(f.enum, ", "))
+	if f.isList() {
+		return f.setItems(splitList(text))
+	}
+	if err := f.checkEnum(text); err != nil {
+		return err
 	}
 	switch target := f.value.Addr().Interface().(type) {
 	case *string:
@@ -121,11 +139,45 @@ func (f field) set(text string) error {
 		return target.UnmarshalText([]byte(text))
 	case **url.URL:
 		return setURL(target, text)
-	case *[]netip.Prefix:
-		return setPrefixes(target, text)
 	default:
 		return fmt.Errorf("no way to set a %s", f.value.Type())
 	}
+}
+
+// setItems sets a list of plain values.
+func (f field) setItems(items []string) error {
+	for _, item := range items {
+		if err := f.checkEnum(item); err != nil {
+			return err
+		}
+	}
+	switch target := f.value.Addr().Interface().(type) {
+	case *[]string:
+		*target = items
+		return nil
+	case *[]netip.Prefix:
+		return setPrefixes(target, items)
+	default:
+		return fmt.Errorf("no way to set a %s", f.value.Type())
+	}
+}
+
+func (f field) checkEnum(text string) error {
+	if len(f.enum) > 0 && !slices.Contains(f.enum, text) {
+		return fmt.Errorf("%q is none of %s", text, strings.Join(f.enum, ", "))
+	}
+	return nil
+}
+
+// splitList reads a list separated by commas.
+func splitList(text string) []string {
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
 }
 
 func assign[T any](target *T, text string, parse func(string) (T, error), want string) error {
@@ -157,15 +209,10 @@ func setURL(target **url.URL, text string) error {
 	return nil
 }
 
-// setPrefixes reads a list separated by commas. A bare address stands for
-// itself alone.
-func setPrefixes(target *[]netip.Prefix, text string) error {
+// setPrefixes reads addresses. A bare one stands for itself alone.
+func setPrefixes(target *[]netip.Prefix, items []string) error {
 	var prefixes []netip.Prefix
-	for item := range strings.SplitSeq(text, ",") {
-		item = strings.TrimSpace(item)
-		if item == "" {
-			continue
-		}
+	for _, item := range items {
 		prefix, err := netip.ParsePrefix(item)
 		if address, addressErr := netip.ParseAddr(item); addressErr == nil && address.Zone() == "" {
 			prefix, err = netip.PrefixFrom(address, address.BitLen()), nil
@@ -196,9 +243,14 @@ func (f field) text() (whole string, items []string) {
 			items = append(items, prefix.String())
 		}
 		return strings.Join(items, ","), items
+	case []string:
+		return strings.Join(value, ","), value
 	case time.Duration:
 		return durationText(value), nil
 	default:
+		if f.hasEntries() {
+			return "", nil
+		}
 		return fmt.Sprint(value), nil
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Sources are where a configuration comes from.
@@ -83,6 +85,10 @@ func (l *loader) set(source, path, text string) {
 		l.fail(source, path, l.unknown(path))
 		return
 	}
+	if f.hasEntries() {
+		l.setEntries(source, f, text)
+		return
+	}
 	l.sources[path] = source
 	err := f.set(text)
 	switch {
@@ -93,6 +99,26 @@ func (l *loader) set(source, path, text string) {
 	case err != nil:
 		l.fail(source, path, err)
 	}
+}
+
+// setItems sets a list of plain values that a file holds.
+func (l *loader) setItems(source, path string, items []string) {
+	f := l.fields[path]
+	l.sources[path] = source
+	if err := f.setItems(items); err != nil {
+		l.fail(source, path, err)
+	}
+}
+
+// setEntries sets a list of what has keys of its own from YAML in one line.
+func (l *loader) setEntries(source string, list field, text string) {
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil || len(document.Content) != 1 ||
+		document.Content[0].Kind != yaml.SequenceNode {
+		l.fail(source, list.path, errors.New("need a YAML list, such as [{key: value}]"))
+		return
+	}
+	l.readEntries(source+":1", list, document.Content[0])
 }
 
 func (l *loader) readFile(path string) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -51,6 +52,13 @@ func cut(path string) (parent, key string) {
 // schema describes one key.
 func (f field) schema() map[string]any {
 	s := map[string]any{"description": f.doc + " Environment variable " + f.env() + "."}
+	if f.nested {
+		s["description"] = f.doc
+	}
+	if f.hasEntries() {
+		s["type"], s["items"], s["default"] = "array", f.entrySchema(), []any{}
+		return s
+	}
 	whole, items := f.text()
 	switch value := f.value.Interface().(type) {
 	case int:
@@ -80,11 +88,31 @@ func (f field) schema() map[string]any {
 		s["type"], s["items"] = "array", map[string]any{"type": "string"}
 		s["default"] = append([]string{}, items...)
 	}
-	if len(f.enum) > 0 {
+	if len(f.enum) > 0 && f.isList() {
+		s["items"] = map[string]any{"type": "string", "enum": f.enum}
+	} else if len(f.enum) > 0 {
 		s["enum"] = f.enum
 	}
 	if f.secret {
 		delete(s, "default")
 	}
 	return s
+}
+
+// entrySchema describes one entry of a list.
+func (f field) entrySchema() map[string]any {
+	entry := object("One entry.")
+	entry["type"] = "object"
+	var required []string
+	walkEntry(reflect.New(f.value.Type().Elem()).Elem(), f.path, func(key field) {
+		_, name := cut(key.path)
+		described := key.schema()
+		delete(described, "default")
+		properties(entry)[name] = described
+		if key.required {
+			required = append(required, name)
+		}
+	})
+	entry["required"] = required
+	return entry
 }

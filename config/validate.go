@@ -23,7 +23,7 @@ const (
 // document gives.
 func zeroAllowed(path string) bool {
 	switch path {
-	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "auth.recheckRealm",
+	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "auth.recheckRealm", "auth.cacheTTL",
 		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency", "limits.transferInterval",
 		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice",
 		"cache.pages", "log.delay", "cache.manifests":
@@ -54,12 +54,9 @@ func validate(cfg *Config) []mistake {
 	})
 	check("server.listen", checkListen(cfg.Server.Listen))
 	checkTLS(cfg, check)
-	if service := cfg.Upstream.Service; service.Username == "" && (service.Password != "" || service.PasswordFile != "") {
-		check("upstream.service.username", errors.New("is needed beside a password"))
-	} else if service.Password != "" && service.PasswordFile != "" {
-		check("upstream.service.passwordFile", errors.New("must not be given beside password"))
-	}
-	if service := cfg.Upstream.Service; cfg.Referrers.FallbackTags == FallbackMirror && service.Username == "" && !service.Anonymous {
+	validateService(cfg.Upstream.Service, check)
+	validateAuth(cfg, check)
+	if cfg.Referrers.FallbackTags == FallbackMirror && !cfg.Upstream.Service.Configured() {
 		check("referrers.fallbackTags", errors.New("mirror needs upstream.service, to write the tags with"))
 	}
 	if cfg.Admin.Listen != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -80,6 +81,8 @@ func (l *loader) readValue(source, path string, value *yaml.Node) {
 		l.fail(source, path, errors.New("has no value; leave the key out for its default"))
 	case value.Kind == yaml.ScalarNode && !f.isList():
 		l.set(source, path, value.Value)
+	case value.Kind == yaml.SequenceNode && f.hasEntries():
+		l.readEntries(source, f, value)
 	case value.Kind == yaml.SequenceNode && f.isList():
 		items := make([]string, 0, len(value.Content))
 		for _, item := range value.Content {
@@ -89,12 +92,34 @@ func (l *loader) readValue(source, path string, value *yaml.Node) {
 			}
 			items = append(items, item.Value)
 		}
-		l.set(source, path, strings.Join(items, ","))
+		l.setItems(source, path, items)
 	case f.isList():
 		l.fail(source, path, errors.New("need a list"))
 	default:
 		l.fail(source, path, errors.New("need a plain value"))
 	}
+}
+
+// readEntries reads a list of what has keys of its own. The list as a whole
+// takes the place of what was there.
+func (l *loader) readEntries(source string, list field, value *yaml.Node) {
+	file := source[:strings.LastIndexByte(source, ':')]
+	l.sources[list.path] = source
+	entries := reflect.MakeSlice(list.value.Type(), len(value.Content), len(value.Content))
+	for i, item := range value.Content {
+		path := fmt.Sprintf("%s[%d]", list.path, i)
+		entry := &loader{fields: map[string]field{}, sources: map[string]string{}, refused: map[string]bool{}}
+		walkEntry(entries.Index(i), path, func(f field) { entry.fields[f.path] = f })
+		entry.readMapping(file, path+".", item)
+		if len(entry.errs) > 0 {
+			l.refused[list.path] = true
+			l.errs = append(l.errs, entry.errs...)
+		}
+	}
+	if len(value.Content) == 0 {
+		entries = reflect.Zero(list.value.Type())
+	}
+	list.value.Set(entries)
 }
 
 // WriteYAML writes the configuration in the form that [Load] reads, secrets
@@ -141,9 +166,32 @@ func (f field) node() *yaml.Node {
 		}
 		return node
 	}
+	if f.hasEntries() {
+		return f.entryNodes()
+	}
 	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, item := range items {
 		list.Content = append(list.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: item})
+	}
+	return list
+}
+
+// entryNodes returns a list of what has keys of its own, without those that
+// are not set.
+func (f field) entryNodes() *yaml.Node {
+	list := &yaml.Node{Kind: yaml.SequenceNode}
+	for i := range f.value.Len() {
+		entry := &yaml.Node{Kind: yaml.MappingNode}
+		walkEntry(f.value.Index(i), f.path, func(key field) {
+			if !key.value.IsZero() {
+				_, name := cut(key.path)
+				entry.Content = append(entry.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, key.node())
+			}
+		})
+		list.Content = append(list.Content, entry)
+	}
+	if len(list.Content) == 0 {
+		list.Style = yaml.FlowStyle
 	}
 	return list
 }

@@ -17,6 +17,9 @@ var (
 	// ErrInvalid means that the registry's answer is not what it should be:
 	// too large, of another digest, or not JSON.
 	ErrInvalid = errors.New("invalid answer from the upstream registry")
+	// ErrBodySpent means that the registry did not take the service's token,
+	// and that the body of the request can't be sent again with another.
+	ErrBodySpent = errors.New("the token for the upstream registry was refused after the body was sent")
 	// ErrNoReferrers means that the registry has no referrers API.
 	ErrNoReferrers = errors.New("upstream registry has no referrers API")
 )

@@ -78,7 +78,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 		queries:    cfg.Timeouts.Query,
 		stall:      cmp.Or(cfg.Timeouts.Stall, noStall),
 		service:    service,
-		configured: cfg.Service.Username != "" || cfg.Service.Anonymous,
+		configured: cfg.Service.Configured(),
 	}, nil
 }
 

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/credentials"
 
 	"github.com/backref/backref/config"
 )
@@ -25,6 +28,32 @@ func (r *Registry) Service() (Credentials, bool) {
 // own credentials: it answers the registry's challenges, keeps tokens, and
 // follows no redirect.
 func newServiceClient(cfg config.Upstream, transport http.RoundTripper) (*auth.Client, error) {
+	credential, err := serviceCredential(cfg)
+	if err != nil {
+		return nil, err
+	}
+	client := &auth.Client{
+		Client: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		Cache:      newTokens(cfg.Timeouts.Query),
+		Credential: credential,
+		ClientID:   "backref",
+	}
+	if loopback(cfg.URL.Hostname()) {
+		// A registry on this machine may have its token service here too.
+		client.BlockedRealmPrefixes = []netip.Prefix{}
+	}
+	return client, nil
+}
+
+// serviceCredential returns what looks the service's credentials up. They are
+// for the configured registry and no other.
+func serviceCredential(cfg config.Upstream) (auth.CredentialFunc, error) {
+	if cfg.Service.DockerConfig != "" {
+		return dockerCredential(cfg.Service.DockerConfig, cfg.URL.Host)
+	}
 	password := cfg.Service.Password
 	if cfg.Service.PasswordFile != "" {
 		content, err := os.ReadFile(cfg.Service.PasswordFile)
@@ -37,20 +66,26 @@ func newServiceClient(cfg config.Upstream, transport http.RoundTripper) (*auth.C
 	if cfg.Service.Username != "" {
 		credential = auth.Credential{Username: cfg.Service.Username, Password: password}
 	}
-	client := &auth.Client{
-		Client: &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		Cache:      auth.NewCache(),
-		Credential: auth.StaticCredential(cfg.URL.Host, credential),
+	return auth.StaticCredential(cfg.URL.Host, credential), nil
+}
+
+// dockerCredential looks credentials up in Docker's configuration file, which
+// may name a credential helper for them.
+func dockerCredential(path, host string) (auth.CredentialFunc, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("upstream.service.dockerConfig: %w", err)
 	}
-	if loopback(cfg.URL.Hostname()) {
-		// A registry on this machine may have its token service here too.
-		client.BlockedRealmPrefixes = []netip.Prefix{}
+	store, err := credentials.NewStore(path, credentials.StoreOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("upstream.service.dockerConfig: %s can't be read: %w", path, err)
 	}
-	client.SetUserAgent("backref")
-	return client, nil
+	lookUp := credentials.Credential(store)
+	return func(ctx context.Context, asked string) (auth.Credential, error) {
+		if asked != host {
+			return auth.EmptyCredential, nil
+		}
+		return lookUp(ctx, asked)
+	}, nil
 }
 
 func loopback(host string) bool {
@@ -58,16 +93,102 @@ func loopback(host string) bool {
 	return host == "localhost" || address != nil && address.IsLoopback()
 }
 
-// do sends a request as whoever the credentials are.
-func (r *Registry) do(ctx context.Context, as Credentials, req *http.Request) (*http.Response, error) {
+// Send sends a request as [Registry.RoundTrip] does, as whoever the
+// credentials are. The request's own header must hold none.
+//
+// [ErrBodySpent] means that the registry wants a new token for a request whose
+// body can't be sent again; the next try has it.
+func (r *Registry) Send(as Credentials, req *http.Request) (*http.Response, error) {
 	if !as.service {
 		as.apply(req.Header)
 		return r.RoundTrip(req)
 	}
+	scopes := scopesOf(req.Method, req.URL)
 	r.aim(req)
-	resp, err := r.service.Do(req)
-	if err != nil {
+	ctx := auth.WithScopesForHost(req.Context(), r.base.Host, scopes...)
+	if streamed(req) {
+		if err := r.prepare(ctx, req); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := r.service.Do(req.WithContext(ctx))
+	switch {
+	case errors.Is(err, ErrBodySpent):
+		return nil, err
+	case err != nil:
 		return nil, errors.Join(ErrUnreachable, err, ctx.Err())
 	}
 	return resp, nil
+}
+
+func streamed(req *http.Request) bool {
+	return req.Body != nil && req.Body != http.NoBody && req.GetBody == nil
+}
+
+// prepare makes a request ready whose body can be sent only once: the token
+// for it is fetched before, where it isn't kept. A registry that asks nobody to
+// sign in at its door may still do so here; it is given the time to, before the
+// body is sent.
+func (r *Registry) prepare(ctx context.Context, req *http.Request) error {
+	once := &onceBody{ReadCloser: req.Body}
+	req.Body, req.GetBody = once, once.again
+	if r.signedIn(ctx) {
+		return nil
+	}
+	door := newQuery(http.MethodGet, r.base.JoinPath("/v2/"), http.Header{})
+	ctx, cancel := context.WithTimeout(ctx, r.queries)
+	defer cancel()
+	resp, err := r.service.Do(door.WithContext(ctx))
+	if err != nil {
+		return errors.Join(ErrUnreachable, err)
+	}
+	closeBody(resp.Body)
+	if !r.signedIn(ctx) {
+		req.Header.Set("Expect", "100-continue")
+	}
+	return nil
+}
+
+// signedIn tells whether the token is kept that a request needs.
+func (r *Registry) signedIn(ctx context.Context) bool {
+	scheme, err := r.service.Cache.GetScheme(ctx, r.base.Host)
+	if err != nil {
+		return false
+	}
+	key := ""
+	if scheme == auth.SchemeBearer {
+		key = strings.Join(auth.GetAllScopesForHost(ctx, r.base.Host), " ")
+	}
+	_, err = r.service.Cache.GetToken(ctx, r.base.Host, scheme, key)
+	return err == nil
+}
+
+// onceBody is a body that can be sent again as long as nothing of it was read.
+type onceBody struct {
+	io.ReadCloser
+	read atomic.Bool
+}
+
+func (b *onceBody) Read(p []byte) (int, error) {
+	b.read.Store(true)
+	return b.ReadCloser.Read(p)
+}
+
+// Close does nothing: the server closes a request's body when it is over, and
+// the transport closes one that it did not send.
+func (b *onceBody) Close() error {
+	return nil
+}
+
+func (b *onceBody) again() (io.ReadCloser, error) {
+	if b.read.Load() {
+		return nil, ErrBodySpent
+	}
+	return b, nil
+}
+
+// do sends a question of backref's own, which has a header of its own.
+func (r *Registry) do(ctx context.Context, as Credentials, req *http.Request) (*http.Response, error) {
+	req.Header.Set("User-Agent", "backref")
+	return r.Send(as, req.WithContext(ctx))
 }
