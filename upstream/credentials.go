@@ -15,6 +15,15 @@ type Credentials struct {
 	cookies       []string
 	// service stands for the service's own credentials.
 	service bool
+	// repository is what the service's token has to be for, where the path
+	// of a request doesn't tell.
+	repository string
+}
+
+// For returns the same credentials for requests about a repository.
+func (c Credentials) For(repository string) Credentials {
+	c.repository = repository
+	return c
 }
 
 // CredentialsOf returns the credentials that a client's request carries.

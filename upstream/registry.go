@@ -36,6 +36,8 @@ type Registry struct {
 	service *auth.Client
 	// configured says that it has credentials, or needs none.
 	configured bool
+	// anonymous says that it needs none.
+	anonymous bool
 }
 
 // New returns the registry that cfg describes. It does not connect yet.
@@ -79,6 +81,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 		stall:      cmp.Or(cfg.Timeouts.Stall, noStall),
 		service:    service,
 		configured: cfg.Service.Configured(),
+		anonymous:  cfg.Service.Anonymous,
 	}, nil
 }
 

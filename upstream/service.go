@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"strings"
-	"sync/atomic"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
@@ -103,7 +101,7 @@ func (r *Registry) Send(as Credentials, req *http.Request) (*http.Response, erro
 		as.apply(req.Header)
 		return r.RoundTrip(req)
 	}
-	scopes := scopesOf(req.Method, req.URL)
+	scopes := scopesOf(req.Method, req.URL, as.repository)
 	r.aim(req)
 	ctx := auth.WithScopesForHost(req.Context(), r.base.Host, scopes...)
 	if streamed(req) {
@@ -130,14 +128,15 @@ func streamed(req *http.Request) bool {
 // sign in at its door may still do so here; it is given the time to, before the
 // body is sent.
 func (r *Registry) prepare(ctx context.Context, req *http.Request) error {
-	once := &onceBody{ReadCloser: req.Body}
-	req.Body, req.GetBody = once, once.again
-	if r.signedIn(ctx) {
+	body := &onceBody{source: req.Body}
+	req.GetBody = body.again
+	req.Body = &attempt{body: body}
+	if r.signedIn(ctx) || r.anonymous {
 		return nil
 	}
-	door := newQuery(http.MethodGet, r.base.JoinPath("/v2/"), http.Header{})
 	ctx, cancel := context.WithTimeout(ctx, r.queries)
 	defer cancel()
+	door := newQuery(http.MethodGet, r.base.JoinPath("/v2/"), http.Header{})
 	resp, err := r.service.Do(door.WithContext(ctx))
 	if err != nil {
 		return errors.Join(ErrUnreachable, err)
@@ -161,30 +160,6 @@ func (r *Registry) signedIn(ctx context.Context) bool {
 	}
 	_, err = r.service.Cache.GetToken(ctx, r.base.Host, scheme, key)
 	return err == nil
-}
-
-// onceBody is a body that can be sent again as long as nothing of it was read.
-type onceBody struct {
-	io.ReadCloser
-	read atomic.Bool
-}
-
-func (b *onceBody) Read(p []byte) (int, error) {
-	b.read.Store(true)
-	return b.ReadCloser.Read(p)
-}
-
-// Close does nothing: the server closes a request's body when it is over, and
-// the transport closes one that it did not send.
-func (b *onceBody) Close() error {
-	return nil
-}
-
-func (b *onceBody) again() (io.ReadCloser, error) {
-	if b.read.Load() {
-		return nil, ErrBodySpent
-	}
-	return b, nil
 }
 
 // do sends a question of backref's own, which has a header of its own.
