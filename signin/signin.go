@@ -1,0 +1,100 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/policy"
+)
+
+// Errors of [Door.Who].
+var (
+	// ErrRefused means that the credentials are not right.
+	ErrRefused = errors.New("credentials are not right")
+	// ErrUnavailable means that whether they are can't be found out just now.
+	ErrUnavailable = errors.New("credentials can't be checked just now")
+)
+
+// Door is where clients sign in. It may be used concurrently.
+type Door struct {
+	// passwords and tokens may be nil: then nobody signs in that way.
+	passwords *htpasswd
+	tokens    *issuers
+}
+
+// New returns the door that cfg describes. Issuers are not asked before the
+// first of their tokens comes.
+func New(cfg config.Auth, log *zap.Logger) (*Door, error) {
+	d := &Door{}
+	if len(cfg.Issuers) > 0 {
+		d.tokens = newIssuers(cfg.Issuers)
+	}
+	if cfg.HtpasswdFile == "" {
+		return d, nil
+	}
+	passwords, err := newHtpasswd(cfg.HtpasswdFile, cfg.CacheTTL, log)
+	if err != nil {
+		return nil, err
+	}
+	d.passwords = passwords
+	return d, nil
+}
+
+// Who returns the client that sent a header: anonymous where it holds no
+// credentials. Errors: [ErrRefused], [ErrUnavailable], and that of ctx.
+//
+// A token is taken as Bearer, and as the password of Basic for the sake of
+// clients that can present nothing else; the name beside it does not count.
+func (d *Door) Who(ctx context.Context, header http.Header) (policy.Client, error) {
+	given := header.Values("Authorization")
+	if len(given) == 0 || len(given) == 1 && given[0] == "" {
+		return policy.Client{}, nil
+	}
+	if len(given) > 1 {
+		return policy.Client{}, ErrRefused
+	}
+	scheme, value, _ := strings.Cut(given[0], " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return d.byToken(ctx, strings.TrimSpace(value))
+	}
+	name, password, ok := (&http.Request{Header: header}).BasicAuth()
+	switch {
+	case !ok:
+		return policy.Client{}, ErrRefused
+	case d.tokens != nil && d.tokens.know(password):
+		return d.byToken(ctx, password)
+	case d.passwords == nil || name == "":
+		return policy.Client{}, ErrRefused
+	}
+	if err := d.passwords.check(ctx, name, password); err != nil {
+		return policy.Client{}, err
+	}
+	return policy.Client{User: name}, nil
+}
+
+func (d *Door) byToken(ctx context.Context, token string) (policy.Client, error) {
+	if d.tokens == nil {
+		return policy.Client{}, ErrRefused
+	}
+	return d.tokens.check(ctx, token)
+}
+
+// Challenges returns how clients can sign in, as WWW-Authenticate has it.
+// Basic comes first: it is what every client understands.
+func (d *Door) Challenges() []string {
+	challenges := []string{`Basic realm="backref", charset="UTF-8"`}
+	if d.tokens != nil {
+		challenges = append(challenges, `Bearer realm="backref"`)
+	}
+	return challenges
+}
+
+// Closed tells whether nobody can sign in.
+func (d *Door) Closed() bool {
+	return d.passwords == nil && d.tokens == nil
+}
