@@ -9,7 +9,7 @@ func (p *Proxy) getBlob(w http.ResponseWriter, r *http.Request, target path) {
 		p.passthrough(w, r, target)
 		return
 	}
-	resp, err := p.exchange(r, p.outgoing(r, nil, 0), p.upstream.Stream)
+	resp, err := p.exchange(r, p.outgoing(r, &http.Request{}), p.upstream.Stream, p.upstream.StreamAs)
 	if err != nil {
 		p.fail(w, r, err)
 		return

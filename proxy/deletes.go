@@ -60,7 +60,7 @@ func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target pa
 
 // resolveTag returns the digest that a tag stands for.
 func (p *Proxy) resolveTag(r *http.Request, target path) (digest.Digest, error) {
-	as := upstream.CredentialsOf(r.Header)
+	as := p.credentials(r)
 	stated, err := p.upstream.Resolve(r.Context(), as, target.repository, target.tag)
 	if err != nil || stated != "" {
 		return stated, err
@@ -72,7 +72,7 @@ func (p *Proxy) resolveTag(r *http.Request, target path) (digest.Digest, error) 
 // endUntag settles the deletion of a tag, with which some registries delete
 // the manifest too.
 func (p *Proxy) endUntag(r *http.Request, intent *begun, repository string, manifest digest.Digest) {
-	_, err := p.upstream.Resolve(r.Context(), upstream.CredentialsOf(r.Header), repository, manifest.String())
+	_, err := p.upstream.Resolve(r.Context(), p.credentials(r), repository, manifest.String())
 	switch {
 	case err == nil:
 		intent.cancel()

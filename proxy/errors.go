@@ -20,6 +20,7 @@ import (
 // two for what the specification has no code for.
 const (
 	codeNameInvalid     = "NAME_INVALID"
+	codeNameUnknown     = "NAME_UNKNOWN"
 	codeDigestInvalid   = "DIGEST_INVALID"
 	codeManifestInvalid = "MANIFEST_INVALID"
 	codeSizeInvalid     = "SIZE_INVALID"
@@ -86,6 +87,10 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var status *upstream.StatusError
 	switch {
 	case answer != nil:
+	case errors.Is(err, errService), errors.As(err, &status) && p.access != nil && status.Status == http.StatusUnauthorized:
+		answer = unavailable(http.StatusBadGateway, "the registry behind this proxy does not let the proxy in; its operator has to check upstream.service", err)
+	case errors.Is(err, upstream.ErrBodySpent):
+		answer = unavailable(http.StatusServiceUnavailable, "the registry behind this proxy wants this part of the upload again; try it again", err)
 	case errors.As(err, &status) && (status.Denied() || status.Status == http.StatusTooManyRequests):
 		p.relayStatus(w, r, status)
 		return
@@ -109,6 +114,9 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 // question was a HEAD the answer lacks a body, and gets one.
 func (p *Proxy) relayStatus(w http.ResponseWriter, r *http.Request, status *upstream.StatusError) {
 	copyEndToEnd(w.Header(), status.Header)
+	if p.access != nil {
+		_ = own(&http.Response{Header: w.Header()})
+	}
 	p.rewriteLinks(w.Header(), r)
 	p.rewriteChallenges(w.Header(), r)
 	if len(status.Body) == 0 {

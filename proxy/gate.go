@@ -3,22 +3,27 @@ package proxy
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"hash"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
 	"github.com/backref/backref/upstream"
 )
 
 // reader is a client that asks for what backref keeps of a repository. It may
-// see it only if the upstream lets it read there with its own credentials.
+// see it only if the upstream lets it read there with its own credentials, or
+// in auth.mode service the rules do.
 type reader struct {
 	as         upstream.Credentials
 	repository string
@@ -28,8 +33,10 @@ type reader struct {
 	permitted bool
 }
 
-func readerOf(r *http.Request, target path) *reader {
-	return &reader{as: upstream.CredentialsOf(r.Header), repository: target.repository}
+// readerOf returns the client of a request. In auth.mode service the rules have
+// let it in already.
+func (p *Proxy) readerOf(r *http.Request, target path) *reader {
+	return &reader{as: p.credentials(r), repository: target.repository, permitted: p.access != nil}
 }
 
 // permissions remembers for a short time whom the upstream let read where.
@@ -84,31 +91,27 @@ func (c *permissions) remember(client *reader) {
 	}
 }
 
+// recall tells whether the client is permitted, as far as that is known here.
+func (p *Proxy) recall(client *reader) bool {
+	if !client.permitted && p.permissions.remembered(client) {
+		client.permitted = true
+		p.metrics.gate.WithLabelValues("remembered").Inc()
+	}
+	return client.permitted
+}
+
 // enter asks whether the client may read in the repository, by the manifest
 // that it wants to know the referrers of. A missing manifest decides nothing
 // yet; what the upstream refuses is an error for the client to see.
 func (p *Proxy) enter(ctx context.Context, client *reader, subject digest.Digest) error {
-	if p.permissions.remembered(client) {
-		client.permitted = true
-		p.metrics.gate.WithLabelValues("remembered").Inc()
+	if p.recall(client) {
 		return nil
 	}
-	_, err := p.canRead(ctx, client, subject)
-	return err
-}
-
-// canRead asks whether the upstream lets the client read a manifest. Where it
-// does, that is a permission for the whole repository.
-func (p *Proxy) canRead(ctx context.Context, client *reader, manifest digest.Digest) (bool, error) {
-	readable, err := p.upstream.Has(ctx, client.as, client.repository, manifest)
-	if err != nil {
-		p.metrics.gate.WithLabelValues("failed").Inc()
-		return false, err
-	}
+	readable, err := p.anyReadable(ctx, client, []digest.Digest{subject})
 	if readable {
 		p.permit(client)
 	}
-	return readable, nil
+	return err
 }
 
 // permit notes that the upstream let the client read in the repository.
@@ -121,18 +124,61 @@ func (p *Proxy) permit(client *reader) {
 	p.metrics.gate.WithLabelValues("granted").Inc()
 }
 
-// maxProbes is how many referrers of a subject that is not there are tried
-// before the client is held for one that may not see them.
+// maxProbes is how many manifests are tried for a subject that is not there
+// before the client is held for one that may not see its referrers.
 const maxProbes = 8
 
-// enterByReferrer asks whether the client may read one of the referrers, for
-// a subject that the upstream has not, or hides.
-func (p *Proxy) enterByReferrer(ctx context.Context, client *reader, referrers []digest.Digest) error {
-	for _, referrer := range referrers[:min(len(referrers), maxProbes)] {
-		if readable, err := p.canRead(ctx, client, referrer); readable || err != nil {
-			return err
+// tryReferrers lets a client in by a referrer that it may read, where the
+// subject is not there to ask for. The same number of questions is asked at
+// once whatever the index holds: neither they nor the time that they take tell
+// a client that gets in nowhere whether there is something to hide.
+func (p *Proxy) tryReferrers(ctx context.Context, client *reader, subject digest.Digest, open []index.Intent) error {
+	if client.permitted {
+		return nil
+	}
+	page, err := p.store.Referrers(ctx, client.repository, subject, index.Query{Limit: maxProbes})
+	if err != nil {
+		return err
+	}
+	var probes []digest.Digest
+	for _, referrer := range page.Referrers {
+		probes = append(probes, referrer.Digest)
+	}
+	for _, intent := range open {
+		if intent.Kind != index.IntentImport {
+			probes = append(probes, intent.Record.Digest)
 		}
 	}
-	p.metrics.gate.WithLabelValues("hidden").Inc()
-	return nil
+	for len(probes) < maxProbes {
+		probes = append(probes, digest.FromString(rand.Text()))
+	}
+	readable, err := p.anyReadable(ctx, client, probes[:maxProbes])
+	if readable {
+		p.permit(client)
+		return nil
+	}
+	return err
+}
+
+// anyReadable asks whether the upstream lets the client read one of the
+// manifests. An error counts only where none is readable.
+func (p *Proxy) anyReadable(ctx context.Context, client *reader, manifests []digest.Digest) (bool, error) {
+	readable := make([]bool, len(manifests))
+	var group errgroup.Group
+	group.SetLimit(p.config.Limits.UpstreamQueries)
+	for i, manifest := range manifests {
+		group.Go(func() error {
+			var err error
+			readable[i], err = p.upstream.Has(ctx, client.as, client.repository, manifest)
+			return err
+		})
+	}
+	first := group.Wait()
+	if slices.Contains(readable, true) {
+		return true, nil
+	}
+	if first != nil {
+		p.metrics.gate.WithLabelValues("failed").Inc()
+	}
+	return false, first
 }

@@ -107,23 +107,16 @@ func (c *manifestCache) find(r *http.Request, target path) (cachedManifest, bool
 }
 
 // serveCached answers from the cache where it has the manifest and the client
-// may read it, or must be told that it may not. It is false where the upstream
-// has to answer.
+// is known to be permitted. It is false where the upstream has to answer: a
+// client that has yet to be asked about is not told by the time that it takes
+// what is kept.
 func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path) bool {
-	if p.manifests == nil || target.digest == "" {
+	if p.manifests == nil || target.digest == "" || !p.recall(p.readerOf(r, target)) {
 		return false
 	}
 	found, hit := p.manifests.find(r, target)
 	p.metrics.cached("manifests", hit)
 	if !hit {
-		return false
-	}
-	client := readerOf(r, target)
-	if err := p.enter(r.Context(), client, target.digest); err != nil {
-		p.fail(w, r, err)
-		return true
-	}
-	if !client.permitted {
 		return false
 	}
 	note(r, zap.Bool("cached", true))

@@ -211,7 +211,12 @@ func (p *Proxy) sendManifest(r *http.Request, push push) (*http.Response, error)
 }
 
 func (p *Proxy) sendBody(r *http.Request, body []byte) (*http.Response, error) {
-	return p.send(r, io.NopCloser(bytes.NewReader(body)), int64(len(body)))
+	again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	first, err := again()
+	if err != nil {
+		return nil, err
+	}
+	return p.send(r, &http.Request{Body: first, GetBody: again, ContentLength: int64(len(body))})
 }
 
 // accepted tells whether the upstream carried the request out.

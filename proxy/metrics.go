@@ -21,6 +21,7 @@ type metrics struct {
 	limited   *prometheus.CounterVec
 	// cut is the one of limited that counts slow clients.
 	cut prometheus.Counter
+	signIns   *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics with registry unless that is nil.
@@ -55,6 +56,10 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Name: "backref_events_total",
 			Help: "Events that the registry told of, by action and result: recorded, known, imported, forgotten, present, gone, unreadable, ignored, invalid, or failed.",
 		}, []string{"action", "result"}),
+		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backref_sign_ins_total",
+			Help: "Requests by how their client signed in (auth.mode service): accepted, anonymous, refused, or failed where that could not be found out.",
+		}, []string{"result"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_limited_total",
 			Help: "Requests that reached a limit, by its configuration key: refused, cut off (limits.transferInterval), or given less (limits.pageSize).",
@@ -68,7 +73,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		m.limited.WithLabelValues(limit)
 	}
 	if registry != nil {
-		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events, m.cache, m.limited)
+		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events, m.cache, m.limited, m.signIns)
 	}
 	return m
 }

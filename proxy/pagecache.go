@@ -85,26 +85,22 @@ func (l *pagePlace) keep(answer referrersAnswer) {
 	}
 }
 
-// serveKept answers a query from the cache where nothing but the index has to
-// be asked, and that has not changed. It is false where it can't.
-func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, target path, place *pagePlace) bool {
+// serveKept answers a query of a client that is permitted from the cache, where
+// nothing but the index has to be asked, and that has not changed. It is false
+// where it can't.
+//
+// A client that has yet to be asked about is not served here: that it takes
+// another time would tell it what is kept.
+func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, place *pagePlace) bool {
 	kept, hit := place.find()
 	hit = hit && p.indexKnowsAll(place.tag)
 	if place != nil {
 		p.metrics.cached("pages", hit)
 	}
-	if !hit {
-		return false
-	}
-	client := readerOf(r, target)
-	if err := p.enter(r.Context(), client, target.digest); err != nil {
-		p.fail(w, r, err)
-		return true
-	}
-	if client.permitted {
+	if hit {
 		kept.write(w, r)
 	}
-	return client.permitted
+	return hit
 }
 
 // indexKnowsAll tells whether the index is all that has to be asked for a

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"go.uber.org/zap"
+
+	"github.com/backref/backref/upstream"
 )
 
 // copyBufferSize is what one streamed body holds in memory.
@@ -32,32 +34,58 @@ func (p *Proxy) forward(r *http.Request) (*http.Response, error) {
 	if r.ContentLength == 0 {
 		body = nil
 	}
-	return p.send(r, body, r.ContentLength)
+	return p.send(r, &http.Request{Body: body, ContentLength: r.ContentLength, Trailer: r.Trailer})
 }
 
-// send sends a client's request with the given body to the upstream.
-func (p *Proxy) send(r *http.Request, body io.ReadCloser, length int64) (*http.Response, error) {
-	return p.exchange(r, p.outgoing(r, body, length), p.upstream.RoundTrip)
+// send sends a client's request to the upstream, with the body of out.
+func (p *Proxy) send(r, body *http.Request) (*http.Response, error) {
+	return p.exchange(r, p.outgoing(r, body), p.upstream.RoundTrip, p.upstream.Send)
 }
 
-// exchange has a request sent that is made of a client's.
-func (p *Proxy) exchange(r, out *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
-	resp, err := send(out)
+// exchange has a request sent that is made of a client's: with the client's
+// credentials, which it holds, or in auth.mode service with the service's.
+func (p *Proxy) exchange(r, out *http.Request, send func(*http.Request) (*http.Response, error),
+	sendAs func(upstream.Credentials, *http.Request) (*http.Response, error),
+) (*http.Response, error) {
+	var resp *http.Response
+	var err error
+	if p.access == nil {
+		resp, err = send(out)
+	} else {
+		resp, err = p.exchangeAs(r, out, sendAs)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
 	}
 	return resp, nil
 }
 
-// outgoing returns a client's request as it is sent to the upstream.
-func (p *Proxy) outgoing(r *http.Request, body io.ReadCloser, length int64) *http.Request {
+// exchangeAs has a request sent with the service's credentials alone.
+func (p *Proxy) exchangeAs(r, out *http.Request, sendAs func(upstream.Credentials, *http.Request) (*http.Response, error)) (*http.Response, error) {
+	disown(out)
+	resp, err := sendAs(p.credentials(r), out)
+	if err != nil {
+		return nil, err
+	}
+	if err := own(resp); err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	p.follow(r, resp)
+	return resp, nil
+}
+
+// outgoing returns a client's request as it is sent to the upstream, with the
+// body of another.
+func (p *Proxy) outgoing(r, body *http.Request) *http.Request {
 	return (&http.Request{
 		Method:        r.Method,
 		URL:           &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery},
 		Header:        p.upstreamHeader(r),
-		Body:          body,
-		ContentLength: length,
-		Trailer:       r.Trailer,
+		Body:          body.Body,
+		GetBody:       body.GetBody,
+		ContentLength: body.ContentLength,
+		Trailer:       body.Trailer,
 		Proto:         "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(r.Context())
 }

@@ -47,6 +47,8 @@ type Proxy struct {
 	native      nativeSupport
 	realm       realm
 	limiter     *limiter
+	// access is nil in auth.mode passthrough.
+	access *access
 	// underway holds the intents of requests that this process is serving:
 	// nobody has been told of their outcome yet.
 	underway sync.Map
@@ -64,7 +66,12 @@ func New(o Options) (*Proxy, error) {
 	if _, err := rand.Read(key[:]); err != nil {
 		return nil, err
 	}
+	access, err := newAccess(o.Config.Auth, o.Log)
+	if err != nil {
+		return nil, err
+	}
 	p := &Proxy{
+		access:      access,
 		config:      o.Config,
 		store:       o.Store,
 		upstream:    o.Upstream,

@@ -19,8 +19,9 @@ import (
 // listReferrers answers a referrers query (end-12): whom it is for is asked
 // first, then every source that may hold more than the index, then the index.
 func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target path) {
+	client := p.readerOf(r, target)
 	place := p.pages.place(r, target)
-	if p.serveKept(w, r, target, place) {
+	if p.recall(client) && p.serveKept(w, r, place) {
 		return
 	}
 	query, err := p.parseQuery(r.URL.Query())
@@ -28,7 +29,6 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 		p.fail(w, r, err)
 		return
 	}
-	client := readerOf(r, target)
 	if err := p.enter(r.Context(), client, target.digest); err != nil {
 		p.fail(w, r, err)
 		return
@@ -67,9 +67,9 @@ func (p *Proxy) listing(ctx context.Context, client *reader, subject digest.Dige
 	}
 }
 
-// gather asks every source once. Each source is asked as the client, and what it
-// says counts for the index only once the client is known to be permitted;
-// one that never is gets the page of an unknown repository.
+// gather asks every source once, as the client. One that may read nothing gets
+// the page of an unknown repository; what it made of the sources till then does
+// not depend on what the index holds, and changes nothing there.
 func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Digest, query index.Query) (gathered, error) {
 	unsettled, err := p.store.Unsettled(ctx, client.repository, subject)
 	if err != nil {
@@ -77,8 +77,7 @@ func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Diges
 	}
 	lasting := len(unsettled) == 0
 	open := p.withoutUnderway(unsettled)
-	findings, err := p.askForIntents(ctx, client, open)
-	if err != nil {
+	if err := p.tryReferrers(ctx, client, subject, open); err != nil {
 		return gathered{}, err
 	}
 	read, err := p.importTag(ctx, client, subject, open)
@@ -89,7 +88,12 @@ func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Diges
 	if err != nil {
 		return gathered{}, err
 	}
-	if err := p.tryReferrers(ctx, client, subject); err != nil || !client.permitted {
+	if !client.permitted {
+		p.metrics.gate.WithLabelValues("hidden").Inc()
+		return gathered{}, nil
+	}
+	findings, err := p.askForIntents(ctx, client, open)
+	if err != nil {
 		return gathered{}, err
 	}
 	if err := errors.Join(p.settle(ctx, findings), p.keep(ctx, read)); err != nil {
@@ -100,23 +104,6 @@ func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Diges
 		return gathered{}, err
 	}
 	return gathered{merge(page, native, query), lasting}, nil
-}
-
-// tryReferrers lets a client in by a referrer that it may read, where the
-// subject is not there to ask for.
-func (p *Proxy) tryReferrers(ctx context.Context, client *reader, subject digest.Digest) error {
-	if client.permitted {
-		return nil
-	}
-	page, err := p.store.Referrers(ctx, client.repository, subject, index.Query{Limit: maxProbes})
-	if err != nil {
-		return err
-	}
-	digests := make([]digest.Digest, 0, len(page.Referrers))
-	for _, referrer := range page.Referrers {
-		digests = append(digests, referrer.Digest)
-	}
-	return p.enterByReferrer(ctx, client, digests)
 }
 
 // parseQuery reads the parameters of a listing.

@@ -58,7 +58,8 @@ type tagRead struct {
 
 // importTag reads the subject's referrers tag, as the client, and records the
 // referrers that it lists; nothing where that was done not long ago and no
-// import is open. The result is to be kept only if the client turns out to be
+// import is open, for a client that is permitted: to one that isn't yet, whether
+// others asked is not to be told. The result is to be kept only if the client turns out to be
 // permitted.
 func (p *Proxy) importTag(ctx context.Context, client *reader, subject digest.Digest, open []index.Intent) (*tagRead, error) {
 	read := &tagRead{name: tagName{client.repository, index.ReferrersTag(subject)}, at: p.now()}
@@ -67,7 +68,7 @@ func (p *Proxy) importTag(ctx context.Context, client *reader, subject digest.Di
 			read.imports = append(read.imports, intent)
 		}
 	}
-	if len(read.imports) == 0 && (p.config.Referrers.FallbackTags == config.FallbackOff || p.tagChecks.recent(read.name)) {
+	if len(read.imports) == 0 && (p.config.Referrers.FallbackTags == config.FallbackOff || client.permitted && p.tagChecks.recent(read.name)) {
 		return nil, nil
 	}
 	manifest, err := p.upstream.Manifest(ctx, client.as, client.repository, read.name.tag, int64(p.config.Limits.ManifestSize))
@@ -206,7 +207,7 @@ func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push pu
 		return
 	}
 	p.observe1(r, mark, push.record)
-	client := readerOf(r, push.target)
+	client := p.readerOf(r, push.target)
 	if err := p.importEntries(detached(r), client, push.target.tag, push.body); err != nil {
 		note(r, zap.NamedError("import", fmt.Errorf("referrers tag %s: %w", push.target.tag, err)))
 		intent.unknown()

@@ -35,6 +35,10 @@ func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, pathError(err))
 		return
 	}
+	if p.access != nil {
+		p.admit(w, r, target)
+		return
+	}
 	handlerFor(target.endpoint, r.Method)(p, w, r, target)
 }
 

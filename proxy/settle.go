@@ -16,8 +16,8 @@ type finding struct {
 }
 
 // askForIntents asks the upstream, as the client, what became of the pushes
-// and deletes of the subject's referrers whose outcome is open. The findings
-// are to be applied only if the client turns out to be permitted.
+// and deletes of the subject's referrers whose outcome is open. The client has
+// to be permitted: from others the upstream may hide what it has.
 func (p *Proxy) askForIntents(ctx context.Context, client *reader, open []index.Intent) ([]finding, error) {
 	if len(open) == 0 {
 		return nil, nil
@@ -50,16 +50,10 @@ func (p *Proxy) askForIntents(ctx context.Context, client *reader, open []index.
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for _, f := range findings {
-		if f.finding.Present {
-			p.permit(client)
-		}
-	}
 	return findings, nil
 }
 
-// settle applies findings. Only one from a permitted client may be: to others
-// the upstream may have hidden what it has.
+// settle applies findings.
 func (p *Proxy) settle(ctx context.Context, findings []finding) error {
 	for _, f := range findings {
 		if err := p.store.Settle(ctx, f.intent.ID, f.finding); err != nil {

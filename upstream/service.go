@@ -119,6 +119,23 @@ func (r *Registry) Send(as Credentials, req *http.Request) (*http.Response, erro
 	return resp, nil
 }
 
+// StreamAs is [Registry.Send] for what [Registry.Stream] is for.
+func (r *Registry) StreamAs(as Credentials, req *http.Request) (*http.Response, error) {
+	ctx := auth.WithScopesForHost(req.Context(), r.base.Host, scopesOf(req.Method, req.URL, as.repository)...)
+	scheme, token, kept := r.keptToken(ctx)
+	if !as.service || !kept {
+		return r.Send(as, req)
+	}
+	signed := req.Clone(req.Context())
+	signed.Header.Set("Authorization", scheme.String()+" "+token)
+	resp, err := r.Stream(signed)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	closeBody(resp.Body)
+	return r.Send(as, req)
+}
+
 func streamed(req *http.Request) bool {
 	return req.Body != nil && req.Body != http.NoBody && req.GetBody == nil
 }
@@ -150,16 +167,22 @@ func (r *Registry) prepare(ctx context.Context, req *http.Request) error {
 
 // signedIn tells whether the token is kept that a request needs.
 func (r *Registry) signedIn(ctx context.Context) bool {
+	_, _, kept := r.keptToken(ctx)
+	return kept
+}
+
+// keptToken returns the token that a request needs, if it is kept.
+func (r *Registry) keptToken(ctx context.Context) (scheme auth.Scheme, token string, kept bool) {
 	scheme, err := r.service.Cache.GetScheme(ctx, r.base.Host)
 	if err != nil {
-		return false
+		return scheme, "", false
 	}
 	key := ""
 	if scheme == auth.SchemeBearer {
 		key = strings.Join(auth.GetAllScopesForHost(ctx, r.base.Host), " ")
 	}
-	_, err = r.service.Cache.GetToken(ctx, r.base.Host, scheme, key)
-	return err == nil
+	token, err = r.service.Cache.GetToken(ctx, r.base.Host, scheme, key)
+	return scheme, token, err == nil
 }
 
 // do sends a question of backref's own, which has a header of its own.

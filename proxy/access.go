@@ -1,0 +1,304 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/policy"
+	"github.com/backref/backref/signin"
+	"github.com/backref/backref/upstream"
+)
+
+// access is auth.mode service: clients sign in to backref, rules say what they
+// may do, and the registry sees the service's own credentials.
+type access struct {
+	door  *signin.Door
+	rules *policy.Access
+	// uploads are the paths outside the grammar that the registry has told
+	// clients to upload to, with the repository.
+	uploads *otter.Cache[string, string]
+}
+
+// Bounds of the uploads outside the grammar that are known.
+const (
+	maxUploads = 10_000
+	uploadTime = time.Hour
+)
+
+// newAccess returns nil in auth.mode passthrough.
+func newAccess(cfg config.Auth, log *zap.Logger) (*access, error) {
+	if cfg.Mode != config.AuthService {
+		return nil, nil
+	}
+	rules := make([]policy.Rule, 0, len(cfg.Rules))
+	for _, rule := range cfg.Rules {
+		allow := make([]policy.Action, 0, len(rule.Allow))
+		for _, action := range rule.Allow {
+			allow = append(allow, policy.Action(action))
+		}
+		rules = append(rules, policy.Rule{
+			Repositories: rule.Repositories, Users: rule.Users, Groups: rule.Groups, Anonymous: rule.Anonymous, Allow: allow,
+		})
+	}
+	checked, err := policy.NewAccess(rules)
+	if err != nil {
+		return nil, fmt.Errorf("auth.rules: %w", err)
+	}
+	door, err := signin.New(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	return &access{door, checked, newCache[string, string](uploadTime, maxUploads)}, nil
+}
+
+// need is what a client has to be allowed for a request.
+type need struct {
+	// action in the repository of the path; empty where signing in is enough.
+	action policy.Action
+	// everything says that only those who administer everything may: the
+	// request is about no repository that the path names.
+	everything bool
+}
+
+// needOf is the one table of what a request needs.
+//
+//	/v2/                              GET, HEAD         to be signed in
+//	/v2/_catalog                      any               admin of everything
+//	/v2/<name>/referrers/…            GET, HEAD         pull
+//	/v2/<name>/tags/list              GET, HEAD         pull
+//	/v2/<name>/manifests/…, blobs/…   GET, HEAD         pull
+//	/v2/<name>/manifests/…            PUT               push
+//	/v2/<name>/blobs/uploads/…        POST, PATCH, PUT, GET, HEAD, DELETE   push; pull where a mount is from
+//	/v2/<name>/manifests/…, blobs/…   DELETE            delete
+//	/v2/<name>/…                      any other         admin
+//	other                             any               admin of everything
+func needOf(e endpoint, method string) need {
+	reads := method == http.MethodGet || method == http.MethodHead
+	switch e {
+	case endpointBase:
+		return need{}
+	case endpointUploads:
+		if reads || method == http.MethodPost || method == http.MethodPatch || method == http.MethodPut || method == http.MethodDelete {
+			return need{action: policy.Push}
+		}
+	case endpointManifests, endpointBlobs, endpointTags, endpointReferrers:
+		switch {
+		case reads:
+			return need{action: policy.Pull}
+		case method == http.MethodPut && e == endpointManifests:
+			return need{action: policy.Push}
+		case method == http.MethodDelete && (e == endpointManifests || e == endpointBlobs):
+			return need{action: policy.Delete}
+		}
+	default:
+		return need{everything: true}
+	}
+	return need{action: policy.Admin}
+}
+
+// admit serves a request of auth.mode service if its client may make it.
+func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) {
+	client, err := p.access.door.Who(r.Context(), r.Header)
+	p.metrics.signIns.WithLabelValues(signInResult(client, err)).Inc()
+	if err != nil {
+		p.fail(w, r, p.access.refuseSignIn(err))
+		return
+	}
+	if !client.Anonymous() {
+		note(r, zap.String("user", client.User))
+	}
+	if repository, known := p.access.uploads.GetIfPresent(r.URL.Path); known && target.endpoint == endpointOther {
+		target = path{endpoint: endpointUploads, repository: repository}
+		entryOf(r).path = target
+	}
+	needs := needOf(target.endpoint, r.Method)
+	switch {
+	case target.endpoint == endpointBase:
+		p.base(w, r, client)
+	case p.access.allows(client, needs, target):
+		p.forwarded(w, r, target, client)
+	case client.Anonymous() && !p.access.door.Closed():
+		p.fail(w, r, p.access.unauthorized("sign in to do this"))
+	case needs.action == policy.Pull && !p.access.rules.Sees(client, target.repository):
+		p.unknownRepository(w, r, target)
+	default:
+		p.fail(w, r, &apiError{
+			status: http.StatusForbidden, code: codeDenied,
+			message: "you are not allowed to do this; ask the operator of this proxy for the right",
+		})
+	}
+}
+
+func signInResult(client policy.Client, err error) string {
+	switch {
+	case errors.Is(err, signin.ErrRefused):
+		return "refused"
+	case err != nil:
+		return "failed"
+	case client.Anonymous():
+		return "anonymous"
+	default:
+		return "accepted"
+	}
+}
+
+func (a *access) allows(client policy.Client, needs need, target path) bool {
+	if needs.everything {
+		return a.rules.Administers(client)
+	}
+	return a.rules.Allows(client, needs.action, target.repository)
+}
+
+// forwarded serves a request that is allowed.
+func (p *Proxy) forwarded(w http.ResponseWriter, r *http.Request, target path, client policy.Client) {
+	if target.endpoint == endpointUploads {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			p.fail(w, r, badRequest(codeUnsupported, "the query of the request can't be read"))
+			return
+		}
+		if (query.Has("mount") || query.Has("from")) && !p.access.mayMount(client, query) {
+			r = withoutMount(r, query)
+		}
+	}
+	handlerFor(target.endpoint, r.Method)(p, w, r, target)
+}
+
+// mayMount tells whether a blob may be mounted as the query says: from one
+// repository that the client may pull from. A registry may find the blob
+// itself where no repository is named, among those that the service sees.
+func (a *access) mayMount(client policy.Client, query url.Values) bool {
+	if len(query["mount"]) != 1 || len(query["from"]) != 1 {
+		return false
+	}
+	from := query.Get("from")
+	return digest.Digest(query.Get("mount")).Validate() == nil && index.ValidRepository(from) &&
+		a.rules.Allows(client, policy.Pull, from)
+}
+
+// withoutMount turns a mount into the plain upload that it becomes where the
+// blob to be mounted isn't there.
+func withoutMount(r *http.Request, query url.Values) *http.Request {
+	query.Del("mount")
+	query.Del("from")
+	plain := r.WithContext(r.Context())
+	u := *r.URL
+	u.RawQuery = query.Encode()
+	plain.URL = &u
+	return plain
+}
+
+// base answers end-1: whether the client has signed in. Clients learn here
+// how to, and some never ask again; so those who have not are asked to, unless
+// nobody can.
+func (p *Proxy) base(w http.ResponseWriter, r *http.Request, client policy.Client) {
+	if client.Anonymous() && !p.access.door.Closed() {
+		p.fail(w, r, p.access.unauthorized("sign in"))
+		return
+	}
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte("{}"))
+}
+
+// unknownRepository answers who may not see a repository as if there were
+// none, without asking anyone whether there is.
+func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target path) {
+	if target.endpoint != endpointReferrers {
+		p.fail(w, r, &apiError{
+			status: http.StatusNotFound, code: codeNameUnknown,
+			message: "the repository is not known to the registry",
+		})
+		return
+	}
+	query, err := p.parseQuery(r.URL.Query())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	p.metrics.gate.WithLabelValues("hidden").Inc()
+	answerOf(target, query, index.Page{}).write(w, r)
+}
+
+// refuseSignIn says why credentials were not taken.
+func (a *access) refuseSignIn(err error) error {
+	switch {
+	case errors.Is(err, signin.ErrRefused):
+		return a.unauthorized("the user name, password or token is not right")
+	case errors.Is(err, signin.ErrUnavailable):
+		return unavailable(http.StatusServiceUnavailable, "the token can't be checked just now; try again later", err)
+	default:
+		return err
+	}
+}
+
+func (a *access) unauthorized(message string) *apiError {
+	return &apiError{
+		status: http.StatusUnauthorized, code: codeUnauthorized, message: message,
+		header: http.Header{"Www-Authenticate": a.door.Challenges(), "Docker-Distribution-Api-Version": {"registry/2.0"}},
+	}
+}
+
+// follow remembers where the registry wants an upload to go on, if that is a
+// path of its own: from the path nobody could tell whose it is.
+func (p *Proxy) follow(r *http.Request, resp *http.Response) {
+	begun := entryOf(r).path
+	location, err := url.Parse(resp.Header.Get("Location"))
+	if begun.endpoint != endpointUploads || resp.StatusCode != http.StatusAccepted || err != nil {
+		return
+	}
+	local, ours := p.upstream.ClientPath(location)
+	switch {
+	case ours:
+	case location.IsAbs() || location.Host != "":
+		return
+	default:
+		local = r.URL.ResolveReference(location)
+	}
+	if next, err := parsePath(local); err == nil && next.endpoint == endpointOther {
+		p.access.uploads.Set(local.Path, begun.repository)
+	}
+}
+
+// credentials returns whom the registry sees for a client's request: the
+// client, or the service in auth.mode service.
+func (p *Proxy) credentials(r *http.Request) upstream.Credentials {
+	if p.access != nil {
+		service, _ := p.upstream.Service()
+		return service.For(entryOf(r).path.repository)
+	}
+	return upstream.CredentialsOf(r.Header)
+}
+
+// disown takes from a request what is between the client and us.
+func disown(out *http.Request) {
+	out.Trailer = nil
+	for _, name := range []string{"Authorization", "Cookie", "X-Http-Method-Override", "X-Method-Override", "X-Http-Method"} {
+		out.Header.Del(name)
+	}
+}
+
+// errService means that the registry does not take the service's credentials.
+var errService = errors.New("the upstream registry refused upstream.service")
+
+// own turns an answer that is between the registry and us into one for the
+// client. A challenge would have it send its password elsewhere, and a
+// cookie may stand for the service itself.
+func own(resp *http.Response) error {
+	for _, name := range []string{"Www-Authenticate", "Set-Cookie", "Authentication-Info"} {
+		resp.Header.Del(name)
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		return errService
+	}
+	return nil
+}
