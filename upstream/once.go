@@ -1,13 +1,10 @@
 package upstream
 
 import (
-	"errors"
 	"io"
+	"net/http"
 	"sync"
 )
-
-// errGivenUp ends an attempt to send a body that another took the place of.
-var errGivenUp = errors.New("the request is sent anew")
 
 // onceBody is a body that can be sent once. As long as nothing of it was read
 // an attempt to send it may be replaced by another.
@@ -19,12 +16,19 @@ type onceBody struct {
 	current int
 }
 
-// again begins another attempt. From now on the one before it gets nothing.
+// spent is the number of an attempt that comes too late.
+const spent = -1
+
+// again begins another attempt. From now on the one before it gets nothing,
+// unless it has begun to read: then the new one comes too late.
+//
+// That is no error yet: the HTTP client asks for the body again even where it
+// follows no redirect.
 func (b *onceBody) again() (io.ReadCloser, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if b.read {
-		return nil, ErrBodySpent
+		return &attempt{b, spent}, nil
 	}
 	b.current++
 	return &attempt{b, b.current}, nil
@@ -50,7 +54,7 @@ type attempt struct {
 // Read implements [io.Reader].
 func (a *attempt) Read(p []byte) (int, error) {
 	if !a.body.take(a.number) {
-		return 0, errGivenUp
+		return 0, ErrBodySpent
 	}
 	return a.body.source.Read(p)
 }
@@ -59,4 +63,17 @@ func (a *attempt) Read(p []byte) (int, error) {
 // over, and the transport closes one that it did not send.
 func (a *attempt) Close() error {
 	return nil
+}
+
+// onceTransport sends no request whose body is spent.
+type onceTransport struct {
+	http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t onceTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if body, once := req.Body.(*attempt); once && body.number == spent {
+		return nil, ErrBodySpent
+	}
+	return t.RoundTripper.RoundTrip(req)
 }

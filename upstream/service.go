@@ -32,7 +32,7 @@ func newServiceClient(cfg config.Upstream, transport http.RoundTripper) (*auth.C
 	}
 	client := &auth.Client{
 		Client: &http.Client{
-			Transport:     transport,
+			Transport:     onceTransport{transport},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		Cache:      newTokens(cfg.Timeouts.Query),
