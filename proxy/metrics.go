@@ -20,8 +20,8 @@ type metrics struct {
 	cache     *prometheus.CounterVec
 	limited   *prometheus.CounterVec
 	// cut is the one of limited that counts slow clients.
-	cut prometheus.Counter
-	signIns   *prometheus.CounterVec
+	cut     prometheus.Counter
+	signIns *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics with registry unless that is nil.

@@ -70,6 +70,7 @@ func TestPasswords(t *testing.T) {
 		"no name":             {basic("", "right"), "", signin.ErrRefused},
 		"other letters":       {basic("Ann", "right"), "", signin.ErrRefused},
 		"nothing":             {http.Header{}, "", nil},
+		"empty both":          {basic("", ""), "", nil},
 		"not Basic":           {http.Header{"Authorization": {"Negotiate abc"}}, "", signin.ErrRefused},
 		"not base64":          {http.Header{"Authorization": {"Basic %%"}}, "", signin.ErrRefused},
 		"bearer":              {http.Header{"Authorization": {"Bearer x"}}, "", signin.ErrRefused},

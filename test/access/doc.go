@@ -1,3 +1,4 @@
-// Package access proves who gets in and who doesn't, with registries that ask
-// for credentials and the clients that people use.
+// Package access tests who gets in where: real registries with and without a
+// password, real clients, and tokens of an issuer on loopback, through a
+// running backref whose log must show no secret.
 package access
