@@ -139,12 +139,6 @@ func wantNoSecrets(t *testing.T, log []string) {
 	}
 }
 
-func basic(name, password string) string {
-	r := http.Request{Header: http.Header{}}
-	r.SetBasicAuth(name, password)
-	return r.Header.Get("Authorization")
-}
-
 // clientsOf are the values of Authorization by who sends them.
 func (p *place) clientsOf() map[string]string {
 	return map[string]string{
