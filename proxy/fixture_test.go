@@ -128,7 +128,7 @@ func (o *oddRegistry) seen() []string {
 
 // fixture is a proxy before an odd registry.
 type fixture struct {
-	t        *testing.T
+	t        testing.TB
 	registry *oddRegistry
 	store    index.Store
 	proxy    *proxy.Proxy
@@ -139,7 +139,7 @@ type fixture struct {
 
 // newFixture starts both. Nothing is remembered between requests unless the
 // configuration says so.
-func newFixture(t *testing.T, configure ...func(*config.Config)) *fixture {
+func newFixture(t testing.TB, configure ...func(*config.Config)) *fixture {
 	t.Helper()
 	store, err := bolt.Open(filepath.Join(t.TempDir(), "index.db"), bolt.Options{})
 	if err != nil {
@@ -149,7 +149,7 @@ func newFixture(t *testing.T, configure ...func(*config.Config)) *fixture {
 	return newFixtureWith(t, store, configure...)
 }
 
-func newFixtureWith(t *testing.T, store index.Store, configure ...func(*config.Config)) *fixture {
+func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.Config)) *fixture {
 	t.Helper()
 	registry := newOddRegistry()
 	upstreamServer := httptest.NewServer(registry)
