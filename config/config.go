@@ -119,23 +119,28 @@ type Cache struct {
 
 // Limits bounds what requests may use.
 type Limits struct {
-	Rate              int           `key:"rate" doc:"The most requests a second that are let in, of all clients together; the others get 503. 0 sets no bound."`
-	Burst             int           `key:"burst" doc:"How many requests at once may exceed limits.rate after a pause."`
-	ClientRate        int           `key:"clientRate" doc:"The most requests a second that one client is let in with; beyond them it gets 429. A client is whoever sends the same credentials, once the registry has accepted them, else an address (IPv6: a /64). 0 sets no bound."`
-	ClientBurst       int           `key:"clientBurst" doc:"How many requests at once may exceed limits.clientRate after a pause."`
-	Concurrency       int           `key:"concurrency" doc:"The most requests that are served at once; the others get 503. 0 sets no bound."`
-	ClientConcurrency int           `key:"clientConcurrency" doc:"The most requests of one client that are served at once; beyond them it gets 429. 0 sets no bound."`
-	TrackedClients    int           `key:"trackedClients" doc:"The most clients that are told apart; those that ask seldom are forgotten first."`
-	TransferInterval  time.Duration `key:"transferInterval" doc:"How long a client may keep backref waiting while it sends or takes limits.transferSize of a body. A slower one is cut off. 0 lets all take their time."`
-	TransferSize      Size          `key:"transferSize" doc:"How much of a body a client has to send or take in limits.transferInterval."`
-	PageSize          int           `key:"pageSize" doc:"The most entries of a page (n) that a client gets of tags, repositories or referrers; a larger n counts as this."`
-	ManifestSize      Size          `key:"manifestSize" doc:"The largest manifest that is accepted."`
-	ResponseSize      Size          `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger."`
-	TagEntries        int           `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read."`
-	UpstreamQueries   int           `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request."`
-	TagListSize       Size          `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request."`
-	TagListPages      int           `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request."`
-	TrackedSubjects   int           `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read."`
+	Rate                int           `key:"rate" doc:"The most requests a second that are let in, of all clients together; the others get 503. 0 sets no bound."`
+	Burst               int           `key:"burst" doc:"How many requests at once may exceed limits.rate after a pause."`
+	ClientRate          int           `key:"clientRate" doc:"The most requests a second that one client is let in with; beyond them it gets 429. A client is whoever sends the same credentials, once the registry has accepted them, else an address (IPv6: a /64). 0 sets no bound."`
+	ClientBurst         int           `key:"clientBurst" doc:"How many requests at once may exceed limits.clientRate after a pause."`
+	Concurrency         int           `key:"concurrency" doc:"The most requests that are served at once; the others get 503. 0 sets no bound."`
+	ClientConcurrency   int           `key:"clientConcurrency" doc:"The most requests of one client that are served at once; beyond them it gets 429. 0 sets no bound."`
+	TrackedClients      int           `key:"trackedClients" doc:"The most clients that are told apart; those that ask seldom are forgotten first."`
+	TransferInterval    time.Duration `key:"transferInterval" doc:"How long a client may keep backref waiting while it sends or takes limits.transferSize of a body. A slower one is cut off. 0 lets all take their time."`
+	TransferSize        Size          `key:"transferSize" doc:"How much of a body a client has to send or take in limits.transferInterval."`
+	PageSize            int           `key:"pageSize" doc:"The most entries of a page (n) that a client gets of tags, repositories or referrers; a larger n counts as this."`
+	ManifestSize        Size          `key:"manifestSize" doc:"The largest manifest that is accepted."`
+	ManifestMemory      Size          `key:"manifestMemory" doc:"The most bytes of manifests that are held at once while they are pushed or read through. Pushes beyond wait for a moment, then are told to come again."`
+	ManifestTime        time.Duration `key:"manifestTime" doc:"How long a client may take to send a manifest."`
+	ManifestDepth       int           `key:"manifestDepth" doc:"How deep the JSON of a manifest may be nested."`
+	ManifestDescriptors int           `key:"manifestDescriptors" doc:"The most descriptors of a manifest: subject, config, layers, manifests and blobs together."`
+	ManifestAnnotations int           `key:"manifestAnnotations" doc:"The most annotations of a manifest itself."`
+	ResponseSize        Size          `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger."`
+	TagEntries          int           `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read."`
+	UpstreamQueries     int           `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request."`
+	TagListSize         Size          `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request."`
+	TagListPages        int           `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request."`
+	TrackedSubjects     int           `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read."`
 }
 
 // Log configures what is logged.
@@ -183,20 +188,25 @@ func Default() Config {
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
 		Cache:       Cache{Pages: 64 << 20, ManifestTTL: time.Minute},
 		Limits: Limits{
-			Burst:            1000,
-			ClientBurst:      200,
-			Concurrency:      4096,
-			TrackedClients:   100_000,
-			TransferInterval: 30 * time.Second,
-			TransferSize:     64 << 10,
-			PageSize:         10_000,
-			ManifestSize:     4 << 20,
-			ResponseSize:     4 << 20,
-			TagEntries:       10_000,
-			UpstreamQueries:  8,
-			TagListSize:      32 << 20,
-			TagListPages:     256,
-			TrackedSubjects:  100_000,
+			Burst:               1000,
+			ClientBurst:         200,
+			Concurrency:         4096,
+			TrackedClients:      100_000,
+			TransferInterval:    30 * time.Second,
+			TransferSize:        64 << 10,
+			PageSize:            10_000,
+			ManifestSize:        4 << 20,
+			ManifestMemory:      256 << 20,
+			ManifestTime:        time.Minute,
+			ManifestDepth:       64,
+			ManifestDescriptors: 20_000,
+			ManifestAnnotations: 1_000,
+			ResponseSize:        4 << 20,
+			TagEntries:          10_000,
+			UpstreamQueries:     8,
+			TagListSize:         32 << 20,
+			TagListPages:        256,
+			TrackedSubjects:     100_000,
 		},
 		Log: Log{Level: "info", Format: "json", Delay: 100 * time.Millisecond},
 	}

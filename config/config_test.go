@@ -132,6 +132,8 @@ func TestMistakesAreNamed(t *testing.T) {
 			"BACKREF_PERMISSIONS_CACHE_TTL: permissions.cacheTTL: 9000h is longer than a year",
 			"BACKREF_LIMITS_MANIFEST_SIZE: limits.manifestSize: 2GiB is more than 1GiB",
 			"BACKREF_LIMITS_RESPONSE_SIZE: limits.responseSize: must be 1KiB at least"}},
+		{"room for less than one manifest", "limits: {manifestMemory: 1MiB}\n", nil, minimal(), []string{
+			"FILE:1: limits.manifestMemory: must be limits.manifestSize (4MiB) at least"}},
 		{"what is read and what holds together", "log: {level: loud}\n", nil, map[string]string{"index.path": ""}, []string{
 			`FILE:1: log.level: "loud" is none of debug, info, warn, error`,
 			"upstream.url: is required; set it in the file, by BACKREF_UPSTREAM_URL, or by --upstream",

@@ -68,6 +68,9 @@ func validate(cfg *Config) []mistake {
 	if cfg.Index.Path == "" {
 		check("index.path", errors.New("must not be empty"))
 	}
+	if limits := cfg.Limits; limits.ManifestMemory > 0 && limits.ManifestSize <= maxSize && limits.ManifestMemory < limits.ManifestSize {
+		check("limits.manifestMemory", fmt.Errorf("must be limits.manifestSize (%s) at least", limits.ManifestSize))
+	}
 	if size := cfg.Limits.ResponseSize; size > 0 && size < minResponseSize {
 		check("limits.responseSize", fmt.Errorf("must be %s at least", minResponseSize))
 	}

@@ -13,12 +13,15 @@ import (
 	_ "crypto/sha512"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/strictjson"
 )
 
 // Media types that decide how a manifest is read.
 const (
 	MediaTypeImageManifest = "application/vnd.oci.image.manifest.v1+json"
 	MediaTypeImageIndex    = "application/vnd.oci.image.index.v1+json"
+	MediaTypeDockerImage   = "application/vnd.docker.distribution.manifest.v2+json"
 	MediaTypeDockerList    = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
@@ -140,16 +143,26 @@ type target struct {
 	Digest    digest.Digest `json:"digest"`
 }
 
-// ParseManifest reads the manifest that body holds. The media type is the one
-// that the manifest was sent with, parameters allowed; where it is empty, the
+// ParseManifest is [ManifestLimits.Parse] without limits.
+func ParseManifest(mediaType string, algorithm digest.Algorithm, body []byte) (Manifest, error) {
+	return ManifestLimits{}.Parse(mediaType, algorithm, body)
+}
+
+// Parse reads the manifest that body holds. The media type is the one that the
+// manifest was sent with, parameters allowed; where it is empty, the
 // manifest's own is taken. The digest is that of body under algorithm.
 //
 // It fails with an error that matches [ErrManifest] when body is not a JSON
 // object of the expected shape, contradicts the media type, or names a digest
-// that is malformed, or when an algorithm is not known.
-func ParseManifest(mediaType string, algorithm digest.Algorithm, body []byte) (Manifest, error) {
+// that is malformed, or when an algorithm is not known. The error matches
+// [strictjson.ErrSyntax], [strictjson.ErrAmbiguous] or [strictjson.ErrLimit]
+// too where others may yet read a manifest there.
+func (l ManifestLimits) Parse(mediaType string, algorithm digest.Algorithm, body []byte) (Manifest, error) {
 	if !algorithm.Available() {
 		return Manifest{}, fmt.Errorf("%w: digest algorithm %q is not known", ErrManifest, algorithm)
+	}
+	if err := l.check(body); err != nil {
+		return Manifest{}, fmt.Errorf("%w: %w", ErrManifest, err)
 	}
 	// A null would be taken for an object without fields.
 	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
@@ -163,6 +176,9 @@ func ParseManifest(mediaType string, algorithm digest.Algorithm, body []byte) (M
 	if err != nil {
 		return Manifest{}, err
 	}
+	if err := doc.oneKind(mediaType); err != nil {
+		return Manifest{}, fmt.Errorf("%w: %w: %w", ErrManifest, strictjson.ErrAmbiguous, err)
+	}
 	edges, err := doc.edges()
 	if err != nil {
 		return Manifest{}, err
@@ -171,7 +187,7 @@ func ParseManifest(mediaType string, algorithm digest.Algorithm, body []byte) (M
 		Digest:       algorithm.FromBytes(body),
 		MediaType:    mediaType,
 		Size:         int64(len(body)),
-		ArtifactType: doc.artifactType(mediaType),
+		ArtifactType: doc.artifactType(),
 		Annotations:  doc.Annotations,
 		Edges:        edges,
 	}, nil
@@ -193,18 +209,37 @@ func effectiveMediaType(sent, stated string) (string, error) {
 	case stated == "" || strings.EqualFold(stated, sent):
 		return sent, nil
 	default:
-		return "", fmt.Errorf("%w: sent as %q but its mediaType is %q", ErrManifest, sent, stated)
+		return "", fmt.Errorf("%w: %w: sent as %q but its mediaType is %q", ErrManifest, strictjson.ErrAmbiguous, sent, stated)
 	}
 }
 
 // artifactType applies the rule of the specification: the manifest's own,
-// else the media type of its config. An index has none, whatever it says.
-func (d *document) artifactType(mediaType string) string {
-	isIndex := mediaType == MediaTypeImageIndex || mediaType == MediaTypeDockerList
-	if d.ArtifactType == "" && d.Config != nil && !isIndex {
+// else the media type of its config, which an index has not.
+func (d *document) artifactType() string {
+	if d.ArtifactType == "" && d.Config != nil {
 		return d.Config.MediaType
 	}
 	return d.ArtifactType
+}
+
+func isIndex(mediaType string) bool {
+	return mediaType == MediaTypeImageIndex || mediaType == MediaTypeDockerList
+}
+
+// oneKind refuses a document that one reader takes for an image and another
+// for an index, by whichever fields it looks at (CVE-2021-41190).
+func (d *document) oneKind(mediaType string) error {
+	image, list := d.Config != nil || d.Layers != nil, d.Manifests != nil
+	switch {
+	case image && list:
+		return errors.New("it has the fields of an image, config or layers, and manifests, that of an index")
+	case image && isIndex(mediaType):
+		return errors.New("it is sent as an index but has the fields of an image, config or layers")
+	case list && (mediaType == MediaTypeImageManifest || mediaType == MediaTypeDockerImage):
+		return errors.New("it is sent as an image but has manifests, the field of an index")
+	default:
+		return nil
+	}
 }
 
 func (d *document) edges() ([]Edge, error) {

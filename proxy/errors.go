@@ -76,17 +76,17 @@ func badRequest(code, message string) *apiError {
 // with its status, header and body, an apiError as it says, and anything else
 // without details.
 func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var status *upstream.StatusError
 	var answer *apiError
-	if tooSlow := errors.As(err, &answer) && answer.status == http.StatusRequestTimeout; r.Context().Err() != nil && !tooSlow {
-		// The client has gone; there is nobody to tell. One that is too slow
-		// is still there, although reading from it failed.
+	if r.Context().Err() != nil && !errors.As(err, &answer) {
+		// The client has gone, or shut its side of the connection only: then
+		// the empty 200 of an answer that was not written would reach it.
 		note(r, zap.NamedError("gone", err))
-		return
+		panic(http.ErrAbortHandler)
 	}
 	note(r, zap.Error(err))
-	var status *upstream.StatusError
 	switch {
-	case answer != nil:
+	case errors.As(err, &answer):
 	case errors.Is(err, errService), errors.As(err, &status) && p.access != nil && status.Status == http.StatusUnauthorized:
 		answer = unavailable(http.StatusBadGateway, "the registry behind this proxy does not let the proxy in; its operator has to check upstream.service", err)
 	case errors.Is(err, upstream.ErrBodySpent):

@@ -12,17 +12,19 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/strictjson"
 )
 
 // putManifest takes a manifest on its way to the upstream (end-7). The one
 // with a subject is announced to the index before the upstream sees it.
 func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path) {
-	body, err := p.readManifest(w, r)
+	body, giveBack, err := p.readManifest(w, r)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	manifest, known, err := parsePushed(r, target, body)
+	defer giveBack()
+	manifest, known, err := p.parsePushed(r, target, body)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -56,8 +58,9 @@ type push struct {
 	record index.Record
 }
 
-// readManifest buffers the body of a push, up to the limit.
-func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readManifest buffers the body of a push, up to the limit, once there is room
+// for it. The room is to be given back when the body is needed no more.
+func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) (body []byte, giveBack func(), err error) {
 	limit := int64(p.config.Limits.ManifestSize)
 	tooLarge := &apiError{
 		status: http.StatusRequestEntityTooLarge, code: codeSizeInvalid,
@@ -65,36 +68,69 @@ func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) ([]byte, er
 		limit:   "limits.manifestSize",
 	}
 	if r.ContentLength > limit {
-		return nil, tooLarge
+		return nil, nil, tooLarge
 	}
+	size := limit
+	if r.ContentLength >= 0 {
+		size = r.ContentLength
+	}
+	giveBack, err = p.memory.take(r.Context(), size)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err = p.readBody(w, r, limit)
+	var exceeded *http.MaxBytesError
+	var slow *apiError
+	switch {
+	case err == nil:
+		return body, giveBack, nil
+	case errors.As(err, &slow):
+	case errors.As(err, &exceeded):
+		err = tooLarge
+	case late(err):
+		err = p.tooSlow(err)
+	default:
+		err = badRequest(codeManifestInvalid, "the manifest could not be read to its end")
+	}
+	giveBack()
+	return nil, nil, err
+}
+
+func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	rest, err := p.hurry(w, r)
+	if err != nil {
+		return nil, err
+	}
+	defer rest()
 	var buffer bytes.Buffer
 	if r.ContentLength > 0 {
 		buffer.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
-	_, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-	var exceeded *http.MaxBytesError
-	var slow *apiError
-	switch {
-	case errors.As(err, &slow):
-		return nil, slow
-	case errors.As(err, &exceeded):
-		return nil, tooLarge
-	case err != nil:
-		return nil, badRequest(codeManifestInvalid, "the manifest could not be read to its end")
+	_, err = buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	return buffer.Bytes(), err
+}
+
+// manifestLimits bounds what is read of a manifest.
+func (p *Proxy) manifestLimits() index.ManifestLimits {
+	limits := p.config.Limits
+	return index.ManifestLimits{
+		Depth: limits.ManifestDepth, Descriptors: limits.ManifestDescriptors, Annotations: limits.ManifestAnnotations,
 	}
-	return buffer.Bytes(), nil
 }
 
 // parsePushed reads a manifest that is pushed. What it can't read is left to
-// the upstream to judge, unless it has a subject: then the client would
-// believe a referrer pushed that no listing can show.
-func parsePushed(r *http.Request, target path, body []byte) (m index.Manifest, known bool, err error) {
+// the upstream to judge, unless the upstream may read something else there
+// than we do, or it has a subject: then the client would believe a referrer
+// pushed that no listing can show.
+func (p *Proxy) parsePushed(r *http.Request, target path, body []byte) (m index.Manifest, known bool, err error) {
 	algorithm := digest.Canonical
 	if target.digest != "" {
 		algorithm = target.digest.Algorithm()
 	}
-	m, err = index.ParseManifest(r.Header.Get("Content-Type"), algorithm, body)
+	m, err = p.manifestLimits().Parse(r.Header.Get("Content-Type"), algorithm, body)
 	switch {
+	case unsafe(err):
+		return m, false, badRequest(codeManifestInvalid, err.Error())
 	case err != nil && index.HasSubject(body):
 		return m, false, badRequest(codeManifestInvalid, "the manifest has a subject but can't be read: "+err.Error())
 	case err != nil:
@@ -104,6 +140,11 @@ func parsePushed(r *http.Request, target path, body []byte) (m index.Manifest, k
 		return m, false, nil
 	}
 	return m, true, nil
+}
+
+// unsafe tells whether others may find a manifest where we found none.
+func unsafe(err error) bool {
+	return errors.Is(err, strictjson.ErrSyntax) || errors.Is(err, strictjson.ErrAmbiguous) || errors.Is(err, strictjson.ErrLimit)
 }
 
 // pushReferrer pushes a manifest with a subject. The intent is durable before

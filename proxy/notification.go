@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/strictjson"
 )
 
 // notificationType tells whether CNCF Distribution sends its notifications in
@@ -83,6 +84,9 @@ func parseNotifications(body []byte) ([]notification, error) {
 			} `json:"target"`
 		} `json:"events"`
 	}
+	if err := checkEnvelope(body); err != nil {
+		return nil, err
+	}
 	if err := json.Unmarshal(body, &envelope); err != nil {
 		return nil, err
 	}
@@ -108,6 +112,20 @@ func parseNotifications(body []byte) ([]notification, error) {
 		all = append(all, n)
 	}
 	return all, nil
+}
+
+// maxEnvelopeDepth is far beyond what an event holds.
+const maxEnvelopeDepth = 64
+
+// checkEnvelope refuses an envelope that says two things: whoever filters
+// events on their way here must not see another one than is worked off.
+func checkEnvelope(body []byte) error {
+	target := &strictjson.Shape{Fields: []strictjson.Field{
+		{Name: "mediaType"}, {Name: "digest"}, {Name: "repository"}, {Name: "tag"},
+	}}
+	event := &strictjson.Shape{Fields: []strictjson.Field{{Name: "action"}, {Name: "target", Shape: target}}}
+	envelope := &strictjson.Shape{Fields: []strictjson.Field{{Name: "events", Shape: event}}}
+	return strictjson.Check(body, envelope, strictjson.Bound{Name: "the depth of an envelope", Most: maxEnvelopeDepth})
 }
 
 // knownAction maps what a client may send to what a metric may have.

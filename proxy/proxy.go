@@ -44,6 +44,7 @@ type Proxy struct {
 	tagLocks    tagLocks
 	manifests   *manifestCache
 	pages       *pageCache
+	memory      manifestMemory
 	native      nativeSupport
 	realm       realm
 	limiter     *limiter
@@ -78,6 +79,7 @@ func New(o Options) (*Proxy, error) {
 		log:         o.Log,
 		now:         o.Now,
 		metrics:     newMetrics(o.Metrics),
+		memory:      newManifestMemory(o.Config.Limits.ManifestMemory),
 		permissions: newPermissions(key, o.Config.Permissions),
 		manifests:   newManifestCache(o.Config.Cache),
 		pages:       newPageCache(o.Config.Cache, o.Store),

@@ -37,6 +37,13 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 		p.relay(w, r, resp)
 		return
 	}
+	giveBack, room := p.memory.takeSpare(roomFor(resp, int64(p.config.Limits.ManifestSize)))
+	if !room {
+		// To learn of it can wait for the next pull.
+		p.relay(w, r, resp)
+		return
+	}
+	defer giveBack()
 	seen := &capture{ReadCloser: resp.Body, room: int(p.config.Limits.ManifestSize)}
 	resp.Body = seen
 	p.relay(w, r, resp)
@@ -54,6 +61,14 @@ func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path
 	if !p.serveCached(w, r, target) {
 		p.passthrough(w, r, target)
 	}
+}
+
+// roomFor returns how many bytes the manifest of a response may take.
+func roomFor(resp *http.Response, limit int64) int64 {
+	if resp.ContentLength >= 0 {
+		return resp.ContentLength
+	}
+	return limit
 }
 
 // stated returns the digest under which the manifest of a response is known.
@@ -81,7 +96,7 @@ func (p *Proxy) unknownManifest(r *http.Request, resp *http.Response, target pat
 
 // learn records a manifest that a client was seen to pull.
 func (p *Proxy) learn(r *http.Request, mark index.Mark, repository string, name digest.Digest, resp *http.Response, body []byte) {
-	manifest, err := index.ParseManifest(resp.Header.Get("Content-Type"), name.Algorithm(), body)
+	manifest, err := p.manifestLimits().Parse(resp.Header.Get("Content-Type"), name.Algorithm(), body)
 	if err != nil || manifest.Digest != name {
 		note(r, zap.NamedError("notIndexed", err))
 		return

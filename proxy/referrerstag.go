@@ -166,7 +166,7 @@ func (p *Proxy) fetchReferrer(ctx context.Context, client *reader, tag string, e
 	case err != nil:
 		return index.Record{}, false, err
 	}
-	manifest, err := index.ParseManifest(fetched.MediaType, entry.Algorithm(), fetched.Body)
+	manifest, err := p.manifestLimits().Parse(fetched.MediaType, entry.Algorithm(), fetched.Body)
 	if err != nil {
 		return skip("the manifest can't be read", err)
 	}

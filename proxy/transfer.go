@@ -79,22 +79,32 @@ type guardedBody struct {
 	io.ReadCloser
 	transfer
 	ended bool
+	// until is when all of it has to be there; zero where it may take longer.
+	until time.Time
 }
 
 // Read implements [io.Reader].
 func (b *guardedBody) Read(p []byte) (int, error) {
 	start := time.Now()
-	_ = b.control.SetReadDeadline(b.deadline(start, 1))
+	deadline := b.deadline(start, 1)
+	if !b.until.IsZero() && b.until.Before(deadline) {
+		deadline = b.until
+	}
+	_ = b.control.SetReadDeadline(deadline)
 	n, err := b.ReadCloser.Read(p)
 	b.count(start, int64(n))
 	if b.ended = errors.Is(err, io.EOF); b.ended || b.http2 {
 		// After its end the connection is only watched.
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return n, err
+	case !b.until.IsZero() && !time.Now().Before(b.until):
+		return n, b.proxy.tooSlow(err)
+	default:
 		return n, b.tooSlow(err)
 	}
-	return n, err
 }
 
 func (b *guardedBody) tooSlow(cause error) error {

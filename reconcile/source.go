@@ -110,11 +110,18 @@ func (s *Source) record(ctx context.Context, repository, reference string) (inde
 	if err != nil {
 		return index.Record{}, err
 	}
-	manifest, err := index.ParseManifest(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
+	manifest, err := s.manifestLimits().Parse(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
 	if err != nil {
 		return index.Record{}, fmt.Errorf("manifest %s of %s: %w", reference, repository, err)
 	}
 	return index.Record{Repository: repository, Manifest: manifest, Seen: s.now()}, nil
+}
+
+// manifestLimits are those that manifests were pushed within.
+func (s *Source) manifestLimits() index.ManifestLimits {
+	return index.ManifestLimits{
+		Depth: s.limits.ManifestDepth, Descriptors: s.limits.ManifestDescriptors, Annotations: s.limits.ManifestAnnotations,
+	}
 }
 
 // tags returns all tags of a repository; none where it has no list.

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/strictjson"
 )
 
 const mediaTypeIndex = "application/vnd.oci.image.index.v1+json"
@@ -30,8 +32,12 @@ type Descriptor struct {
 
 // ParseIndex reads an image index of at most limit entries, each with a valid
 // digest. Any other document, and one that names another media type, is
-// [ErrInvalid].
+// [ErrInvalid]; one that clients may read differently is
+// [strictjson.ErrAmbiguous] too.
 func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
+	if err := checkIndex(body, limit); err != nil {
+		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
+	}
 	var doc struct {
 		SchemaVersion int           `json:"schemaVersion"`
 		MediaType     string        `json:"mediaType"`
@@ -43,15 +49,31 @@ func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 	if doc.SchemaVersion != 2 || doc.Manifests == nil || (doc.MediaType != "" && doc.MediaType != mediaTypeIndex) {
 		return nil, fmt.Errorf("%w: not an image index", ErrInvalid)
 	}
-	if len(*doc.Manifests) > limit {
-		return nil, fmt.Errorf("%w: image index with more than %d entries", ErrInvalid, limit)
-	}
 	for _, entry := range *doc.Manifests {
 		if err := entry.Digest.Validate(); err != nil {
 			return nil, fmt.Errorf("%w: image index names digest %q: %w", ErrInvalid, entry.Digest, err)
 		}
 	}
 	return *doc.Manifests, nil
+}
+
+// maxIndexDepth is far beyond what an entry of an index holds.
+const maxIndexDepth = 64
+
+// checkIndex makes sure, before anything is decoded, that an image index says
+// one thing only and is within its bounds.
+func checkIndex(body []byte, limit int) error {
+	entry := &strictjson.Shape{
+		Fields: []strictjson.Field{
+			{Name: "mediaType"}, {Name: "digest"}, {Name: "size"}, {Name: "artifactType"},
+			{Name: "annotations", Shape: &strictjson.Shape{Every: true}},
+		},
+		Bound: &strictjson.Bound{Name: "limits.tagEntries", Most: limit},
+	}
+	index := &strictjson.Shape{Fields: []strictjson.Field{
+		{Name: "schemaVersion"}, {Name: "mediaType"}, {Name: "manifests", Shape: entry},
+	}}
+	return strictjson.Check(body, index, strictjson.Bound{Name: "the depth of an index", Most: maxIndexDepth})
 }
 
 // Referrers asks the registry's own referrers API for all referrers of a
@@ -83,9 +105,13 @@ func (r *Registry) Referrers(ctx context.Context, as Credentials, repository str
 }
 
 // unsupported tells whether the answer to the first page comes from a
-// registry that doesn't know the path.
+// registry that doesn't know the path. One that is an index, but not a usable
+// one, comes from a registry that does: to leave it out would shorten a list.
 func unsupported(err error) bool {
-	if errors.Is(err, ErrInvalid) || errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, strictjson.ErrAmbiguous), errors.Is(err, strictjson.ErrLimit):
+		return false
+	case errors.Is(err, ErrInvalid), errors.Is(err, ErrNotFound):
 		return true
 	}
 	var status *StatusError
