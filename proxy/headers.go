@@ -45,17 +45,50 @@ func connectionNames(lists []string, name string) bool {
 	return false
 }
 
+// interpreted are the headers by which backref and the registry decide what a
+// request is, in canonical form.
+func interpreted() []string {
+	return []string{
+		"Authorization", "Cookie", "Host", "Content-Type", "Content-Length", "Content-Encoding", "Content-Range", "Range",
+		"Accept", "Accept-Encoding", "If-Match", "If-None-Match", "If-Modified-Since", "Forwarded", "X-Forwarded-For", "X-Request-Id",
+	}
+}
+
+// checkConnection refuses a request whose Connection header would make us drop
+// a header that we have acted upon: the registry would get another request.
+func checkConnection(header http.Header) error {
+	named := header["Connection"]
+	if len(named) == 0 {
+		return nil
+	}
+	for _, name := range interpreted() {
+		if connectionNames(named, name) {
+			return badRequest(codeUnsupported, "Connection names "+name+", which is meant for the registry too: leave it out")
+		}
+	}
+	return nil
+}
+
+// dropOverrides removes the headers by which some registries, or the servers
+// before them, take a request for another one than its first line says.
+func dropOverrides(header http.Header) {
+	for _, name := range []string{
+		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+		"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url",
+		"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server", "X-Forwarded-Scheme",
+		"Forwarded", "X-Real-Ip",
+	} {
+		header.Del(name)
+	}
+}
+
 // upstreamHeader returns the header to send to the registry for a client's
 // request. How the client reached us stays with us, since links are rewritten
 // on their way back; only its address is passed on.
 func (p *Proxy) upstreamHeader(r *http.Request) http.Header {
 	header := make(http.Header, len(r.Header)+2)
 	copyEndToEnd(header, r.Header)
-	header.Del("Forwarded")
-	header.Del("X-Forwarded-Host")
-	header.Del("X-Forwarded-Proto")
-	header.Del("X-Forwarded-Port")
-	header.Del("X-Forwarded-Prefix")
+	dropOverrides(header)
 	if slices.Contains(r.Header["Te"], "trailers") {
 		header["Te"] = []string{"trailers"}
 	}
@@ -163,6 +196,18 @@ func (p *Proxy) rewriteLinks(header http.Header, r *http.Request) {
 			header["Link"] = replaced(header["Link"], i, rewritten)
 		}
 	}
+}
+
+// foreignLocation finds a Location that no client of a registry has any use
+// for, such as a file on its own machine.
+func foreignLocation(header http.Header) (location *url.URL, wrong bool) {
+	for _, value := range header["Location"] {
+		u, err := url.Parse(value)
+		if err == nil && u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
+			return u, true
+		}
+	}
+	return nil, false
 }
 
 // replaced leaves the given slice as it is, since it is the response's own.

@@ -93,6 +93,10 @@ func (p *Proxy) outgoing(r, body *http.Request) *http.Request {
 // relay writes the upstream's response to the client. Where the body breaks
 // off, so does the client's connection: a short body must not look whole.
 func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Response) {
+	if location, wrong := foreignLocation(resp.Header); wrong {
+		p.fail(w, r, fmt.Errorf("%w: it redirects to a URL of scheme %q", upstream.ErrInvalid, location.Scheme))
+		return
+	}
 	header := w.Header()
 	copyEndToEnd(header, resp.Header)
 	p.rewriteLinks(header, r)

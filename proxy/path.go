@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 
@@ -73,30 +76,72 @@ func parsePath(u *url.URL) (path, error) {
 	if u.Path == realmPath {
 		return path{endpoint: endpointToken}, nil
 	}
+	e, name, reference := endpointOf(segments)
+	switch e {
+	case endpointManifests:
+		return manifestPath(name, reference)
+	case endpointReferrers, endpointBlobs:
+		return digestPath(e, name, reference)
+	case endpointTags, endpointUploads:
+		return repositoryPath(e, name)
+	case endpointOther:
+		return path{endpoint: endpointOther}, disguised(segments)
+	default:
+		return path{endpoint: e}, nil
+	}
+}
+
+// endpointOf tells what a path is by the words that stand in it, the parts of
+// the name before them, and what stands for a reference.
+func endpointOf(segments []string) (e endpoint, name []string, reference string) {
 	if segments[0] != "v2" {
-		return path{endpoint: endpointOther}, nil
+		return endpointOther, nil, ""
 	}
 	rest := segments[1:]
 	switch n := len(rest); {
 	case n == 0 || n == 1 && rest[0] == "":
-		return path{endpoint: endpointBase}, nil
+		return endpointBase, nil, ""
 	case n == 1 && rest[0] == "_catalog":
-		return path{endpoint: endpointCatalog}, nil
+		return endpointCatalog, nil, ""
 	case n >= 3 && rest[n-2] == "manifests":
-		return manifestPath(rest[:n-2], rest[n-1])
+		return endpointManifests, rest[:n-2], rest[n-1]
 	case n >= 3 && rest[n-2] == "referrers":
-		return digestPath(endpointReferrers, rest[:n-2], rest[n-1])
+		return endpointReferrers, rest[:n-2], rest[n-1]
 	case n >= 3 && rest[n-2] == "tags" && rest[n-1] == "list":
-		return repositoryPath(endpointTags, rest[:n-2])
+		return endpointTags, rest[:n-2], ""
 	case n >= 4 && rest[n-3] == "blobs" && rest[n-2] == "uploads":
-		return repositoryPath(endpointUploads, rest[:n-3])
+		return endpointUploads, rest[:n-3], ""
 	case n >= 3 && rest[n-2] == "blobs" && rest[n-1] == "uploads":
-		return repositoryPath(endpointUploads, rest[:n-2])
+		return endpointUploads, rest[:n-2], ""
 	case n >= 3 && rest[n-2] == "blobs":
-		return digestPath(endpointBlobs, rest[:n-2], rest[n-1])
+		return endpointBlobs, rest[:n-2], rest[n-1]
 	default:
-		return path{endpoint: endpointOther}, nil
+		return endpointOther, nil, ""
 	}
+}
+
+// disguised refuses a path that is nothing to us but may be an endpoint to a
+// registry that ignores case, parameters of segments, or a slash at the end, or
+// that normalizes characters: what is pushed there would pass the index by.
+func disguised(segments []string) error {
+	plain := make([]string, 0, len(segments))
+	for _, segment := range segments {
+		segment, _, parameters := strings.Cut(segment, ";")
+		if parameters && strings.Trim(segment, ".") == "" {
+			return fmt.Errorf("%w: it has a dot segment", errPath)
+		}
+		plain = append(plain, strings.ToLower(segment))
+	}
+	if plain[0] == "v2" && slices.ContainsFunc(segments, notASCII) {
+		return fmt.Errorf("%w: it has a character that is not ASCII", errPath)
+	}
+	if last := len(plain) - 1; last > 0 && plain[last] == "" {
+		plain = plain[:last]
+	}
+	if e, _, _ := endpointOf(plain); e != endpointOther {
+		return fmt.Errorf("%w: it stands for another one", errPath)
+	}
+	return nil
 }
 
 // splitPath returns the decoded segments of an absolute path. Whatever two
@@ -118,12 +163,18 @@ func splitPath(u *url.URL) ([]string, error) {
 			return nil, fmt.Errorf("%w: it has an empty segment", errPath)
 		case decoded == "." || decoded == "..":
 			return nil, fmt.Errorf("%w: it has a dot segment", errPath)
-		case strings.ContainsAny(decoded, "/\\\x00") || strings.Contains(segment, "%25"):
+		case strings.ContainsAny(decoded, "/\\") || strings.Contains(segment, "%25"):
 			return nil, fmt.Errorf("%w: it has an encoded separator", errPath)
+		case !utf8.ValidString(decoded) || strings.ContainsFunc(decoded, unicode.IsControl):
+			return nil, fmt.Errorf("%w: it has a byte that is no text", errPath)
 		}
 		segments[i] = decoded
 	}
 	return segments, nil
+}
+
+func notASCII(segment string) bool {
+	return strings.ContainsFunc(segment, func(c rune) bool { return c > unicode.MaxASCII })
 }
 
 func repositoryPath(e endpoint, name []string) (path, error) {

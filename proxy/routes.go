@@ -35,6 +35,10 @@ func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, pathError(err))
 		return
 	}
+	if err := checkConnection(r.Header); err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	if p.access != nil {
 		p.admit(w, r, target)
 		return

@@ -21,6 +21,9 @@ const continueTimeout = time.Second
 // noStall stands where no bound on pauses is set.
 const noStall = 24 * time.Hour
 
+// maxResponseHeader is the largest header of a response.
+const maxResponseHeader = 1 << 20
+
 // Registry is the registry behind backref. It may be used concurrently.
 type Registry struct {
 	base      *url.URL
@@ -65,8 +68,10 @@ func New(cfg config.Upstream) (*Registry, error) {
 		MaxIdleConnsPerHost:   cfg.MaxIdleConnections,
 		ForceAttemptHTTP2:     true,
 		DisableCompression:    true,
-		WriteBufferSize:       64 << 10,
-		ReadBufferSize:        64 << 10,
+
+		MaxResponseHeaderBytes: maxResponseHeader,
+		WriteBufferSize:        64 << 10,
+		ReadBufferSize:         64 << 10,
 	}
 	service, err := newServiceClient(cfg, transport)
 	if err != nil {
