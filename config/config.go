@@ -138,6 +138,7 @@ type Limits struct {
 	ResponseSize        Size          `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger."`
 	TagEntries          int           `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read."`
 	UpstreamQueries     int           `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request."`
+	ListEntries         int           `key:"listEntries" doc:"The most repositories, and the most tags of one, that a rebuild or verification reads."`
 	TagListSize         Size          `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request."`
 	TagListPages        int           `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request."`
 	TrackedSubjects     int           `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read."`
@@ -204,6 +205,7 @@ func Default() Config {
 			ResponseSize:        4 << 20,
 			TagEntries:          10_000,
 			UpstreamQueries:     8,
+			ListEntries:         1_000_000,
 			TagListSize:         32 << 20,
 			TagListPages:        256,
 			TrackedSubjects:     100_000,

@@ -128,7 +128,7 @@ func (s *Source) manifestLimits() index.ManifestLimits {
 func (s *Source) tags(ctx context.Context, repository string) ([]string, error) {
 	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
 		var all []string
-		for tag, err := range s.registry.Tags(ctx, s.as, repository) {
+		for tag, err := range s.registry.Tags(ctx, s.as, repository, s.limits.ListEntries) {
 			switch {
 			case errors.Is(err, upstream.ErrNotFound):
 				return all, nil
@@ -145,7 +145,7 @@ func (s *Source) tags(ctx context.Context, repository string) ([]string, error) 
 func (s *Source) repositories(ctx context.Context) ([]string, error) {
 	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
 		var all []string
-		for repository, err := range s.registry.Repositories(ctx, s.as) {
+		for repository, err := range s.registry.Repositories(ctx, s.as, s.limits.ListEntries) {
 			if err != nil {
 				return nil, err
 			}

@@ -20,24 +20,41 @@ const (
 	maxListPage = 64 << 20
 )
 
-// Tags lists the tags of a repository. The sequence ends with the first
-// error: [ErrNotFound], [ErrInvalid], [*StatusError], [ErrUnreachable].
-func (r *Registry) Tags(ctx context.Context, as Credentials, repository string) iter.Seq2[string, error] {
+// Tags lists the tags of a repository, at most so many. The sequence ends with
+// the first error: [ErrNotFound], [ErrInvalid], [*StatusError],
+// [ErrUnreachable].
+func (r *Registry) Tags(ctx context.Context, as Credentials, repository string, most int) iter.Seq2[string, error] {
 	type tags struct {
 		Tags []string `json:"tags"`
 	}
 	first := &url.URL{Path: "/v2/" + repository + "/tags/list", RawQuery: "n=" + strconv.Itoa(listPage)}
-	return pages(r, ctx, as, first, "list tags of "+repository, func(page tags) []string { return page.Tags })
+	return bounded(most, pages(r, ctx, as, first, "list tags of "+repository, func(page tags) []string { return page.Tags }))
 }
 
-// Repositories lists the catalog. The sequence ends with the first error, as
+// Repositories lists the catalog, at most so many. The sequence ends with the first error, as
 // that of [Registry.Tags] does; many registries have no catalog.
-func (r *Registry) Repositories(ctx context.Context, as Credentials) iter.Seq2[string, error] {
+func (r *Registry) Repositories(ctx context.Context, as Credentials, most int) iter.Seq2[string, error] {
 	type catalog struct {
 		Repositories []string `json:"repositories"`
 	}
 	first := &url.URL{Path: "/v2/_catalog", RawQuery: "n=" + strconv.Itoa(listPage)}
-	return pages(r, ctx, as, first, "list repositories", func(page catalog) []string { return page.Repositories })
+	return bounded(most, pages(r, ctx, as, first, "list repositories", func(page catalog) []string { return page.Repositories }))
+}
+
+// bounded ends a list that goes on and on with an error.
+func bounded(most int, list iter.Seq2[string, error]) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		count := 0
+		for entry, err := range list {
+			if count++; count > most {
+				yield("", fmt.Errorf("%w: a list of more than %d entries (limits.listEntries)", ErrInvalid, most))
+				return
+			}
+			if !yield(entry, err) {
+				return
+			}
+		}
+	}
 }
 
 // pages follows the pages of a list to its end. A page that begins as the one

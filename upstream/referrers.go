@@ -49,6 +49,9 @@ func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 	if doc.SchemaVersion != 2 || doc.Manifests == nil || (doc.MediaType != "" && doc.MediaType != mediaTypeIndex) {
 		return nil, fmt.Errorf("%w: not an image index", ErrInvalid)
 	}
+	if len(*doc.Manifests) > limit {
+		return nil, fmt.Errorf("%w: image index with more entries than are left of limits.tagEntries", ErrInvalid)
+	}
 	for _, entry := range *doc.Manifests {
 		if err := entry.Digest.Validate(); err != nil {
 			return nil, fmt.Errorf("%w: image index names digest %q: %w", ErrInvalid, entry.Digest, err)
@@ -56,6 +59,9 @@ func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 	}
 	return *doc.Manifests, nil
 }
+
+// errNextPage marks an index whose next page can't be followed.
+var errNextPage = errors.New("the next page can't be asked for")
 
 // maxIndexDepth is far beyond what an entry of an index holds.
 const maxIndexDepth = 64
@@ -68,7 +74,8 @@ func checkIndex(body []byte, limit int) error {
 			{Name: "mediaType"}, {Name: "digest"}, {Name: "size"}, {Name: "artifactType"},
 			{Name: "annotations", Shape: &strictjson.Shape{Every: true}},
 		},
-		Bound: &strictjson.Bound{Name: "limits.tagEntries", Most: limit},
+		// A bound of 0 would be none: then the first entry is left to ParseIndex.
+		Bound: &strictjson.Bound{Name: "limits.tagEntries", Most: max(limit, 1)},
 	}
 	index := &strictjson.Shape{Fields: []strictjson.Field{
 		{Name: "schemaVersion"}, {Name: "mediaType"}, {Name: "manifests", Shape: entry},
@@ -109,7 +116,7 @@ func (r *Registry) Referrers(ctx context.Context, as Credentials, repository str
 // one, comes from a registry that does: to leave it out would shorten a list.
 func unsupported(err error) bool {
 	switch {
-	case errors.Is(err, strictjson.ErrAmbiguous), errors.Is(err, strictjson.ErrLimit):
+	case errors.Is(err, strictjson.ErrAmbiguous), errors.Is(err, strictjson.ErrLimit), errors.Is(err, errNextPage):
 		return false
 	case errors.Is(err, ErrInvalid), errors.Is(err, ErrNotFound):
 		return true
@@ -140,8 +147,10 @@ func (r *Registry) referrersPage(ctx context.Context, as Credentials, page *url.
 		if err != nil {
 			return err
 		}
-		next, err = r.NextPage(&here, resp.Header.Values("Link"))
-		return err
+		if next, err = r.NextPage(&here, resp.Header.Values("Link")); err != nil {
+			return fmt.Errorf("%w: %w", errNextPage, err)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, nil, err

@@ -92,6 +92,11 @@ func (b *Backref) Restart(args ...string) {
 	b.start(b.Host)
 }
 
+// PID returns the process id of the backref that was started last.
+func (b *Backref) PID() int {
+	return b.cmd.Process.Pid
+}
+
 // Log returns the lines that backref has logged since it was started last.
 func (b *Backref) Log() []string {
 	return b.lines()

@@ -1,0 +1,147 @@
+package proxy
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/upstream"
+)
+
+// fuzzed returns a proxy that parses, and asks nobody.
+func fuzzed(f *testing.F) *Proxy {
+	f.Helper()
+	cfg := config.Default()
+	cfg.Upstream.URL = &url.URL{Scheme: "http", Host: "registry.example", Path: "/base"}
+	behind, err := upstream.New(cfg.Upstream)
+	if err != nil {
+		f.Fatal(err)
+	}
+	p, err := New(Options{Config: cfg, Store: struct{ index.Store }{}, Upstream: behind, Log: zap.NewNop()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return p
+}
+
+// FuzzQuery checks that what is accepted is within bounds, and that the link
+// to the next page asks for the same.
+func FuzzQuery(f *testing.F) {
+	for _, seed := range []string{
+		"", "n=1", "artifactType=a%2Fb&n=100&last=" + formatCursor(someDigest), "n=99999999999999999999", "n=-0", "artifactType=a&artifactType=b",
+		"artifactType=%0d%0aX: y", "n=1;last=2", "%zz", "last=Li4vLi4v",
+	} {
+		f.Add(seed)
+	}
+	p := fuzzed(f)
+	target := path{endpoint: endpointReferrers, repository: "a", digest: someDigest}
+	page := index.Page{Referrers: []index.Referrer{{Digest: someDigest}}, More: true}
+	f.Fuzz(func(t *testing.T, raw string) {
+		values, _ := url.ParseQuery(raw)
+		query, err := p.parseQuery(values)
+		if err != nil {
+			return
+		}
+		if query.Limit < 0 || query.MaxBytes <= 0 || query.After != "" && query.After.Validate() != nil {
+			t.Fatalf("%q gave %+v", raw, query)
+		}
+		link := nextLink(target, query, page)
+		if strings.ContainsAny(link, "\r\n\x00") {
+			t.Fatalf("%q gave the header %q", raw, link)
+		}
+		next, err := url.Parse(strings.TrimSuffix(strings.TrimPrefix(link, "<"), `>; rel="next"`))
+		if err != nil {
+			t.Fatalf("%q gave the link %q: %v", raw, link, err)
+		}
+		again, err := p.parseQuery(next.Query())
+		query.After = someDigest
+		if err != nil || again != query {
+			t.Fatalf("%q gave %+v, its link %+v, %v", raw, query, again, err)
+		}
+	})
+}
+
+// FuzzEntityTags checks that a condition that is accepted holds for exactly
+// the digests that stand in it.
+func FuzzEntityTags(f *testing.F) {
+	for _, seed := range []string{`*`, `"` + someDigest + `"`, `W/"a", "b"`, `"a",,"b" ,`, `"`, `"a"b`, `W/`, "\"a\tb\"", `"*"`} {
+		f.Add(seed, someDigest)
+	}
+	f.Fuzz(func(t *testing.T, line, current string) {
+		tags, err := parseEntityTags([]string{line})
+		if err != nil {
+			return
+		}
+		has := tags.has(digest.Digest(current), true)
+		if has && !tags.any && !strings.Contains(line, `"`+current+`"`) {
+			t.Errorf("%q holds for %q", line, current)
+		}
+		if tags.has(digest.Digest(current), false) && !has {
+			t.Errorf("%q holds strongly but not weakly for %q", line, current)
+		}
+		if tags.has("", true) {
+			t.Errorf("%q holds where there is nothing", line)
+		}
+	})
+}
+
+// FuzzLinks checks that rewriting the links of a registry keeps what leads
+// elsewhere, and never makes one header two.
+func FuzzLinks(f *testing.F) {
+	for _, seed := range []string{
+		"http://registry.example/base/v2/a/blobs/uploads/x?_state=y", "/base/v2/", "/v2/", "https://storage.example/x", "//registry.example/base/v2/",
+		"http://registry.example/base/../v2/", "http://registry.example/baseless/v2/", `</base/v2/>; rel="next", <x>`, "%", "http://registry.example:80/base/v2/%2e%2e",
+	} {
+		f.Add(seed)
+	}
+	p := fuzzed(f)
+	r := httptest.NewRequest(http.MethodGet, "http://proxy.example/v2/", nil)
+	f.Fuzz(func(t *testing.T, value string) {
+		if strings.ContainsAny(value, "\r\n\x00") {
+			return // No HTTP client passes such a header on.
+		}
+		header := http.Header{"Location": {value}, "Link": {value}}
+		p.rewriteLinks(header, r)
+		for name, values := range header {
+			if len(values) != 1 || strings.ContainsAny(values[0], "\r\n\x00") {
+				t.Errorf("%q became %s %q", value, name, values)
+			}
+		}
+		before, err := url.Parse(value)
+		after, errAfter := url.Parse(header.Get("Location"))
+		if err == nil && (errAfter != nil || before.Host != after.Host && after.Host != "proxy.example") {
+			t.Errorf("%q became %q", value, header.Get("Location"))
+		}
+		_, _ = foreignLocation(header)
+	})
+}
+
+// FuzzHeaders checks that nothing that speaks of one connection passes on,
+// whatever the Connection header names, and that what was acted upon does.
+func FuzzHeaders(f *testing.F) {
+	for _, seed := range []string{"close", "keep-alive, Upgrade", "authorization", " x-test ,, Content-Type", "X-Forwarded-For", ","} {
+		f.Add(seed, "for=1.2.3.4;host=evil.example;proto=https")
+	}
+	p := fuzzed(f)
+	f.Fuzz(func(t *testing.T, connection, forwarded string) {
+		r := httptest.NewRequest(http.MethodGet, "http://proxy.example/v2/", nil)
+		r.Header = http.Header{"Connection": {connection}, "Forwarded": {forwarded}, "Authorization": {"Basic x"}, "Upgrade": {"h2c"}, "X-Forwarded-Host": {forwarded}}
+		if checkConnection(r.Header) != nil {
+			return
+		}
+		out := p.upstreamHeader(r)
+		if out.Get("Authorization") == "" || out.Get("Upgrade") != "" || out.Get("Connection") != "" || out.Get("X-Forwarded-Host") != "" || out.Get("Forwarded") != "" {
+			t.Errorf("%q: %v", connection, out)
+		}
+		if scheme, host := p.clientBase(r); scheme != "http" || host != "proxy.example" {
+			t.Errorf("%q made it %s://%s", forwarded, scheme, host)
+		}
+	})
+}

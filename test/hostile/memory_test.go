@@ -1,0 +1,140 @@
+package hostile
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/test/rig"
+)
+
+// The bounds that SECURITY.md states for the default configuration, in MiB.
+const (
+	slowBound = 128
+	pushBound = 1024
+)
+
+// plain has rig start a backref without the race detector, whose own memory
+// would be measured otherwise.
+func plain(t *testing.T) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "backref")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/backref/backref/cmd/backref")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build backref: %v\n%s", err, output)
+	}
+	t.Setenv("RIG_BACKREF", binary)
+}
+
+// peak returns the most memory that a process has had resident, in MiB.
+func peak(t *testing.T, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if name, value, _ := strings.Cut(line, ":"); name == "VmHWM" {
+			kib, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kib / 1024
+		}
+	}
+	t.Fatal("no VmHWM")
+	return 0
+}
+
+// wantBelow reports a peak, and fails the test where it is above the bound.
+func wantBelow(t *testing.T, b *rig.Backref, doing string, bound int) {
+	t.Helper()
+	mib := peak(t, b.PID())
+	rig.Report(t, fmt.Sprintf("memory of backref under %s: %d MiB at most, bound %d MiB", doing, mib, bound))
+	if mib > bound {
+		t.Errorf("%d MiB, more than %d", mib, bound)
+	}
+}
+
+// TestMemoryUnderSlowClients has clients that send half a header, half a
+// manifest or half a blob and then nothing, while others are served.
+func TestMemoryUnderSlowClients(t *testing.T) {
+	plain(t)
+	registry := rig.NewRegistry(t, rig.Distribution3)
+	b := rig.NewBackref(t, registry.URL, "--set", "log.level=error")
+	rig.PushBlob(t, b.URL, "app", rig.Empty)
+	begun := []string{
+		"GET /v2/ HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+		put("Content-Length: 200000") + "{",
+		"POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\na",
+	}
+	for i := range 500 {
+		count(t)
+		conn, err := net.Dial("tcp", b.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if _, err := io.WriteString(conn, begun[i%len(begun)]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rig.Push(t, b.URL, "app", "v1", rig.Image("quick")).Want(t, http.StatusCreated)
+	time.Sleep(time.Second) // They are to hold what they have.
+	rig.Do(t, http.MethodGet, b.URL+"/v2/app/manifests/v1", nil).Want(t, http.StatusOK)
+	wantBelow(t, b, "500 slow clients", slowBound)
+}
+
+// TestMemoryUnderLargeManifests pushes many of the largest manifests at once,
+// half of them with a subject. Each is taken, or told to come again.
+func TestMemoryUnderLargeManifests(t *testing.T) {
+	plain(t)
+	registry := rig.NewRegistry(t, rig.Distribution3)
+	b := rig.NewBackref(t, registry.URL, "--set", "log.level=error")
+	rig.PushBlob(t, b.URL, "app", rig.Empty)
+	var pushes sync.WaitGroup
+	statuses := make([]int, 200)
+	for i := range statuses {
+		count(t)
+		pushes.Go(func() {
+			body := large(i)
+			reply, err := rig.Send(t, http.MethodPut, b.URL+"/v2/app/manifests/"+digest.FromBytes(body).String(), body, "Content-Type", rig.ImageManifest)
+			if err != nil {
+				t.Errorf("push %d: %v", i, err)
+			}
+			statuses[i] = reply.Status
+		})
+	}
+	pushes.Wait()
+	by := map[int]int{}
+	for _, status := range statuses {
+		by[status]++
+	}
+	if by[http.StatusCreated]+by[http.StatusServiceUnavailable] != len(statuses) || by[http.StatusCreated] == 0 {
+		t.Errorf("statuses %v", by)
+	}
+	wantBelow(t, b, fmt.Sprintf("200 concurrent pushes of 4 MiB (%d taken, %d told to come again)",
+		by[http.StatusCreated], by[http.StatusServiceUnavailable]), pushBound)
+}
+
+// large returns a manifest of just below 4 MiB, nearly all of it an annotation
+// that the index keeps.
+func large(n int) []byte {
+	m := rig.Image(strconv.Itoa(n))
+	if n%2 == 0 {
+		m = rig.Artifact("application/vnd.example.large", strconv.Itoa(n), rig.Image("subject").Descriptor())
+	}
+	m.Annotations["large"] = strings.Repeat("a", 4<<20-len(m.Bytes())-64)
+	return m.Bytes()
+}
