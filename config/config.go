@@ -130,7 +130,7 @@ type Limits struct {
 	TransferSize        Size          `key:"transferSize" doc:"How much of a body a client has to send or take in limits.transferInterval."`
 	PageSize            int           `key:"pageSize" doc:"The most entries of a page (n) that a client gets of tags, repositories or referrers; a larger n counts as this."`
 	ManifestSize        Size          `key:"manifestSize" doc:"The largest manifest that is accepted."`
-	ManifestMemory      Size          `key:"manifestMemory" doc:"The most bytes of manifests that are held at once while they are pushed or read through. Pushes beyond wait for a moment, then are told to come again."`
+	ManifestMemory      Size          `key:"manifestMemory" doc:"The most bytes of manifests that are held at once while they are pushed or read through; the process takes several times as much for them. Pushes beyond wait for a moment, then are told to come again."`
 	ManifestTime        time.Duration `key:"manifestTime" doc:"How long a client may take to send a manifest."`
 	ManifestDepth       int           `key:"manifestDepth" doc:"How deep the JSON of a manifest may be nested."`
 	ManifestDescriptors int           `key:"manifestDescriptors" doc:"The most descriptors of a manifest: subject, config, layers, manifests and blobs together."`
@@ -197,7 +197,7 @@ func Default() Config {
 			TransferSize:        64 << 10,
 			PageSize:            10_000,
 			ManifestSize:        4 << 20,
-			ManifestMemory:      256 << 20,
+			ManifestMemory:      64 << 20,
 			ManifestTime:        time.Minute,
 			ManifestDepth:       64,
 			ManifestDescriptors: 20_000,

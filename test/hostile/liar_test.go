@@ -88,7 +88,9 @@ func on(part string, answer http.HandlerFunc) http.HandlerFunc {
 func lies(elsewhere string) []lie {
 	const listing, other = "/v2/app/referrers/SUBJECT", "/v2/app/manifests/OTHER"
 	redirect := func(status int, to string) http.HandlerFunc { return send(status, "", "Location", to) }
-	oneself := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect) }
+	oneself := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+	}
 	gzipped := func(mediaType string) http.HandlerFunc {
 		return send(200, string(bomb()), "Content-Type", mediaType, "Content-Encoding", "gzip")
 	}
