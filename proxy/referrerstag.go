@@ -106,10 +106,13 @@ func (p *Proxy) importEntries(ctx context.Context, client *reader, tag string, b
 		return err
 	}
 	entries, err := upstream.ParseIndex(body, p.config.Limits.TagEntries)
-	if err != nil {
-		p.log.Warn("referrers tag is not a readable image index", zap.String("repository", client.repository),
-			zap.String("tag", tag), zap.Error(err))
+	switch {
+	case errors.Is(err, upstream.ErrNotIndex):
+		p.log.Warn("referrers tag is no image index, and is left alone", zap.String("repository", client.repository), zap.String("tag", tag))
 		return nil
+	case err != nil:
+		// It may list what nothing else does.
+		return fmt.Errorf("read referrers tag %s: %w", tag, err)
 	}
 	var mutex sync.Mutex
 	var records []index.Record

@@ -36,6 +36,9 @@ func (m *Mirror) write(ctx context.Context, repository string, subject digest.Di
 	if err != nil {
 		return "", err
 	}
+	if current.Digest != "" && current.MediaType != index.MediaTypeImageIndex {
+		return "", fmt.Errorf("the tag %s stands for something else than an image index", tag)
+	}
 	list, err := m.listing(ctx, repository, subject, nil)
 	if err != nil {
 		return "", err

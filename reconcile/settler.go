@@ -150,14 +150,15 @@ func (s *Settler) settle(ctx context.Context, intent index.Intent) (result strin
 
 // importTag records the referrers that a referrers tag lists. Each manifest
 // speaks for itself. It returns the tag's image index, which has no digest
-// where there is none that can be read.
+// where there is none. One that can't be read is an error: it may list what
+// nothing else does.
 func (s *Source) importTag(ctx context.Context, store index.Store, repository, tag string) (index.Record, error) {
 	mark, err := store.Mark(ctx)
 	if err != nil {
 		return index.Record{}, err
 	}
 	list, err := s.record(ctx, repository, tag)
-	if errors.Is(err, upstream.ErrNotFound) || errors.Is(err, index.ErrManifest) {
+	if errors.Is(err, upstream.ErrNotFound) {
 		return index.Record{}, nil
 	}
 	if err != nil {

@@ -20,6 +20,9 @@ var (
 	// ErrBodySpent means that the registry did not take the service's token,
 	// and that the body of the request can't be sent again with another.
 	ErrBodySpent = errors.New("the token for the upstream registry was refused after the body was sent")
+	// ErrNotIndex means that a document is no image index, and claims to be
+	// none.
+	ErrNotIndex = errors.New("not an image index")
 	// ErrNoReferrers means that the registry has no referrers API.
 	ErrNoReferrers = errors.New("upstream registry has no referrers API")
 )

@@ -89,6 +89,21 @@ func (r *Registry) parseRealm(text string) (*url.URL, error) {
 	return realm, nil
 }
 
+// byHost sends requests to the registry by one transport and those to token
+// services elsewhere by another, which shows them no certificate of ours.
+type byHost struct {
+	host             string
+	registry, others http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (b byHost) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Host == b.host {
+		return b.registry.RoundTrip(req)
+	}
+	return b.others.RoundTrip(req)
+}
+
 // RoundTripRealm sends a token request, whose URL holds only the query, to a
 // token service that [Registry.Realm] named. Redirects are not followed.
 func (r *Registry) RoundTripRealm(req *http.Request, realm *url.URL) (*http.Response, error) {

@@ -33,7 +33,7 @@ type Descriptor struct {
 // ParseIndex reads an image index of at most limit entries, each with a valid
 // digest. Any other document, and one that names another media type, is
 // [ErrInvalid]; one that clients may read differently is
-// [strictjson.ErrAmbiguous] too.
+// [strictjson.ErrAmbiguous] too, one of another media type [ErrNotIndex].
 func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 	if err := checkIndex(body, limit); err != nil {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
@@ -47,7 +47,7 @@ func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
 	}
 	if doc.SchemaVersion != 2 || doc.Manifests == nil || (doc.MediaType != "" && doc.MediaType != mediaTypeIndex) {
-		return nil, fmt.Errorf("%w: not an image index", ErrInvalid)
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, ErrNotIndex)
 	}
 	if len(*doc.Manifests) > limit {
 		return nil, fmt.Errorf("%w: image index with more entries than are left of limits.tagEntries", ErrInvalid)

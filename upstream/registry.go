@@ -73,7 +73,8 @@ func New(cfg config.Upstream) (*Registry, error) {
 		WriteBufferSize:        64 << 10,
 		ReadBufferSize:         64 << 10,
 	}
-	service, err := newServiceClient(cfg, transport)
+	realm := newRealmTransport(cfg, transport)
+	service, err := newServiceClient(cfg, byHost{host: base.Host, registry: transport, others: realm})
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 		streams:    newStreams(&base, cfg),
 		base:       &base,
 		transport:  transport,
-		realm:      newRealmTransport(cfg, transport),
+		realm:      realm,
 		queries:    cfg.Timeouts.Query,
 		stall:      cmp.Or(cfg.Timeouts.Stall, noStall),
 		service:    service,
