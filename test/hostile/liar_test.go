@@ -98,8 +98,8 @@ func lies(elsewhere string) []lie {
 		{"another manifest than asked for", "CWE-345", send(200, `{"a":1}`, "Content-Type", rig.ImageManifest, "Docker-Content-Digest", "OTHER"), other, 200, ""},
 		{"a tag with a wrong digest", "CWE-345", send(200, `{"a":1}`, "Content-Type", rig.ImageManifest, "Docker-Content-Digest", "OTHER"), "/v2/app/manifests/latest", 200, ""},
 		{"an endless referrers tag", "CWE-400", on("/manifests/sha256-", func(w http.ResponseWriter, _ *http.Request) { endless(" ")(w) }), listing, 502, "UNAVAILABLE"},
-		{"a referrers tag that is a bomb", "CWE-409", on("/manifests/sha256-", gzipped(rig.ImageIndex)), listing, 200, ""},
-		{"a referrers tag that is no JSON", "CWE-20", on("/manifests/sha256-", send(200, "<html>", "Content-Type", rig.ImageIndex)), listing, 200, ""},
+		{"a referrers tag that is a bomb", "CWE-409", on("/manifests/sha256-", gzipped(rig.ImageIndex)), listing, 502, "UNAVAILABLE"},
+		{"a referrers tag that is no JSON", "CWE-20", on("/manifests/sha256-", send(200, "<html>", "Content-Type", rig.ImageIndex)), listing, 502, "UNAVAILABLE"},
 		{"referrers that are a bomb", "CWE-409", on("/referrers/", gzipped(rig.ImageIndex)), listing, 200, ""},
 		{"referrers given twice", "CVE-2017-12635", on("/referrers/", send(200, `{"schemaVersion":2,"manifests":[],"manifests":[]}`, "Content-Type", rig.ImageIndex)), listing, 502, "UNAVAILABLE"},
 		{"referrers without end", "CVE-2023-2253", on("/referrers/", func(w http.ResponseWriter, r *http.Request) {

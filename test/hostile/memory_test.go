@@ -106,8 +106,8 @@ func TestMemoryUnderSlowClients(t *testing.T) {
 		put("Content-Length: 200000") + "{",
 		"POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\na",
 	}
+	count(t)
 	for i := range 500 {
-		count(t)
 		conn, err := net.Dial("tcp", b.Host)
 		if err != nil {
 			t.Fatal(err)
@@ -133,8 +133,8 @@ func TestMemoryUnderLargeManifests(t *testing.T) {
 	memory := follow(t, b)
 	var pushes sync.WaitGroup
 	statuses := make([]int, 200)
+	count(t)
 	for i := range statuses {
-		count(t)
 		pushes.Go(func() {
 			body := large(i)
 			reply, err := rig.Send(t, http.MethodPut, b.URL+"/v2/app/manifests/"+digest.FromBytes(body).String(), body, "Content-Type", rig.ImageManifest)
