@@ -132,7 +132,8 @@ func (r *Registry) ClientPath(u *url.URL) (*url.URL, bool) {
 		return nil, false
 	}
 	escaped, below := strings.CutPrefix(u.EscapedPath(), r.base.Path)
-	if !below || !strings.HasPrefix(escaped, "/") {
+	// Two slashes at the front would be taken for a host.
+	if !below || !strings.HasPrefix(escaped, "/") || strings.HasPrefix(escaped, "//") {
 		return nil, false
 	}
 	path, err := url.PathUnescape(escaped)
