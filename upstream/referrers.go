@@ -176,7 +176,7 @@ func (r *Registry) NextPage(here *url.URL, links []string) (*url.URL, error) {
 		switch {
 		case ours:
 			return next, nil
-		case !parsed.IsAbs() && parsed.Host == "":
+		case !parsed.IsAbs() && parsed.Host == "" && parsed.User == nil:
 			return here.ResolveReference(parsed), nil
 		}
 		return nil, fmt.Errorf("%w: Link leads away to %q", ErrInvalid, parsed.Host)
