@@ -317,22 +317,25 @@ func TestEncodeDescriptor(t *testing.T) {
 // TestFit checks that a page made of entries is the one that a store makes.
 func TestFit(t *testing.T) {
 	entries := []index.Referrer{{Descriptor: []byte("12345")}, {Descriptor: []byte("123")}, {Descriptor: []byte("1")}}
-	for query, want := range map[index.Query]int{
-		{}:                         3,
-		{Limit: 1}:                 1,
-		{Limit: 3}:                 3,
-		{Limit: 9}:                 3,
-		{MaxBytes: 1}:              1,
-		{MaxBytes: 9}:              1,
-		{MaxBytes: 10}:             2,
-		{MaxBytes: 11}:             2,
-		{MaxBytes: 12}:             3,
-		{MaxBytes: 12, Limit: 2}:   2,
-		{MaxBytes: 9, Limit: 2}:    1,
-		{ArtifactType: "filtered"}: 3,
+	for _, test := range []struct {
+		query index.Query
+		want  int
+	}{
+		{index.Query{}, 3},
+		{index.Query{Limit: 1}, 1},
+		{index.Query{Limit: 3}, 3},
+		{index.Query{Limit: 9}, 3},
+		{index.Query{MaxBytes: 1}, 1},
+		{index.Query{MaxBytes: 9}, 1},
+		{index.Query{MaxBytes: 10}, 2},
+		{index.Query{MaxBytes: 11}, 2},
+		{index.Query{MaxBytes: 12}, 3},
+		{index.Query{MaxBytes: 12, Limit: 2}, 2},
+		{index.Query{MaxBytes: 9, Limit: 2}, 1},
+		{index.Query{ArtifactTypes: []string{"filtered"}}, 3},
 	} {
-		if got := query.Fit(entries); got != want {
-			t.Errorf("%+v: got %d, want %d", query, got, want)
+		if got := test.query.Fit(entries); got != test.want {
+			t.Errorf("%+v: got %d, want %d", test.query, got, test.want)
 		}
 	}
 	if got := (index.Query{Limit: 1}).Fit(nil); got != 0 {

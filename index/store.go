@@ -54,8 +54,10 @@ type Store interface {
 	// Get returns a record, or [ErrNotFound].
 	Get(ctx context.Context, repository string, manifest digest.Digest) (Record, error)
 
-	// Referrers lists the records of a repository that have the subject, in
-	// the order of their digests. An unknown repository or subject has none.
+	// Referrers lists the records of a repository that have the subject and
+	// that the query selects, in its order. An unknown repository or subject
+	// has none. Pages that follow each other show every entry that is there
+	// throughout exactly once, whatever comes and goes meanwhile.
 	Referrers(ctx context.Context, repository string, subject digest.Digest, query Query) (Page, error)
 
 	// Parents lists the manifests of a repository that name target, in the
@@ -126,20 +128,6 @@ type Versioner interface {
 	Version(repository, referrersTag string) uint64
 }
 
-// Query says which referrers a listing shows.
-type Query struct {
-	// ArtifactType is matched exactly; empty matches all.
-	ArtifactType string
-	// After is the digest behind which the page begins; empty for the start.
-	After digest.Digest
-	// Limit is the most entries of a page; 0 means no limit.
-	Limit int
-	// MaxBytes bounds the sum of the encoded descriptors of a page, one byte
-	// added for each; 0 means no limit. A page with more to come has at least
-	// one entry however large it is.
-	MaxBytes int
-}
-
 // Page is a part of a listing.
 type Page struct {
 	Referrers []Referrer
@@ -151,25 +139,19 @@ type Page struct {
 type Referrer struct {
 	Digest       digest.Digest
 	ArtifactType string
+	// Key is what the query's order puts before the digest: see [Order.Key].
+	Key string
 	// Descriptor is the JSON encoding of a [Descriptor].
 	Descriptor json.RawMessage
+}
+
+// Place returns the place of the entry in the order that it was listed in.
+func (r Referrer) Place() Cursor {
+	return Cursor{Key: r.Key, Digest: r.Digest}
 }
 
 // Parent is a manifest that names the digest asked for.
 type Parent struct {
 	Digest digest.Digest
 	Kind   EdgeKind
-}
-
-// Fit returns how many of the entries, which the query selects, make a page:
-// as many as Limit and MaxBytes allow, and at least one.
-func (q Query) Fit(entries []Referrer) int {
-	size := 0
-	for i, entry := range entries {
-		size += len(entry.Descriptor) + 1
-		if i > 0 && (q.Limit > 0 && i >= q.Limit || q.MaxBytes > 0 && size > q.MaxBytes) {
-			return i
-		}
-	}
-	return len(entries)
 }

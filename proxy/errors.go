@@ -85,8 +85,11 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	note(r, zap.Error(err))
+	var query *index.QueryError
 	switch {
 	case errors.As(err, &answer):
+	case errors.As(err, &query):
+		answer = badRequest(codeUnsupported, query.Error())
 	case errors.Is(err, errService), errors.As(err, &status) && p.access != nil && status.Status == http.StatusUnauthorized:
 		answer = unavailable(http.StatusBadGateway, "the registry behind this proxy does not let the proxy in; its operator has to check upstream.service", err)
 	case errors.Is(err, upstream.ErrBodySpent):

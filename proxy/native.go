@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -22,7 +23,7 @@ type nativeSupport struct {
 
 // nativeReferrers asks the upstream's own referrers API, as the client. It
 // returns none where the upstream has no such API.
-func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject digest.Digest) ([]index.Referrer, error) {
+func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject digest.Digest) ([]upstream.Descriptor, error) {
 	now := p.now()
 	if now.UnixNano() < p.native.askAgain.Load() {
 		return nil, nil
@@ -40,43 +41,93 @@ func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject dig
 	case len(entries) > 0:
 		p.permit(client)
 	}
-	return encodeReferrers(entries)
+	return entries, nil
 }
 
-func encodeReferrers(entries []upstream.Descriptor) ([]index.Referrer, error) {
-	referrers := make([]index.Referrer, 0, len(entries))
+// page reads a page from the index, and merges in the upstream's own
+// referrers. Of those that both have the index speaks alone: it may know of
+// another time, and other annotations, and so place them elsewhere.
+func (p *Proxy) page(ctx context.Context, repository string, subject digest.Digest, native []upstream.Descriptor, query index.Query) (index.Page, error) {
+	selected, err := selectReferrers(native, query)
+	if err != nil {
+		return index.Page{}, err
+	}
+	before, err := p.unrecorded(ctx, repository, selected)
+	if err != nil {
+		return index.Page{}, err
+	}
+	page, err := p.store.Referrers(ctx, repository, subject, query)
+	if err != nil {
+		return index.Page{}, err
+	}
+	after, err := p.unrecorded(ctx, repository, selected)
+	if err != nil {
+		return index.Page{}, err
+	}
+	if len(before) != len(after) {
+		// One of them came or went, so that it may be in neither of the two.
+		return index.Page{}, index.ErrStale
+	}
+	return merge(page, after, query), nil
+}
+
+// unrecorded returns the entries that the index doesn't have.
+func (p *Proxy) unrecorded(ctx context.Context, repository string, entries []index.Referrer) ([]index.Referrer, error) {
+	var unrecorded []index.Referrer
 	for _, entry := range entries {
-		encoded, err := index.Descriptor(entry).Encode()
+		known, err := p.recorded(ctx, repository, entry.Digest)
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			unrecorded = append(unrecorded, entry)
+		}
+	}
+	return unrecorded, nil
+}
+
+// selectReferrers returns the entries that belong on a page of the query or a
+// later one, in its order.
+func selectReferrers(entries []upstream.Descriptor, query index.Query) ([]index.Referrer, error) {
+	var referrers []index.Referrer
+	for _, entry := range entries {
+		descriptor := index.Descriptor(entry)
+		place := query.Order.Place(descriptor, time.Time{})
+		if !query.Matches(descriptor) || !query.Behind(place) {
+			continue
+		}
+		encoded, err := descriptor.Encode()
 		if err != nil {
 			return nil, err
 		}
 		referrers = append(referrers, index.Referrer{
-			Digest: entry.Digest, ArtifactType: entry.ArtifactType, Descriptor: json.RawMessage(encoded),
+			Digest: entry.Digest, ArtifactType: entry.ArtifactType, Key: place.Key, Descriptor: json.RawMessage(encoded),
 		})
 	}
-	slices.SortFunc(referrers, byDigest)
-	return slices.CompactFunc(referrers, func(a, b index.Referrer) bool { return a.Digest == b.Digest }), nil
+	slices.SortFunc(referrers, func(a, b index.Referrer) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
+	referrers = slices.CompactFunc(referrers, func(a, b index.Referrer) bool { return a.Digest == b.Digest })
+	slices.SortFunc(referrers, inOrder(query))
+	return referrers, nil
 }
 
-func byDigest(a, b index.Referrer) int {
-	return strings.Compare(a.Digest.String(), b.Digest.String())
+func inOrder(query index.Query) func(a, b index.Referrer) int {
+	return func(a, b index.Referrer) int { return query.Order.Compare(a.Place(), b.Place()) }
 }
 
-// merge puts the upstream's own referrers into a page of the index, in the
-// order of digests and within the bounds of the query. What both have is
-// shown as the index has it.
-func merge(page index.Page, native []index.Referrer, query index.Query) index.Page {
-	native = slices.DeleteFunc(slices.Clone(native), func(r index.Referrer) bool {
-		return query.After != "" && r.Digest <= query.After ||
-			query.ArtifactType != "" && r.ArtifactType != query.ArtifactType ||
-			page.More && r.Digest > page.Referrers[len(page.Referrers)-1].Digest
-	})
-	if len(native) == 0 {
+// merge puts further entries, that are not in it, into a page of the index, in
+// the order and within the bounds of the query.
+func merge(page index.Page, further []index.Referrer, query index.Query) index.Page {
+	if page.More {
+		last := page.Referrers[len(page.Referrers)-1].Place()
+		further = slices.DeleteFunc(slices.Clone(further), func(r index.Referrer) bool {
+			return query.Order.Compare(r.Place(), last) > 0
+		})
+	}
+	if len(further) == 0 {
 		return page
 	}
-	all := append(slices.Clone(page.Referrers), native...)
-	slices.SortStableFunc(all, byDigest)
-	all = slices.CompactFunc(all, func(a, b index.Referrer) bool { return a.Digest == b.Digest })
+	all := append(slices.Clone(page.Referrers), further...)
+	slices.SortFunc(all, inOrder(query))
 	fits := query.Fit(all)
 	return index.Page{Referrers: all[:fits], More: page.More || fits < len(all)}
 }

@@ -149,22 +149,3 @@ func FuzzParsePath(f *testing.F) {
 		}
 	})
 }
-
-func FuzzCursor(f *testing.F) {
-	f.Add(formatCursor(someDigest))
-	f.Add(formatCursor(longDigest))
-	f.Add("MSBzaGEyNTY6")
-	f.Add("")
-	f.Fuzz(func(t *testing.T, cursor string) {
-		last, err := parseCursor(cursor)
-		if err != nil {
-			return
-		}
-		if err := last.Validate(); err != nil {
-			t.Errorf("%q gave %q: %v", cursor, last, err)
-		}
-		if again, err := parseCursor(formatCursor(last)); err != nil || again != last {
-			t.Errorf("%q gave %q, which does not come back: %q, %v", cursor, last, again, err)
-		}
-	})
-}

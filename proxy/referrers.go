@@ -3,12 +3,10 @@ package proxy
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -99,57 +97,18 @@ func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Diges
 	if err := errors.Join(p.settle(ctx, findings), p.keep(ctx, read)); err != nil {
 		return gathered{}, err
 	}
-	page, err := p.store.Referrers(ctx, client.repository, subject, query)
-	if err != nil {
-		return gathered{}, err
-	}
-	return gathered{merge(page, native, query), lasting}, nil
+	page, err := p.page(ctx, client.repository, subject, native, query)
+	return gathered{page, lasting}, err
 }
 
 // parseQuery reads the parameters of a listing.
 func (p *Proxy) parseQuery(values url.Values) (index.Query, error) {
-	query := index.Query{
-		ArtifactType: values.Get("artifactType"),
-		MaxBytes:     int(p.config.Limits.ResponseSize) - len(listHead) - len(listTail),
-	}
-	if len(values["artifactType"]) > 1 {
-		return query, badRequest(codeUnsupported, "artifactType: give it once")
-	}
-	if n := values.Get("n"); n != "" {
-		limit, err := strconv.Atoi(n)
-		if err != nil || limit < 1 {
-			return query, badRequest(codeUnsupported, "n: need a whole number above 0")
-		}
-		query.Limit = limit
-	}
-	if last := values.Get("last"); last != "" {
-		after, err := parseCursor(last)
-		if err != nil {
-			return query, badRequest(codeUnsupported, "last: not a value that a Link of this endpoint gave")
-		}
-		query.After = after
-	}
-	return query, nil
-}
-
-// The cursor is opaque to clients: a version, then the last digest shown. It
-// stays right while others push, since the order is that of digests.
-const cursorVersion = "1 "
-
-func formatCursor(last digest.Digest) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(cursorVersion + last.String()))
-}
-
-func parseCursor(cursor string) (digest.Digest, error) {
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	query, err := index.ParseQuery(values)
 	if err != nil {
-		return "", err
+		return query, err
 	}
-	last, known := strings.CutPrefix(string(raw), cursorVersion)
-	if !known {
-		return "", errors.New("cursor of another version")
-	}
-	return digest.Parse(last)
+	query.MaxBytes = int(p.config.Limits.ResponseSize) - len(listHead) - len(listTail)
+	return query, nil
 }
 
 // What stands around the descriptors of a page.
@@ -163,9 +122,7 @@ func answerOf(target path, query index.Query, page index.Page) referrersAnswer {
 	body := encodePage(page)
 	sum := sha256.Sum256(body)
 	answer := referrersAnswer{body: body, length: lengthOf(body), etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
-	if query.ArtifactType != "" {
-		answer.filters = "artifactType"
-	}
+	answer.filters = strings.Join(query.Filters(), ",")
 	if page.More {
 		answer.link = nextLink(target, query, page)
 	}
@@ -188,16 +145,10 @@ func encodePage(page index.Page) []byte {
 }
 
 func nextLink(target path, query index.Query, page index.Page) string {
-	values := url.Values{"last": {formatCursor(page.Referrers[len(page.Referrers)-1].Digest)}}
-	if query.Limit > 0 {
-		values.Set("n", strconv.Itoa(query.Limit))
-	}
-	if query.ArtifactType != "" {
-		values.Set("artifactType", query.ArtifactType)
-	}
+	query.After = page.Referrers[len(page.Referrers)-1].Place()
 	next := url.URL{
 		Path:     "/v2/" + target.repository + "/referrers/" + target.digest.String(),
-		RawQuery: values.Encode(),
+		RawQuery: query.Values().Encode(),
 	}
 	return "<" + next.String() + `>; rel="next"`
 }

@@ -144,7 +144,7 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 			return listing{}, err
 		}
 		for _, referrer := range page.Referrers {
-			query.After = referrer.Digest
+			query.After = referrer.Place()
 			if take != nil {
 				if taken, err := take(referrer.Digest); err != nil {
 					return listing{}, err

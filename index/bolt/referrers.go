@@ -18,8 +18,8 @@ func (s *Store) Referrers(ctx context.Context, repository string, subject digest
 		return index.Page{}, err
 	}
 	start := prefix
-	if query.After != "" {
-		if start, err = repositoryKey(repository, subject, query.After); err != nil {
+	if !query.After.IsZero() {
+		if start, err = repositoryKey(repository, subject, query.After.Digest); err != nil {
 			return index.Page{}, err
 		}
 	}
@@ -83,7 +83,7 @@ func (g *gathering) collect(cursor *bbolt.Cursor, prefix, start []byte, query in
 		if err != nil {
 			return err
 		}
-		if query.ArtifactType != "" && string(artifactType) != query.ArtifactType {
+		if !query.MatchesType(string(artifactType)) {
 			continue
 		}
 		if g.full(query, len(descriptor)) {

@@ -132,7 +132,7 @@ func walkQuietly(ctx context.Context, store index.Store, query index.Query) ([]d
 		if !page.More {
 			return digests, nil
 		}
-		query.After = digests[len(digests)-1]
+		query.After = index.Cursor{Digest: digests[len(digests)-1]}
 	}
 }
 

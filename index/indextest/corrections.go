@@ -45,7 +45,7 @@ func isRight(t *testing.T, store index.Maintainer, right index.Record) {
 	got, err := store.Get(t.Context(), repo, right.Digest)
 	must(t, err)
 	equal(t, "record", got, right)
-	page, err := store.Referrers(t.Context(), repo, right.Subject(), index.Query{ArtifactType: right.ArtifactType})
+	page, err := store.Referrers(t.Context(), repo, right.Subject(), index.Query{ArtifactTypes: []string{right.ArtifactType}})
 	must(t, err)
 	equal(t, "entries", len(page.Referrers), 1)
 	equal(t, "descriptor", page.Referrers[0].Descriptor, encode(right.Descriptor()))

@@ -102,7 +102,7 @@ func refused(t *testing.T, store index.Store) {
 		if wrong == "" {
 			continue
 		}
-		_, err := store.Referrers(t.Context(), repo, name("subject"), index.Query{After: wrong})
+		_, err := store.Referrers(t.Context(), repo, name("subject"), index.Query{After: index.Cursor{Digest: wrong}})
 		mustBe(t, err, index.ErrInvalid)
 		_, err = store.Parents(t.Context(), repo, name("subject"), index.Parent{Digest: wrong}, 0)
 		mustBe(t, err, index.ErrInvalid)

@@ -85,25 +85,21 @@ func (m *Model) Referrers(_ context.Context, repository string, subject digest.D
 }
 
 func (g generation) referrers(repository string, subject digest.Digest, query index.Query) index.Page {
-	var page index.Page
-	size := 0
-	for _, r := range slices.SortedFunc(maps.Values(g), byDigest) {
-		if r.Repository != repository || subject == "" || r.Subject() != subject || r.Digest <= query.After ||
-			query.ArtifactType != "" && r.ArtifactType != query.ArtifactType {
+	var entries []index.Referrer
+	for _, r := range g {
+		place := query.Order.Place(r.Descriptor(), r.Seen)
+		if r.Repository != repository || subject == "" || r.Subject() != subject ||
+			!query.Matches(r.Descriptor()) || !query.Behind(place) {
 			continue
 		}
-		entry := index.Referrer{Digest: r.Digest, ArtifactType: r.ArtifactType, Descriptor: encode(r.Descriptor())}
-		size += len(entry.Descriptor) + 1
-		if n := len(page.Referrers); n > 0 && (query.Limit > 0 && n == query.Limit || query.MaxBytes > 0 && size > query.MaxBytes) {
-			page.More = true
-			return page
-		}
-		page.Referrers = append(page.Referrers, entry)
+		entries = append(entries, index.Referrer{
+			Digest: r.Digest, ArtifactType: r.ArtifactType, Key: place.Key, Descriptor: encode(r.Descriptor()),
+		})
 	}
-	return page
+	slices.SortFunc(entries, func(a, b index.Referrer) int { return query.Order.Compare(a.Place(), b.Place()) })
+	fits := query.Fit(entries)
+	return index.Page{Referrers: entries[:fits:fits], More: fits < len(entries)}
 }
-
-func byDigest(a, b kept) int { return strings.Compare(string(a.Digest), string(b.Digest)) }
 
 func encode(descriptor index.Descriptor) json.RawMessage {
 	var b bytes.Buffer

@@ -91,11 +91,11 @@ func artifactTypeFilter(t *testing.T, store index.Store) {
 			sboms = append(sboms, record)
 		}
 	}
-	equal(t, "filtered", walk(t, store, index.Query{ArtifactType: "application/vnd.example.sbom", Limit: 1}), sorted(sboms...))
-	equal(t, "a beginning does not match", walk(t, store, index.Query{ArtifactType: "application/vnd.example"}), nil)
+	equal(t, "filtered", walk(t, store, index.Query{ArtifactTypes: []string{"application/vnd.example.sbom"}, Limit: 1}), sorted(sboms...))
+	equal(t, "a beginning does not match", walk(t, store, index.Query{ArtifactTypes: []string{"application/vnd.example"}}), nil)
 
 	page, err := store.Referrers(t.Context(), repo, name("subject"),
-		index.Query{ArtifactType: "application/vnd.example.sbom", Limit: len(sboms)})
+		index.Query{ArtifactTypes: []string{"application/vnd.example.sbom"}, Limit: len(sboms)})
 	must(t, err)
 	if page.More {
 		t.Fatal("goes on behind the last that matches")
@@ -116,7 +116,7 @@ func walk(t tester, store index.Store, query index.Query) []digest.Digest {
 		if !page.More {
 			return digests
 		}
-		query.After = digests[len(digests)-1]
+		query.After = page.Referrers[len(page.Referrers)-1].Place()
 	}
 }
 
@@ -169,13 +169,13 @@ func pageAfter(t *testing.T, store index.Store) {
 	records := crowdOf(t, store, 12)
 	digests := sorted(records...)
 	for i, d := range digests {
-		equal(t, "behind one of them", walk(t, store, index.Query{After: d}), digests[i+1:])
+		equal(t, "behind one of them", walk(t, store, index.Query{After: index.Cursor{Digest: d}}), digests[i+1:])
 	}
 	remove(t, store, index.Record{Repository: repo, Manifest: index.Manifest{Digest: digests[4]}})
-	equal(t, "behind one that is gone", walk(t, store, index.Query{After: digests[4]}), digests[5:])
+	equal(t, "behind one that is gone", walk(t, store, index.Query{After: index.Cursor{Digest: digests[4]}}), digests[5:])
 	for _, algorithm := range []digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512} {
 		last := digest.NewDigestFromEncoded(algorithm, strings.Repeat("f", algorithm.Size()*2))
-		for _, d := range walk(t, store, index.Query{After: last}) {
+		for _, d := range walk(t, store, index.Query{After: index.Cursor{Digest: last}}) {
 			if d < last {
 				t.Fatalf("%s is behind %s", d, last)
 			}
@@ -191,7 +191,7 @@ func pageMeanwhile(t *testing.T, store index.Store) {
 	for i := range 20 {
 		push(t, store, signature(fmt.Sprintf("meanwhile %d", i), name("subject")))
 	}
-	rest := walk(t, store, index.Query{After: page.Referrers[3].Digest, Limit: 3})
+	rest := walk(t, store, index.Query{After: page.Referrers[3].Place(), Limit: 3})
 	seen := make(map[digest.Digest]int)
 	for _, d := range rest {
 		seen[d]++
@@ -232,7 +232,7 @@ func paging(t *testing.T, open func(t *testing.T) index.Store) {
 	defer func() { must(t, store.Close()) }()
 	crowdOf(t, store, 60)
 	whole := walk(t, store, index.Query{})
-	sboms := walk(t, store, index.Query{ArtifactType: "application/vnd.example.sbom"})
+	sboms := walk(t, store, index.Query{ArtifactTypes: []string{"application/vnd.example.sbom"}})
 	parents, err := store.Parents(t.Context(), repo, name("{}"), index.Parent{}, 0)
 	must(t, err)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -241,7 +241,7 @@ func paging(t *testing.T, open func(t *testing.T) index.Store) {
 			MaxBytes: rapid.IntRange(0, 4000).Draw(rt, "bytes"),
 		}
 		equal(rt, "walk", walk(rt, store, query), whole)
-		query.ArtifactType = "application/vnd.example.sbom"
+		query.ArtifactTypes = []string{"application/vnd.example.sbom"}
 		equal(rt, "filtered walk", walk(rt, store, query), sboms)
 		equal(rt, "walk of parents", walkParents(rt, store, name("{}"), rapid.IntRange(1, 70).Draw(rt, "parents")), parents)
 	})

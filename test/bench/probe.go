@@ -127,7 +127,7 @@ func (p *prober) ask(ctx context.Context, repository string, subject, after dige
 	if _, err := p.store.Unsettled(ctx, repository, subject); err != nil {
 		return err
 	}
-	page, err := p.store.Referrers(ctx, repository, subject, index.Query{After: after, Limit: subjectReferrers, MaxBytes: 4 << 20})
+	page, err := p.store.Referrers(ctx, repository, subject, index.Query{After: index.Cursor{Digest: after}, Limit: subjectReferrers, MaxBytes: 4 << 20})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,228 @@
+package index
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// The parameters of the query grammar.
+const (
+	ParamArtifactType = "artifactType"
+	ParamAnnotation   = "annotation"
+	ParamSort         = "sort"
+	ParamLimit        = "n"
+	ParamLast         = "last"
+)
+
+// The bounds of a query: every filter costs time for every entry.
+const (
+	maxFilters = 32
+	maxFilter  = 1024
+)
+
+// Query says which entries a listing shows, and in which order. The zero Query
+// shows all in the order of their digests.
+type Query struct {
+	// ArtifactTypes are patterns as [MatchGlob] reads them, of which one has
+	// to match; none matches all.
+	ArtifactTypes []string
+	// Annotations all have to match.
+	Annotations []AnnotationFilter
+	Order       Order
+	// After is the place in the order behind which the page begins; the zero
+	// Cursor is the start.
+	After Cursor
+	// Limit is the most entries of a page; 0 means no limit.
+	Limit int
+	// MaxBytes bounds the sum of the encoded descriptors of a page, one byte
+	// added for each; 0 means no limit. A page with more to come has at least
+	// one entry however large it is.
+	MaxBytes int
+}
+
+// QueryError is what is wrong with a parameter of a query.
+type QueryError struct {
+	// Param is the name of the parameter.
+	Param string
+	// Reason says what to do.
+	Reason string
+}
+
+func (e *QueryError) Error() string {
+	return e.Param + ": " + e.Reason
+}
+
+// ParseQuery reads the grammar that all listings share:
+//
+//	artifactType=<glob>              repeatable; one has to match
+//	annotation=<key>[<op><value>]    repeatable; all have to match
+//	sort=[-]created|digest|artifactType|version
+//	n=<most entries of a page>
+//	last=<cursor of the page before>
+//
+// Other parameters are left to others, and an empty value counts as none. The
+// error is a [*QueryError].
+func ParseQuery(values url.Values) (Query, error) {
+	var q Query
+	var err error
+	if q.ArtifactTypes, err = filterTexts(values, ParamArtifactType); err != nil {
+		return Query{}, err
+	}
+	filters, err := filterTexts(values, ParamAnnotation)
+	if err != nil {
+		return Query{}, err
+	}
+	for _, text := range filters {
+		filter, err := ParseAnnotationFilter(text)
+		if err != nil {
+			return Query{}, err
+		}
+		q.Annotations = append(q.Annotations, filter)
+	}
+	order, err := single(values, ParamSort)
+	if err != nil {
+		return Query{}, err
+	}
+	if q.Order, err = ParseOrder(order); err != nil {
+		return Query{}, err
+	}
+	if q.Limit, err = parseLimit(values); err != nil {
+		return Query{}, err
+	}
+	last, err := single(values, ParamLast)
+	if err != nil || last == "" {
+		return q, err
+	}
+	q.After, err = ParseCursor(last, q.Order.String())
+	return q, err
+}
+
+// filterTexts returns the values of a parameter that may be given more than
+// once.
+func filterTexts(values url.Values, param string) ([]string, error) {
+	texts := slices.DeleteFunc(slices.Clone(values[param]), func(s string) bool { return s == "" })
+	if len(texts) > maxFilters {
+		return nil, &QueryError{param, fmt.Sprintf("give it %d times at most", maxFilters)}
+	}
+	for _, text := range texts {
+		if len(text) > maxFilter {
+			return nil, &QueryError{param, fmt.Sprintf("need %d bytes at most", maxFilter)}
+		}
+	}
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	return texts, nil
+}
+
+// single returns the value of a parameter that is given once.
+func single(values url.Values, param string) (string, error) {
+	if len(values[param]) > 1 {
+		return "", &QueryError{param, "give it once"}
+	}
+	return values.Get(param), nil
+}
+
+func parseLimit(values url.Values) (int, error) {
+	text, err := single(values, ParamLimit)
+	if err != nil || text == "" {
+		return 0, err
+	}
+	limit, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || limit < 1 {
+		return 0, &QueryError{ParamLimit, "need a whole number above 0"}
+	}
+	return int(limit), nil
+}
+
+// Values returns the parameters that [ParseQuery] reads as q. MaxBytes is no
+// part of them.
+func (q Query) Values() url.Values {
+	values := make(url.Values)
+	for _, pattern := range q.ArtifactTypes {
+		values.Add(ParamArtifactType, pattern)
+	}
+	for _, filter := range q.Annotations {
+		values.Add(ParamAnnotation, filter.String())
+	}
+	if q.Order != (Order{}) {
+		values.Set(ParamSort, q.Order.String())
+	}
+	if q.Limit > 0 {
+		values.Set(ParamLimit, strconv.Itoa(q.Limit))
+	}
+	if !q.After.IsZero() {
+		values.Set(ParamLast, q.After.Encode(q.Order.String()))
+	}
+	return values
+}
+
+// Filters returns the names of the parameters by which q leaves entries out.
+func (q Query) Filters() []string {
+	var names []string
+	if len(q.ArtifactTypes) > 0 {
+		names = append(names, ParamArtifactType)
+	}
+	if len(q.Annotations) > 0 {
+		names = append(names, ParamAnnotation)
+	}
+	return names
+}
+
+// Matches reports whether the filters let an entry through.
+func (q Query) Matches(d Descriptor) bool {
+	return q.MatchesType(d.ArtifactType) && q.MatchesAnnotations(d.Annotations)
+}
+
+// MatchesType reports whether the filters let an artifact type through.
+func (q Query) MatchesType(artifactType string) bool {
+	return len(q.ArtifactTypes) == 0 || slices.ContainsFunc(q.ArtifactTypes, func(pattern string) bool {
+		return MatchGlob(pattern, artifactType)
+	})
+}
+
+// MatchesAnnotations reports whether the filters let annotations through.
+func (q Query) MatchesAnnotations(annotations map[string]string) bool {
+	return !slices.ContainsFunc(q.Annotations, func(f AnnotationFilter) bool {
+		return !f.Matches(annotations)
+	})
+}
+
+// Sort brings descriptors into the order of q. It knows not when they were
+// first seen, so those that don't say when they were created count as having
+// no such time.
+func (q Query) Sort(descriptors []Descriptor) {
+	type placed struct {
+		descriptor Descriptor
+		place      Cursor
+	}
+	entries := make([]placed, len(descriptors))
+	for i, d := range descriptors {
+		entries[i] = placed{d, q.Order.Place(d, time.Time{})}
+	}
+	slices.SortStableFunc(entries, func(a, b placed) int { return q.Order.Compare(a.place, b.place) })
+	for i, entry := range entries {
+		descriptors[i] = entry.descriptor
+	}
+}
+
+// Behind reports whether a place is on a page of q or a later one.
+func (q Query) Behind(place Cursor) bool {
+	return q.After.IsZero() || q.Order.Compare(place, q.After) > 0
+}
+
+// Fit returns how many of the entries, which the query selects, make a page:
+// as many as Limit and MaxBytes allow, and at least one.
+func (q Query) Fit(entries []Referrer) int {
+	size := 0
+	for i, entry := range entries {
+		size += len(entry.Descriptor) + 1
+		if i > 0 && (q.Limit > 0 && i >= q.Limit || q.MaxBytes > 0 && size > q.MaxBytes) {
+			return i
+		}
+	}
+	return len(entries)
+}
