@@ -99,9 +99,12 @@ func (f AnnotationFilter) String() string {
 // Matches reports whether the filter selects an entry with the annotations.
 func (f AnnotationFilter) Matches(annotations map[string]string) bool {
 	value, given := annotations[f.key]
-	if !given {
-		return false
-	}
+	return given && f.MatchesValue(value)
+}
+
+// MatchesValue reports whether the filter selects an entry whose annotation
+// has the value.
+func (f AnnotationFilter) MatchesValue(value string) bool {
 	switch f.op {
 	case OpExists:
 		return true

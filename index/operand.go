@@ -46,14 +46,14 @@ func (k operandKind) key(text string) (string, bool) {
 	}
 }
 
-// timeKeySize is the length of the key of a time.
-const timeKeySize = 12
+// CreatedKeySize is the length of the keys of [SortCreated].
+const CreatedKeySize = 12
 
 // timeKey returns the seconds, so that those before 1970 come first, and the
 // nanoseconds.
 func timeKey(t time.Time) string {
 	const sign = 1 << 63
-	b := make([]byte, 0, timeKeySize)
+	b := make([]byte, 0, CreatedKeySize)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.Unix())^sign)  //nolint:gosec // The bits are meant.
 	b = binary.BigEndian.AppendUint32(b, uint32(t.Nanosecond())) //nolint:gosec // Less than 2^30.
 	return string(b)

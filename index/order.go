@@ -100,9 +100,6 @@ func createdKey(d Descriptor, seen time.Time) string {
 	if created, ok := Created(d.Annotations); ok {
 		return timeKey(created)
 	}
-	if seen.IsZero() {
-		return ""
-	}
 	return timeKey(seen)
 }
 
@@ -145,7 +142,7 @@ type Cursor struct {
 
 // IsZero reports whether c is the place before all others.
 func (c Cursor) IsZero() bool {
-	return c.Digest == ""
+	return c == Cursor{}
 }
 
 // cursorVersion begins every cursor.

@@ -192,8 +192,8 @@ func (q Query) MatchesAnnotations(annotations map[string]string) bool {
 }
 
 // Sort brings descriptors into the order of q. It knows not when they were
-// first seen, so those that don't say when they were created count as having
-// no such time.
+// first seen, so those that don't say when they were created count as older
+// than all that do.
 func (q Query) Sort(descriptors []Descriptor) {
 	type placed struct {
 		descriptor Descriptor

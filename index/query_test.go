@@ -209,7 +209,7 @@ func TestSort(t *testing.T) {
 		"":              "abcd",
 		"digest":        "abcd",
 		"-digest":       "dcba",
-		"created":       "cdab",
+		"created":       "bcda",
 		"-created":      "adcb",
 		"artifactType":  "cdab",
 		"-artifactType": "adcb",

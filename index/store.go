@@ -60,6 +60,11 @@ type Store interface {
 	// throughout exactly once, whatever comes and goes meanwhile.
 	Referrers(ctx context.Context, repository string, subject digest.Digest, query Query) (Page, error)
 
+	// Manifests lists the records of a repository that the query selects, in
+	// its order, and reports whether there are more. What its MaxBytes bounds
+	// is the size of the records as they are kept.
+	Manifests(ctx context.Context, repository string, query Query) (records []Record, more bool, err error)
+
 	// Parents lists the manifests of a repository that name target, in the
 	// order of their digests and kinds: at most limit, those after the given
 	// one. The zero Parent precedes all others; a limit of 0 means none.

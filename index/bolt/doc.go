@@ -26,13 +26,16 @@
 //
 //	manifests     repository, digest → record
 //	referrers     repository, subject, digest → artifact type, seen, descriptor
+//	created       repository, subject, created, digest → artifact type
 //	parents       repository, target, digest, kind → nothing
 //
 // A key begins with the repository and a zero byte. Digests are one byte for
 // the algorithm and the raw hash, so that keys come in the order of the
 // digests' usual form. Numbers in keys and in meta are eight bytes, the highest
 // first. The descriptor of a referrer is the JSON that a listing shows, and the
-// artifact type stands before it, so that a listing reads no JSON.
+// artifact type stands before it, so that a listing reads no JSON. A created is
+// the key by which [index.SortCreated] orders, so that the latest referrers of
+// a subject are found without looking at the others.
 //
 // The keys of open are, behind the repository:
 //

@@ -13,8 +13,8 @@ import (
 type generation struct {
 	number uint64
 	// bucket is the one that has the others, and the checkpoint of a rebuild.
-	bucket                        *bbolt.Bucket
-	manifests, referrers, parents *bbolt.Bucket
+	bucket                                 *bbolt.Bucket
+	manifests, referrers, created, parents *bbolt.Bucket
 	// listed says that queries see it, so that its changes enter the outbox.
 	listed bool
 }
@@ -28,6 +28,7 @@ func openGeneration(in parent, number uint64) (*generation, error) {
 	err = openTables(g.bucket, map[table]**bbolt.Bucket{
 		tableManifests: &g.manifests,
 		tableReferrers: &g.referrers,
+		tableCreated:   &g.created,
 		tableParents:   &g.parents,
 	})
 	return g, err
@@ -35,7 +36,7 @@ func openGeneration(in parent, number uint64) (*generation, error) {
 
 // createGeneration makes an empty one.
 func createGeneration(tx *bbolt.Tx, number uint64) error {
-	return createTables(tx, generationTable(number), tableManifests, tableReferrers, tableParents)
+	return createTables(tx, generationTable(number), tableManifests, tableReferrers, tableCreated, tableParents)
 }
 
 // createTables makes a bucket at the top of the file with buckets in it.

@@ -4,33 +4,40 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
 
-// Referrers implements [index.Store].
+// Referrers implements [index.Store]. By digest and by time it reads no further
+// than the page goes; by another order it looks at all referrers of the subject.
 func (s *Store) Referrers(ctx context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error) {
 	prefix, err := repositoryKey(repository, subject)
 	if err != nil {
 		return index.Page{}, err
 	}
-	start := prefix
-	if !query.After.IsZero() {
-		if start, err = repositoryKey(repository, subject, query.After.Digest); err != nil {
-			return index.Page{}, err
-		}
+	start, err := startOf(prefix, query)
+	if err != nil {
+		return index.Page{}, err
 	}
 	var page index.Page
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		live, err := liveTables(tx, tableReferrers)
+		live, err := liveTables(tx, tableReferrers, tableCreated)
 		if err != nil {
 			return err
 		}
-		g := s.gathering()
-		if err := g.collect(live[0].Cursor(), prefix, start, query); err != nil {
+		g := s.gathering(query)
+		list := listing{ctx: ctx, sieve: newSieve(query), prefix: prefix, referrers: live[0]}
+		switch query.Order.By {
+		case index.SortDigest:
+			err = list.byDigest(walkOf(live[0], prefix, start, query), g)
+		case index.SortCreated:
+			err = list.byCreated(walkOf(live[1], prefix, start, query), g)
+		default:
+			err = list.byOther(g)
+		}
+		if err != nil {
 			return err
 		}
 		page = g.page()
@@ -43,114 +50,121 @@ func (s *Store) Referrers(ctx context.Context, repository string, subject digest
 	return page, nil
 }
 
-// entry is a referrer in the memory of the transaction.
-type entry struct {
-	digest, artifactType, descriptor []byte
-}
-
-// gathering is a page that still lies in the memory of the transaction.
-type gathering struct {
-	entries []entry
-	more    bool
-	// bytes sums up the descriptors, text the digests and artifact types.
-	bytes, text int
-}
-
-// gathering returns an empty one. Its list is as long as a page, so it is used
-// again for another.
-func (s *Store) gathering() *gathering {
-	if g, ok := s.gatherings.Get().(*gathering); ok {
-		return g
+// startOf returns the key behind which the page of a query begins, in the
+// bucket that has its order; nil where it begins at the first.
+func startOf(prefix []byte, query index.Query) ([]byte, error) {
+	if query.After.IsZero() {
+		return nil, nil
 	}
-	return new(gathering)
-}
-
-// reuse gives back a gathering that is no longer needed.
-func (s *Store) reuse(g *gathering) {
-	clear(g.entries)
-	*g = gathering{entries: g.entries[:0]}
-	s.gatherings.Put(g)
-}
-
-// collect gathers the entries of a page, from start on, that one left out.
-func (g *gathering) collect(cursor *bbolt.Cursor, prefix, start []byte, query index.Query) error {
-	key, value := cursor.Seek(start)
-	if len(start) > len(prefix) && bytes.Equal(key, start) {
-		key, value = cursor.Next()
+	start := bytes.Clone(prefix)
+	if query.Order.By == index.SortCreated {
+		start = append(start, query.After.Key...)
 	}
-	for ; bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
-		artifactType, descriptor, err := cutReferrer(value)
-		if err != nil {
-			return err
-		}
-		if !query.MatchesType(string(artifactType)) {
-			continue
-		}
-		if g.full(query, len(descriptor)) {
-			g.more = true
-			return nil
-		}
-		compact, rest, err := cutDigest(key[len(prefix):])
-		if err != nil || len(rest) > 0 {
-			return fmt.Errorf("%w: key of a referrer", index.ErrDamaged)
-		}
-		g.add(entry{digest: compact, artifactType: artifactType, descriptor: descriptor})
+	return appendDigest(start, query.After.Digest)
+}
+
+// listing reads the referrers of a subject that a query selects.
+type listing struct {
+	ctx       context.Context //nolint:containedctx // It lives as long as one call.
+	sieve     *sieve
+	prefix    []byte
+	referrers *bbolt.Bucket
+	looked    int
+}
+
+// look counts an entry that is looked at, and ends a walk for which nobody
+// waits any longer.
+func (l *listing) look() error {
+	if l.looked++; l.looked%countStep == 0 {
+		return l.ctx.Err()
 	}
 	return nil
 }
 
-// full reports whether an entry of a size is one too many. The first never is.
-func (g *gathering) full(query index.Query, size int) bool {
-	n := len(g.entries)
-	if n == 0 {
-		return false
-	}
-	return query.Limit > 0 && n >= query.Limit ||
-		query.MaxBytes > 0 && g.bytes+n+size+1 > query.MaxBytes
-}
-
-func (g *gathering) add(e entry) {
-	// Neighbours mostly have the same type, whose text is then kept once.
-	if n := len(g.entries); n > 0 && bytes.Equal(g.entries[n-1].artifactType, e.artifactType) {
-		g.text -= len(e.artifactType)
-	}
-	g.entries = append(g.entries, e)
-	g.bytes += len(e.descriptor)
-	g.text += digestTextSize(e.digest) + len(e.artifactType)
-}
-
-// page copies what was gathered: all descriptors into one piece of memory, and
-// all text into another.
-func (g *gathering) page() index.Page {
-	page := index.Page{More: g.more}
-	if len(g.entries) == 0 {
-		return page
-	}
-	var text strings.Builder
-	text.Grow(g.text)
-	write := func(part []byte) string {
-		from := text.Len()
-		text.Write(part)
-		return text.String()[from:]
-	}
-	var digestText [len("sha512:") + 2*sizeSHA512]byte
-	var artifactType string
-	descriptors := make([]byte, 0, g.bytes)
-	page.Referrers = make([]index.Referrer, len(g.entries))
-	for i, e := range g.entries {
-		if i == 0 || string(e.artifactType) != artifactType {
-			artifactType = write(e.artifactType)
+// byDigest gathers a page from the keys of referrers.
+func (l *listing) byDigest(w *walk, g *gathering) error {
+	for key, value := w.first(); key != nil; key, value = w.next() {
+		e, selected, err := l.read(key, value)
+		if err != nil {
+			return err
 		}
-		from := len(descriptors)
-		descriptors = append(descriptors, e.descriptor...)
-		page.Referrers[i] = index.Referrer{
-			Digest:       digest.Digest(write(appendDigestText(digestText[:0], e.digest))),
-			ArtifactType: artifactType,
-			// The capacity keeps an append from running into the next one.
-			Descriptor: descriptors[from:len(descriptors):len(descriptors)],
+		if selected && !g.take(e) {
+			return nil
 		}
 	}
-	return page
+	return nil
+}
+
+// byCreated gathers a page from the keys of created. Types that are left out
+// are told apart without a look at the referrer.
+func (l *listing) byCreated(w *walk, g *gathering) error {
+	for key, value := w.first(); key != nil; key, value = w.next() {
+		if err := l.look(); err != nil {
+			return err
+		}
+		rest := key[len(l.prefix):]
+		if len(rest) < index.CreatedKeySize {
+			return fmt.Errorf("%w: key of a created", index.ErrDamaged)
+		}
+		if !l.sieve.takesType(value) {
+			continue
+		}
+		referrer := append(bytes.Clone(l.prefix), rest[index.CreatedKeySize:]...)
+		e, selected, err := l.read(referrer, l.referrers.Get(referrer))
+		if err != nil {
+			return err
+		}
+		e.key = rest[:index.CreatedKeySize]
+		if selected && !g.take(e) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// byOther gathers the entries of a page out of all.
+func (l *listing) byOther(g *gathering) error {
+	s := selection{query: g.query}
+	w := walk{cursor: l.referrers.Cursor(), prefix: l.prefix}
+	for key, value := w.first(); key != nil; key, value = w.next() {
+		e, selected, err := l.read(key, value)
+		if err != nil {
+			return err
+		}
+		if !selected {
+			continue
+		}
+		sortKey, err := l.sieve.sortKey(e)
+		if err != nil {
+			return err
+		}
+		e.key = []byte(sortKey)
+		s.add(e)
+	}
+	s.into(g)
+	return nil
+}
+
+// read reads a referrer, and tells whether the filters let it through.
+func (l *listing) read(key, value []byte) (entry, bool, error) {
+	if err := l.look(); err != nil {
+		return entry{}, false, err
+	}
+	artifactType, descriptor, err := cutReferrer(value)
+	if err != nil {
+		return entry{}, false, err
+	}
+	if !l.sieve.takesType(artifactType) {
+		return entry{}, false, nil
+	}
+	if let, err := l.sieve.takesAnnotations(descriptor); !let || err != nil {
+		return entry{}, false, err
+	}
+	compact, rest, err := cutDigest(key[len(l.prefix):])
+	if err != nil || len(rest) > 0 {
+		return entry{}, false, fmt.Errorf("%w: key of a referrer", index.ErrDamaged)
+	}
+	return entry{digest: compact, artifactType: artifactType, descriptor: descriptor}, true, nil
 }
 
 func (w *writing) putReferrer(g *generation, record index.Record) error {
@@ -166,7 +180,14 @@ func (w *writing) putReferrer(g *generation, record index.Record) error {
 	if err != nil {
 		return err
 	}
+	created, err := createdKey(record)
+	if err != nil {
+		return err
+	}
 	if err := w.put(g.referrers, key, value); err != nil {
+		return err
+	}
+	if err := w.put(g.created, created, []byte(record.ArtifactType)); err != nil {
 		return err
 	}
 	return w.enterListing(g, key)
@@ -181,8 +202,25 @@ func (w *writing) removeReferrer(g *generation, record index.Record) error {
 	if err != nil {
 		return err
 	}
+	created, err := createdKey(record)
+	if err != nil {
+		return err
+	}
 	if err := w.delete(g.referrers, key); err != nil {
 		return err
 	}
+	if err := w.delete(g.created, created); err != nil {
+		return err
+	}
 	return w.enterListing(g, key)
+}
+
+// createdKey returns the key of a referrer in created.
+func createdKey(record index.Record) ([]byte, error) {
+	key, err := repositoryKey(record.Repository, record.Subject())
+	if err != nil {
+		return nil, err
+	}
+	key = append(key, index.Order{By: index.SortCreated}.Key(record.Descriptor(), record.Seen)...)
+	return appendDigest(key, record.Digest)
 }

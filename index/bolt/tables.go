@@ -32,6 +32,7 @@ const (
 	tableManifests table = "manifests"
 	tableReferrers table = "referrers"
 	tableParents   table = "parents"
+	tableCreated   table = "created"
 )
 
 // The buckets of an outbox.

@@ -36,6 +36,8 @@ func calls(ctx context.Context, store index.Store, record index.Record) []call {
 	add("Get", err)
 	_, err = store.Referrers(ctx, record.Repository, record.Digest, index.Query{})
 	add("Referrers", err)
+	_, _, err = store.Manifests(ctx, record.Repository, index.Query{After: index.Cursor{Key: "key", Digest: record.Digest}})
+	add("Manifests", err)
 	_, err = store.Parents(ctx, record.Repository, record.Digest, index.Parent{}, 0)
 	add("Parents", err)
 	add("Observe", store.Observe(ctx, 0, record))

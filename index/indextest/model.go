@@ -111,6 +111,26 @@ func encode(descriptor index.Descriptor) json.RawMessage {
 	return bytes.TrimSpace(b.Bytes())
 }
 
+// Manifests implements [index.Store].
+func (m *Model) Manifests(_ context.Context, repository string, query index.Query) ([]index.Record, bool, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	place := func(r index.Record) index.Cursor { return query.Order.Place(r.Descriptor(), r.Seen) }
+	var records []index.Record
+	for _, r := range m.live {
+		if r.Repository == repository && query.Matches(r.Descriptor()) && query.Behind(place(r.Record)) {
+			records = append(records, r.Record)
+		}
+	}
+	slices.SortFunc(records, func(a, b index.Record) int { return query.Order.Compare(place(a), place(b)) })
+	entries := make([]index.Referrer, 0, len(records))
+	for _, r := range records {
+		entries = append(entries, index.Referrer{Descriptor: encode(r.Descriptor())})
+	}
+	fits := query.Fit(entries)
+	return records[:fits:fits], fits < len(records), nil
+}
+
 // Parents implements [index.Store].
 func (m *Model) Parents(_ context.Context, repository string, target digest.Digest, after index.Parent, limit int) ([]index.Parent, error) {
 	m.mutex.Lock()

@@ -29,6 +29,7 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("settling", func(t *testing.T) { settling(t, open) })
 	t.Run("marks", func(t *testing.T) { run(t, open, markStories()) })
 	t.Run("paging", func(t *testing.T) { paging(t, open) })
+	t.Run("queries", func(t *testing.T) { queries(t, open) })
 	place := func(t *testing.T) func() index.Store { return func() index.Store { return open(t) } }
 	t.Run("histories", func(t *testing.T) { histories(t, false, false, place) })
 	t.Run("protocol", func(t *testing.T) { protocol(t, false, open) })
