@@ -138,10 +138,12 @@ type Limits struct {
 	ResponseSize        Size          `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger."`
 	TagEntries          int           `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read."`
 	UpstreamQueries     int           `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request."`
-	ListEntries         int           `key:"listEntries" doc:"The most repositories, and the most tags of one, that a rebuild or verification reads."`
+	ListEntries         int           `key:"listEntries" doc:"The most repositories, and the most tags of one, that a rebuild, a verification or the extension API reads."`
 	TagListSize         Size          `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request."`
 	TagListPages        int           `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request."`
 	TrackedSubjects     int           `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read."`
+	TreeNodes           int           `key:"treeNodes" doc:"The most manifests that a tree of the extension API shows."`
+	CatalogTags         int           `key:"catalogTags" doc:"The most tags of a repository that the extension API sorts; each is looked up in the upstream."`
 }
 
 // Log configures what is logged.
@@ -209,6 +211,8 @@ func Default() Config {
 			TagListSize:         32 << 20,
 			TagListPages:        256,
 			TrackedSubjects:     100_000,
+			TreeNodes:           1000,
+			CatalogTags:         2000,
 		},
 		Log: Log{Level: "info", Format: "json", Delay: 100 * time.Millisecond},
 	}

@@ -73,7 +73,9 @@ type need struct {
 //
 //	/v2/                              GET, HEAD         to be signed in
 //	/v2/_catalog                      any               admin of everything
+//	/v2/_oci/ext/discover             GET, HEAD         to be signed in
 //	/v2/<name>/referrers/…            GET, HEAD         pull
+//	/v2/<name>/_backref/…, _oci/…     GET, HEAD         pull
 //	/v2/<name>/tags/list              GET, HEAD         pull
 //	/v2/<name>/manifests/…, blobs/…   GET, HEAD         pull
 //	/v2/<name>/manifests/…            PUT               push
@@ -81,16 +83,17 @@ type need struct {
 //	/v2/<name>/manifests/…, blobs/…   DELETE            delete
 //	/v2/<name>/…                      any other         admin
 //	other                             any               admin of everything
-func needOf(e endpoint, method string) need {
+func needOf(target path, method string) need {
 	reads := method == http.MethodGet || method == http.MethodHead
-	switch e {
-	case endpointBase:
+	e := target.endpoint
+	switch {
+	case e == endpointBase, e == endpointDiscovery && target.repository == "":
 		return need{}
-	case endpointUploads:
+	case e == endpointUploads:
 		if reads || method == http.MethodPost || method == http.MethodPatch || method == http.MethodPut || method == http.MethodDelete {
 			return need{action: policy.Push}
 		}
-	case endpointManifests, endpointBlobs, endpointTags, endpointReferrers:
+	case e == endpointManifests, e == endpointBlobs, e == endpointTags, e >= endpointReferrers:
 		switch {
 		case reads:
 			return need{action: policy.Pull}
@@ -120,7 +123,7 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) {
 		target = path{endpoint: endpointUploads, repository: repository}
 		entryOf(r).path = target
 	}
-	needs := needOf(target.endpoint, r.Method)
+	needs := needOf(target, r.Method)
 	switch {
 	case target.endpoint == endpointBase:
 		p.base(w, r, client)
@@ -152,8 +155,11 @@ func signInResult(client policy.Client, err error) string {
 }
 
 func (a *access) allows(client policy.Client, needs need, target path) bool {
-	if needs.everything {
+	switch {
+	case needs.everything:
 		return a.rules.Administers(client)
+	case needs.action == "":
+		return !client.Anonymous() || a.door.Closed()
 	}
 	return a.rules.Allows(client, needs.action, target.repository)
 }
@@ -226,7 +232,7 @@ func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target
 		return
 	}
 	p.metrics.gate.WithLabelValues("hidden").Inc()
-	answerOf(target, query, index.Page{}).write(w, r)
+	answerOf(index.Page{}, query, r.URL).write(w, r)
 }
 
 // refuseSignIn says why credentials were not taken.

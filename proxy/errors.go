@@ -21,6 +21,7 @@ import (
 const (
 	codeNameInvalid     = "NAME_INVALID"
 	codeNameUnknown     = "NAME_UNKNOWN"
+	codeManifestUnknown = "MANIFEST_UNKNOWN"
 	codeDigestInvalid   = "DIGEST_INVALID"
 	codeManifestInvalid = "MANIFEST_INVALID"
 	codeSizeInvalid     = "SIZE_INVALID"
@@ -70,6 +71,12 @@ func unavailable(status int, message string, cause error) *apiError {
 // badRequest is the answer to what the client has to mend.
 func badRequest(code, message string) *apiError {
 	return &apiError{status: http.StatusBadRequest, code: code, message: message}
+}
+
+// notFound is the answer where the upstream doesn't have, to the client, what
+// was asked about.
+func notFound(code, message string, cause error) *apiError {
+	return &apiError{status: http.StatusNotFound, code: code, message: message, cause: cause}
 }
 
 // fail answers a request with an error: what the upstream refused is relayed

@@ -129,9 +129,7 @@ func (p *Proxy) permit(client *reader) {
 const maxProbes = 8
 
 // tryReferrers lets a client in by a referrer that it may read, where the
-// subject is not there to ask for. The same number of questions is asked at
-// once whatever the index holds: neither they nor the time that they take tell
-// a client that gets in nowhere whether there is something to hide.
+// subject is not there to ask for.
 func (p *Proxy) tryReferrers(ctx context.Context, client *reader, subject digest.Digest, open []index.Intent) error {
 	if client.permitted {
 		return nil
@@ -148,6 +146,17 @@ func (p *Proxy) tryReferrers(ctx context.Context, client *reader, subject digest
 		if intent.Kind != index.IntentImport {
 			probes = append(probes, intent.Record.Digest)
 		}
+	}
+	return p.tryManifests(ctx, client, probes)
+}
+
+// tryManifests lets a client in by a manifest that it may read. The same number
+// of questions is asked at once whatever the index holds: neither they nor the
+// time that they take tell a client that gets in nowhere whether there is
+// something to hide.
+func (p *Proxy) tryManifests(ctx context.Context, client *reader, probes []digest.Digest) error {
+	if client.permitted {
+		return nil
 	}
 	for len(probes) < maxProbes {
 		probes = append(probes, digest.FromString(rand.Text()))

@@ -116,8 +116,14 @@ func TestUpstreamsOwnReferrersAreMergedIn(t *testing.T) {
 // walk follows Link to the end.
 func walk(f *fixture, repository string, subject digest.Digest, n int) []digest.Digest {
 	f.t.Helper()
+	return walkQuery(f, repository, subject, fmt.Sprintf("n=%d", n))
+}
+
+// walkQuery follows Link from a query on.
+func walkQuery(f *fixture, repository string, subject digest.Digest, query string) []digest.Digest {
+	f.t.Helper()
 	var all []digest.Digest
-	next := fmt.Sprintf("/v2/%s/referrers/%s?n=%d", repository, subject, n)
+	next := fmt.Sprintf("/v2/%s/referrers/%s?%s", repository, subject, query)
 	for next != "" {
 		got := f.do(http.MethodGet, next, nil)
 		if got.status != http.StatusOK {

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"strconv"
 
@@ -115,13 +117,20 @@ func (p *Proxy) indexKnowsAll(tag tagName) bool {
 type referrersAnswer struct {
 	body []byte
 	// The values of headers; link and filters may be empty.
-	etag, length, link, filters string
+	mediaType, etag, length, link, filters string
+}
+
+func newAnswer(mediaType string, body []byte) referrersAnswer {
+	sum := sha256.Sum256(body)
+	return referrersAnswer{
+		body: body, mediaType: mediaType, length: strconv.Itoa(len(body)), etag: `"` + hex.EncodeToString(sum[:16]) + `"`,
+	}
 }
 
 // write sends a page (distribution-spec, "Listing Referrers").
 func (a referrersAnswer) write(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Content-Type", index.MediaTypeImageIndex)
+	header.Set("Content-Type", a.mediaType)
 	// Who may see it is decided anew each time.
 	header.Set("Cache-Control", "private, no-cache")
 	if a.filters != "" {
@@ -138,8 +147,4 @@ func (a referrersAnswer) write(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Length", a.length)
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(a.body)
-}
-
-func lengthOf(body []byte) string {
-	return strconv.Itoa(len(body))
 }

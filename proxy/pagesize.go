@@ -13,7 +13,7 @@ import (
 func (p *Proxy) limitPages(next http.Handler) http.Handler {
 	most := p.config.Limits.PageSize
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e := entryOf(r).path.endpoint; r.URL.RawQuery == "" || e != endpointTags && e != endpointCatalog && e != endpointReferrers {
+		if e := entryOf(r).path.endpoint; r.URL.RawQuery == "" || e != endpointTags && e != endpointCatalog && e < endpointReferrers {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -28,13 +28,24 @@ const (
 	endpointTags
 	endpointBlobs
 	endpointUploads
-	endpointReferrers
 	endpointToken
+	// What backref answers itself is from here on.
+	endpointReferrers
+	// Those of the extension. Discovery is of a repository or of all.
+	endpointGraphReferrers
+	endpointGraphParents
+	endpointGraphTree
+	endpointCatalogArtifacts
+	endpointCatalogTags
+	endpointDiscovery
 )
 
 // String returns the name of the family as logs and metrics have it.
 func (e endpoint) String() string {
-	return [...]string{"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "referrers", "token"}[e]
+	return [...]string{
+		"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "token", "referrers",
+		"graph/referrers", "graph/parents", "graph/tree", "catalog/artifacts", "catalog/tags", "discovery",
+	}[e]
 }
 
 // path is what the path of a request names. Its parts are valid: the
@@ -87,6 +98,9 @@ func parsePath(u *url.URL) (path, error) {
 	case endpointOther:
 		return path{endpoint: endpointOther}, disguised(segments)
 	default:
+		if len(name) > 0 {
+			return repositoryPath(e, name)
+		}
 		return path{endpoint: e}, nil
 	}
 }
@@ -98,6 +112,9 @@ func endpointOf(segments []string) (e endpoint, name []string, reference string)
 		return endpointOther, nil, ""
 	}
 	rest := segments[1:]
+	if e, name, ok := extensionPath(rest); ok {
+		return e, name, ""
+	}
 	switch n := len(rest); {
 	case n == 0 || n == 1 && rest[0] == "":
 		return endpointBase, nil, ""
@@ -142,6 +159,35 @@ func disguised(segments []string) error {
 		return fmt.Errorf("%w: it stands for another one", errPath)
 	}
 	return nil
+}
+
+// extensionName begins the paths of the extension within a repository. No
+// repository has a component that begins so.
+const extensionName = "_backref"
+
+// extensionPath finds the endpoints of extensions: /v2/<name>/_backref/<component>/<module>
+// and /v2/[<name>/]_oci/ext/discover.
+func extensionPath(rest []string) (e endpoint, name []string, ok bool) {
+	n := len(rest)
+	switch {
+	case n >= 3 && rest[n-3] == "_oci" && rest[n-2] == "ext" && rest[n-1] == "discover":
+		return endpointDiscovery, rest[:n-3], true
+	case n <= 3 || rest[n-3] != extensionName:
+		return 0, nil, false
+	}
+	name, module := rest[:n-3], rest[n-2]+"/"+rest[n-1]
+	for _, e := range extensionEndpoints() {
+		if e.String() == module {
+			return e, name, true
+		}
+	}
+	return 0, nil, false
+}
+
+// extensionEndpoints returns the endpoints of the extension, each called by its
+// component and module.
+func extensionEndpoints() []endpoint {
+	return []endpoint{endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags}
 }
 
 // splitPath returns the decoded segments of an absolute path. Whatever two

@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -36,7 +34,7 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 		p.fail(w, r, err)
 		return
 	}
-	answer := answerOf(target, query, found.Page)
+	answer := answerOf(found.Page, query, &url.URL{Path: "/v2/" + target.repository + "/referrers/" + target.digest.String()})
 	if place != nil && found.lasting && p.indexKnowsAll(place.tag) {
 		place.keep(answer)
 	}
@@ -117,16 +115,20 @@ const (
 	listTail = `]}`
 )
 
-// answerOf makes the answer that shows a page.
-func answerOf(target path, query index.Query, page index.Page) referrersAnswer {
-	body := encodePage(page)
-	sum := sha256.Sum256(body)
-	answer := referrersAnswer{body: body, length: lengthOf(body), etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
-	answer.filters = strings.Join(query.Filters(), ",")
+// answerOf makes the answer that shows a page of the listing at here.
+func answerOf(page index.Page, query index.Query, here *url.URL) referrersAnswer {
+	answer := newAnswer(index.MediaTypeImageIndex, encodePage(page))
+	answer.filters = filtersOf(query)
 	if page.More {
-		answer.link = nextLink(target, query, page)
+		query.After = page.Referrers[len(page.Referrers)-1].Place()
+		answer.link = nextLink(here, query.Values())
 	}
 	return answer
+}
+
+// filtersOf names the filters that a listing obeys.
+func filtersOf(query index.Query) string {
+	return strings.Join(query.Filters(), ",")
 }
 
 func encodePage(page index.Page) []byte {
@@ -144,12 +146,14 @@ func encodePage(page index.Page) []byte {
 	return append(body, listTail...)
 }
 
-func nextLink(target path, query index.Query, page index.Page) string {
-	query.After = page.Referrers[len(page.Referrers)-1].Place()
-	next := url.URL{
-		Path:     "/v2/" + target.repository + "/referrers/" + target.digest.String(),
-		RawQuery: query.Values().Encode(),
+// nextLink returns a Link to the page after the one at here.
+func nextLink(here *url.URL, values url.Values) string {
+	next := *here
+	all := next.Query()
+	for name, given := range values {
+		all[name] = given
 	}
+	next.RawQuery = all.Encode()
 	return "<" + next.String() + `>; rel="next"`
 }
 

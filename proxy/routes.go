@@ -20,6 +20,8 @@ import (
 //	any           /v2/<name>/blobs/uploads/…         passed through
 //	GET           /v2/<name>/tags/list               passed through, paged when the registry doesn't, without hidden tags
 //	GET, POST     /_backref/token                    passed to the token service, with auth.realm: rewrite
+//	GET, HEAD     /v2/<name>/_backref/…              the extension, answered from the index
+//	GET, HEAD     /v2/[<name>/]_oci/ext/discover     what extensions there are
 //	any           /v2/, /v2/_catalog, other          passed through
 func (p *Proxy) routes() http.Handler {
 	router := chi.NewRouter()
@@ -50,11 +52,12 @@ func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
 type endpointHandler func(p *Proxy, w http.ResponseWriter, r *http.Request, target path)
 
 func handlerFor(e endpoint, method string) endpointHandler {
+	read := method == http.MethodGet || method == http.MethodHead
 	switch {
-	case e == endpointReferrers && (method == http.MethodGet || method == http.MethodHead):
-		return (*Proxy).listReferrers
-	case e == endpointReferrers:
+	case e >= endpointReferrers && !read:
 		return (*Proxy).refuseMethod
+	case e >= endpointReferrers:
+		return queryHandler(e)
 	case e == endpointManifests && method == http.MethodPut:
 		return (*Proxy).putManifest
 	case e == endpointManifests && method == http.MethodDelete:
@@ -74,10 +77,30 @@ func handlerFor(e endpoint, method string) endpointHandler {
 	}
 }
 
+// queryHandler returns what answers an endpoint that can only be read.
+func queryHandler(e endpoint) endpointHandler {
+	switch e {
+	case endpointGraphReferrers:
+		return (*Proxy).graphReferrers
+	case endpointGraphParents:
+		return (*Proxy).graphParents
+	case endpointGraphTree:
+		return (*Proxy).graphTree
+	case endpointCatalogArtifacts:
+		return (*Proxy).catalogArtifacts
+	case endpointCatalogTags:
+		return (*Proxy).catalogTags
+	case endpointDiscovery:
+		return (*Proxy).discover
+	default:
+		return (*Proxy).listReferrers
+	}
+}
+
 func (p *Proxy) refuseMethod(w http.ResponseWriter, r *http.Request, _ path) {
 	p.fail(w, r, &apiError{
 		status: http.StatusMethodNotAllowed, code: codeUnsupported,
-		message: "a referrers listing can only be read: use GET",
+		message: "this can only be read: use GET",
 		header:  http.Header{"Allow": {"GET, HEAD"}},
 	})
 }

@@ -1,0 +1,207 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/upstream"
+)
+
+// taggedEntry is a tag with what the manifest that it names says of itself.
+type taggedEntry struct {
+	Tag string `json:"tag"`
+	index.Descriptor
+	// Created is the manifest's own, else when the index first saw it.
+	Created *time.Time `json:"created,omitempty"`
+	// Version is that of the manifest where it is a semantic version, else the
+	// tag where that is one.
+	Version string `json:"version,omitempty"`
+	key     string
+}
+
+// catalogTags lists the tags that the upstream shows to the client, without
+// hidden ones, ordered by what their manifests say.
+func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path) {
+	query, err := parseTagQuery(r.URL.Query())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	reading := tagCatalog{proxy: p, client: p.readerOf(r, target), query: query, list: p.newEntryList(query.filters)}
+	more, err := reading.page(r.Context())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	link := ""
+	if more {
+		link = nextLink(here(target, nil), query.next(reading.last))
+	}
+	p.sendJSON(w, r, struct {
+		Name string     `json:"name"`
+		Tags *entryList `json:"tags"`
+	}{target.repository, reading.list}, filtersOf(query.filters), link)
+}
+
+// tagCatalog gathers one page of tags.
+type tagCatalog struct {
+	proxy  *Proxy
+	client *reader
+	query  tagQuery
+	list   *entryList
+	last   tagPlace
+}
+
+// page fills the list. By name it looks up no more tags than it shows, or than
+// the filters leave out; another order is known once all are looked up.
+func (c *tagCatalog) page(ctx context.Context) (more bool, err error) {
+	names, err := c.names(ctx)
+	if err != nil {
+		return false, err
+	}
+	if !c.query.byName() {
+		return c.fill(ctx, names, names)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return !c.query.within(name) || !c.query.behind(tagPlace{name, name})
+	})
+	if c.query.descending {
+		slices.Reverse(names)
+	}
+	size := c.list.limit + 1
+	if len(c.query.filters.Filters()) > 0 {
+		size = max(size, minTagPage)
+	}
+	for chunk := range slices.Chunk(names, size) {
+		if more, err := c.fill(ctx, chunk, nil); more || err != nil {
+			return more, err
+		}
+	}
+	return false, nil
+}
+
+// fill looks up tags, and adds those that belong on the page. It tells whether
+// there was one that had no room.
+func (c *tagCatalog) fill(ctx context.Context, names, all []string) (more bool, err error) {
+	entries, err := c.lookUp(ctx, names)
+	if err != nil {
+		return false, err
+	}
+	if err := c.query.bound(entries, all); err != nil {
+		return false, err
+	}
+	entries = slices.DeleteFunc(entries, func(e taggedEntry) bool {
+		return !c.query.filters.Matches(e.Descriptor) || !c.query.within(e.key) || !c.query.behind(e.place())
+	})
+	slices.SortFunc(entries, func(a, b taggedEntry) int { return c.query.compare(a.place(), b.place()) })
+	for _, e := range entries {
+		if added, err := c.list.add(e); !added || err != nil {
+			return true, err
+		}
+		c.last = e.place()
+	}
+	return false, nil
+}
+
+// names returns the tags that are not hidden, in their order.
+func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
+	var names []string
+	limits := c.proxy.config.Limits
+	for tag, err := range c.proxy.upstream.Tags(ctx, c.client.as, c.client.repository, limits.ListEntries) {
+		switch {
+		case errors.Is(err, upstream.ErrNotFound):
+			return nil, notFound(codeNameUnknown, "the registry has no such repository", err)
+		case err != nil:
+			return nil, err
+		case !validTag(tag) || c.proxy.hidden(tag):
+			continue
+		case len(names) == limits.CatalogTags:
+			return nil, &apiError{
+				status: http.StatusNotImplemented, code: codeUnsupported,
+				message: "the repository has more tags than this proxy looks up for one list; its operator can raise limits.catalogTags",
+			}
+		}
+		names = append(names, tag)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// lookUp resolves tags, as the client, and reads what their manifests say. A
+// tag that has gone meanwhile is left out.
+func (c *tagCatalog) lookUp(ctx context.Context, names []string) ([]taggedEntry, error) {
+	tagged, err := c.resolve(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	var manifests []digest.Digest
+	for _, manifest := range tagged {
+		manifests = append(manifests, manifest)
+	}
+	slices.Sort(manifests)
+	records, err := c.proxy.records(ctx, c.client, slices.Compact(manifests))
+	if err != nil {
+		return nil, err
+	}
+	var entries []taggedEntry
+	for _, name := range names {
+		if record, found := records[tagged[name]]; found {
+			entries = append(entries, c.query.entry(name, record))
+		}
+	}
+	return entries, nil
+}
+
+func (c *tagCatalog) resolve(ctx context.Context, names []string) (map[string]digest.Digest, error) {
+	var mutex sync.Mutex
+	tagged := make(map[string]digest.Digest, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.proxy.config.Limits.UpstreamQueries)
+	for _, name := range names {
+		group.Go(func() error {
+			manifest, err := c.proxy.tagDigest(ctx, c.client, name)
+			if errors.Is(err, upstream.ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			mutex.Lock()
+			defer mutex.Unlock()
+			tagged[name] = manifest
+			return nil
+		})
+	}
+	err := group.Wait()
+	if err == nil && len(tagged) > 0 {
+		c.proxy.permit(c.client)
+	}
+	return tagged, err
+}
+
+// place returns where the entry stands.
+func (e taggedEntry) place() tagPlace {
+	return tagPlace{e.key, e.Tag}
+}
+
+// next returns the parameters of the page behind a place.
+func (q *tagQuery) next(last tagPlace) url.Values {
+	values := q.filters.Values()
+	values.Set(index.ParamSort, q.order())
+	values.Set(index.ParamLast, last.encode(q.order()))
+	for name, text := range map[string]string{paramFrom: q.from, paramTo: q.to} {
+		if text != "" {
+			values.Set(name, text)
+		}
+	}
+	return values
+}
