@@ -3,7 +3,6 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
@@ -155,7 +154,7 @@ func writeErrorBody(w http.ResponseWriter, status int, code, message string) {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
-	body, err := json.Marshal(struct {
+	body, err := encodeJSON(struct {
 		Errors []item `json:"errors"`
 	}{[]item{{code, message}}})
 	if err != nil {

@@ -46,6 +46,18 @@ func TestPathsOfTheSpecification(t *testing.T) {
 		{"/v2/tags/list/tags/list", endpointTags, "tags/list", ""},
 		{"/v2/blobs/uploads/blobs/uploads/", endpointUploads, "blobs/uploads", ""},
 
+		// Extensions.
+		{"/v2/a/b/_backref/graph/referrers", endpointGraphReferrers, "a/b", ""},
+		{"/v2/a/_backref/graph/parents", endpointGraphParents, "a", ""},
+		{"/v2/a/_backref/graph/tree", endpointGraphTree, "a", ""},
+		{"/v2/a/_backref/catalog/artifacts", endpointCatalogArtifacts, "a", ""},
+		{"/v2/a/_backref/catalog/tags", endpointCatalogTags, "a", ""},
+		{"/v2/_oci/ext/discover", endpointDiscovery, "", ""},
+		{"/v2/a/b/_oci/ext/discover", endpointDiscovery, "a/b", ""},
+		{"/v2/_backref/graph/tree", endpointOther, "", ""},
+		{"/v2/a/_backref/graph/other", endpointOther, "", ""},
+		{"/v2/a/_zot/ext/search", endpointOther, "", ""},
+
 		// What registries have beside the specification.
 		{"/", endpointOther, "", ""},
 		{"/token", endpointOther, "", ""},
