@@ -61,6 +61,16 @@ func TestRules(t *testing.T) {
 			{"POST /v2/inbox/blobs/uploads/", but(all(202), "nobody", 401)},
 			{"GET /v2/_catalog", but(all(403), "nobody", 401, "root", 200)},
 			{"GET /elsewhere", but(all(403), "nobody", 401, "root", 404)},
+			{"GET /v2/_oci/ext/discover", but(all(200), "nobody", 401)},
+			{"GET /v2/public/app/_backref/graph/tree?subject=v1", all(200)},
+			{"GET /v2/public/app/_backref/catalog/tags", all(200)},
+			{"GET /v2/team/app/_oci/ext/discover", but(all(200), "nobody", 401, "bob", 404, "impostor", 404)},
+			{"GET /v2/team/app/_backref/graph/referrers?subject=v1", but(all(200), "nobody", 401, "bob", 404, "impostor", 404)},
+			{"GET /v2/team/app/_backref/graph/parents?digest=" + sum, but(all(200), "nobody", 401, "bob", 404, "impostor", 404)},
+			{"GET /v2/team/app/_backref/graph/tree?subject=v1", but(all(200), "nobody", 401, "bob", 404, "impostor", 404)},
+			{"GET /v2/team/app/_backref/catalog/artifacts", but(all(200), "nobody", 401, "bob", 404, "impostor", 404)},
+			{"GET /v2/team/app/_backref/catalog/tags", but(all(200), "nobody", 401, "bob", 404, "impostor", 404)},
+			{"POST /v2/team/app/_backref/catalog/tags", but(all(403), "nobody", 401, "root", 405)},
 			{"GET /v2/team/app/_backref/x", but(all(403), "nobody", 401, "root", 404)},
 		} {
 			method, path, _ := strings.Cut(c.request, " ")
