@@ -131,7 +131,7 @@ func openError(path string, err error) error {
 	case errors.Is(err, index.ErrInUse):
 		return fmt.Errorf("%w: stop the server that uses %s, or give another file by --index", err, path)
 	case errors.Is(err, index.ErrFormat):
-		return fmt.Errorf("%w: run the version of backref that wrote %s, or give another file by --index", err, path)
+		return fmt.Errorf("%w: run the version of backref that wrote %s, or move it away and run backref index rebuild", err, path)
 	case errors.Is(err, index.ErrDamaged):
 		return fmt.Errorf("%w: restore %s from a backup, or move it away to begin with an empty index", err, path)
 	default:

@@ -10,7 +10,7 @@ import (
 )
 
 // formatVersion is the layout that doc.go describes.
-const formatVersion = 1
+const formatVersion = 2
 
 // firstGeneration numbers the data of a new index.
 const firstGeneration = 1
