@@ -1,0 +1,129 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"sync/atomic"
+
+	"oras.land/oras-go/v2/registry"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/credentials"
+	"oras.land/oras-go/v2/registry/remote/retry"
+)
+
+// Options say how registries are reached.
+type Options struct {
+	// PlainHTTP says that hosts are spoken to without TLS, or that none is. Nil
+	// leaves it to the host: without TLS on this machine, with TLS elsewhere.
+	PlainHTTP *bool
+	// Insecure accepts any certificate.
+	Insecure bool
+	// CAFile is a file of PEM certificates that are trusted besides the system's.
+	CAFile string
+	// UserAgent is what registries see in their logs.
+	UserAgent string
+}
+
+// Client reaches registries as one user.
+type Client struct {
+	options Options
+	http    *auth.Client
+}
+
+// New returns a client with the user's Docker credentials.
+func New(options Options) (*Client, error) {
+	store, err := credentials.NewStoreFromDocker(credentials.StoreOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read the credentials of Docker: %w", err)
+	}
+	transport, err := newTransport(options)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{options, &auth.Client{
+		Client:     &http.Client{Transport: retry.NewTransport(transport)},
+		Cache:      auth.NewCache(),
+		Credential: credentials.Credential(store),
+		Header:     http.Header{"User-Agent": {options.UserAgent}},
+	}}, nil
+}
+
+func newTransport(options Options) (http.RoundTripper, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16
+	if options.CAFile == "" && !options.Insecure {
+		return transport, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the certificates of the system: %w", err)
+	}
+	if options.CAFile != "" {
+		pem, err := os.ReadFile(options.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no PEM certificate", options.CAFile)
+		}
+	}
+	// The user asks for it by name.
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool, InsecureSkipVerify: options.Insecure} //nolint:gosec // G402: --insecure
+	return transport, nil
+}
+
+// plain reports whether a host is spoken to without TLS.
+func (c *Client) plain(host string) bool {
+	if c.options.PlainHTTP != nil {
+		return *c.options.PlainHTTP
+	}
+	return loopback(host)
+}
+
+// Repository is one repository of a registry. It is safe for concurrent use.
+type Repository struct {
+	// Reference is that of the repository, without tag or digest.
+	Reference Reference
+
+	http   *auth.Client
+	remote *remote.Repository
+	// base is what paths are appended to.
+	base string
+	// extension and api remember what the registry was found to have.
+	extension, api atomic.Int32
+}
+
+// What is known of something that a registry may have.
+const (
+	unknown int32 = iota
+	present
+	absent
+)
+
+// Repository returns the repository that a reference names. Nothing is asked
+// yet.
+func (c *Client) Repository(ref Reference) *Repository {
+	plain := c.plain(ref.Host)
+	scheme := "https"
+	if plain {
+		scheme = "http"
+	}
+	remoteRef := registry.Reference{Registry: ref.Host, Repository: ref.Repository}
+	return &Repository{
+		Reference: Reference{Host: ref.Host, Repository: ref.Repository},
+		http:      c.http,
+		remote:    &remote.Repository{Client: c.http, Reference: remoteRef, PlainHTTP: plain},
+		base:      scheme + "://" + remoteRef.Host(),
+	}
+}
+
+// scoped adds what a request is about to be allowed to do, so that one token
+// serves for it.
+func (r *Repository) scoped(ctx context.Context, actions ...string) context.Context {
+	return auth.AppendRepositoryScope(ctx, r.remote.Reference, actions...)
+}

@@ -1,0 +1,141 @@
+package client
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+
+	"github.com/backref/backref/index"
+)
+
+// description is what is known of artifacts of a type.
+type description struct{ artifactType, text string }
+
+// descriptions are the types that tools attach to images.
+func descriptions() []description {
+	return []description{
+		{"application/spdx+json", "SPDX SBOM"},
+		{"text/spdx", "SPDX SBOM"},
+		{"application/vnd.cyclonedx+json", "CycloneDX SBOM"},
+		{"application/vnd.cyclonedx+xml", "CycloneDX SBOM"},
+		{"application/vnd.cyclonedx", "CycloneDX SBOM"},
+		{"application/vnd.syft+json", "Syft SBOM"},
+		{"application/vnd.dev.cosign.artifact.sbom.v1+json", "SBOM by cosign"},
+		{"application/vnd.dev.cosign.artifact.sig.v1+json", "cosign signature"},
+		{"application/vnd.dev.cosign.artifact.att.v1+json", "cosign attestation"},
+		{"application/vnd.dev.sigstore.bundle", "sigstore bundle"},
+		{"application/vnd.cncf.notary.signature", "notation signature"},
+		{"application/vnd.in-toto", "in-toto attestation"},
+		{"application/vnd.docker.attestation.manifest.v1+json", "BuildKit attestation"},
+		{"application/sarif+json", "SARIF report"},
+		{"application/vnd.openvex", "OpenVEX statement"},
+		{"application/openvex+json", "OpenVEX statement"},
+		{"application/vnd.aquasec.trivy.report", "Trivy report"},
+		{"application/vnd.cncf.helm.config", "Helm chart"},
+		{"application/vnd.oci.image.config.v1+json", "image"},
+		{"application/vnd.docker.container.image.v1+json", "image"},
+		{"application/vnd.oci.empty.v1+json", "artifact"},
+	}
+}
+
+// predicates are the kinds of statements in attestations.
+func predicates() []description {
+	return []description{
+		{"https://spdx.dev/Document", "SPDX SBOM"},
+		{"https://cyclonedx.org/bom", "CycloneDX SBOM"},
+		{"https://slsa.dev/provenance/", "SLSA provenance"},
+		{"https://cosign.sigstore.dev/attestation/vuln/", "vulnerability scan"},
+		{"https://openvex.dev/ns", "OpenVEX statement"},
+		{"https://sigstore.dev/cosign/sign/v1", "signature"},
+	}
+}
+
+// Annotations by which tools say what is in an artifact.
+const (
+	annotationPredicate  = "dev.sigstore.bundle.predicateType"
+	annotationInToto     = "in-toto.io/predicate-type"
+	annotationThumbprint = "io.cncf.notary.x509chain.thumbprint#S256"
+	annotationCosignCert = "dev.sigstore.cosign/certificate"
+)
+
+// Describe says in words what a manifest is, or names its type where that is
+// not known.
+func Describe(d index.Descriptor) string {
+	text := matching(descriptions(), d.ArtifactType)
+	predicate := d.Annotations[annotationPredicate]
+	if predicate == "" {
+		predicate = d.Annotations[annotationInToto]
+	}
+	switch {
+	case predicate != "" && text != "":
+		said := matching(predicates(), predicate)
+		if said == "" {
+			said = predicate
+		}
+		return text + ": " + said
+	case text != "":
+		return text
+	case d.ArtifactType != "":
+		return d.ArtifactType
+	case d.MediaType == index.MediaTypeImageIndex || d.MediaType == index.MediaTypeDockerList:
+		return "image index"
+	default:
+		return d.MediaType
+	}
+}
+
+func matching(known []description, name string) string {
+	for _, d := range known {
+		if name == d.artifactType || strings.HasPrefix(name, d.artifactType) && isVersionSuffix(name[len(d.artifactType):]) {
+			return d.text
+		}
+	}
+	return ""
+}
+
+// isVersionSuffix reports whether what follows a known type only tells its
+// version or encoding.
+func isVersionSuffix(rest string) bool {
+	return rest == "" || strings.ContainsRune(".+;v0123456789", rune(rest[0]))
+}
+
+// Signer returns who signed, where a manifest tells: the identity in the
+// certificate of a cosign signature, the thumbprint of notation's.
+func Signer(m Manifest) string {
+	contents, err := m.Contents()
+	if err != nil {
+		return ""
+	}
+	for _, layer := range contents.Layers {
+		if identity := certificateIdentity(layer.Annotations[annotationCosignCert]); identity != "" {
+			return identity
+		}
+	}
+	prints := strings.Trim(m.Annotations[annotationThumbprint], `[]"`)
+	if prints == "" {
+		return ""
+	}
+	const shown = 16
+	leaf, _, _ := strings.Cut(prints, `"`)
+	return "x509 " + leaf[:min(len(leaf), shown)]
+}
+
+// certificateIdentity returns the address or URI in a PEM certificate.
+func certificateIdentity(text string) string {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return ""
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return ""
+	}
+	switch {
+	case len(certificate.EmailAddresses) > 0:
+		return certificate.EmailAddresses[0]
+	case len(certificate.URIs) > 0:
+		return certificate.URIs[0].String()
+	default:
+		return certificate.Subject.CommonName
+	}
+}

@@ -1,0 +1,89 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/backref/backref/index"
+)
+
+// Contents are the descriptors that a manifest holds, as far as a copy or a
+// drawing needs them whole.
+type Contents struct {
+	// Config and Layers are blobs; an artifact manifest of old has Blobs.
+	Config *ocispec.Descriptor  `json:"config"`
+	Layers []ocispec.Descriptor `json:"layers"`
+	Blobs  []ocispec.Descriptor `json:"blobs"`
+	// Manifests are the entries of an index.
+	Manifests []ocispec.Descriptor `json:"manifests"`
+}
+
+// Contents reads the descriptors of a manifest.
+func (m Manifest) Contents() (Contents, error) {
+	var c Contents
+	if err := json.Unmarshal(m.Body, &c); err != nil {
+		return c, fmt.Errorf("read manifest %s: %w", m.Digest, err)
+	}
+	return c, nil
+}
+
+// AllBlobs returns the blobs of a manifest.
+func (c Contents) AllBlobs() []ocispec.Descriptor {
+	var blobs []ocispec.Descriptor
+	if c.Config != nil {
+		blobs = append(blobs, *c.Config)
+	}
+	return append(append(blobs, c.Layers...), c.Blobs...)
+}
+
+// Size returns how large the blobs of a manifest are together.
+func (c Contents) Size() int64 {
+	var size int64
+	for _, blob := range c.AllBlobs() {
+		size += blob.Size
+	}
+	return size
+}
+
+// IsIndex reports whether a manifest lists others.
+func (m Manifest) IsIndex() bool {
+	return m.MediaType == index.MediaTypeImageIndex || m.MediaType == index.MediaTypeDockerList
+}
+
+// WithEntries returns an index like m with other entries. All else that it has
+// stays.
+func (m Manifest) WithEntries(entries []ocispec.Descriptor) (Manifest, error) {
+	document := map[string]json.RawMessage{}
+	if err := json.Unmarshal(m.Body, &document); err != nil {
+		return Manifest{}, fmt.Errorf("read index %s: %w", m.Digest, err)
+	}
+	encoded, err := json.Marshal(append([]ocispec.Descriptor{}, entries...))
+	if err != nil {
+		return Manifest{}, fmt.Errorf("write index: %w", err)
+	}
+	document["manifests"] = encoded
+	body, err := json.Marshal(document)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("write index: %w", err)
+	}
+	parsed, err := index.ParseManifest(m.MediaType, digest.SHA256, body)
+	return Manifest{parsed, body}, err
+}
+
+// emptyIndex is an image index without entries.
+const emptyIndex = `{"schemaVersion":2,"mediaType":"` + index.MediaTypeImageIndex + `","manifests":[]}`
+
+// EmptyIndex returns an image index without entries.
+func EmptyIndex() Manifest {
+	return Manifest{index.Manifest{MediaType: index.MediaTypeImageIndex}, []byte(emptyIndex)}
+}
+
+// Entry returns the descriptor of a manifest as lists of referrers have it.
+func (m Manifest) Entry() ocispec.Descriptor {
+	return ocispec.Descriptor{
+		MediaType: m.MediaType, Digest: m.Digest, Size: m.Size, ArtifactType: m.ArtifactType, Annotations: m.Annotations,
+	}
+}

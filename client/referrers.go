@@ -1,0 +1,208 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backref/backref/index"
+)
+
+// errUnsupported says that a registry has no referrers API.
+var errUnsupported = errors.New("the registry has no referrers API")
+
+// parallel is how many manifests of one list are fetched at once.
+const parallel = 8
+
+// indexDocument is an image index, as far as a list of referrers needs it.
+type indexDocument struct {
+	Manifests []index.Descriptor `json:"manifests"`
+}
+
+// Referrers returns the referrers of a subject that match a query, in its
+// order, whatever the registry can do.
+func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error) {
+	found, err := r.HasExtension(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		return r.referrersByExtension(ctx, subject, query)
+	}
+	all, err := r.AllReferrers(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	return Select(all, query), nil
+}
+
+// AllReferrers returns every referrer of a subject by plain specification: from
+// the referrers API, else from the referrers tag.
+func (r *Repository) AllReferrers(ctx context.Context, subject digest.Digest) ([]index.Descriptor, error) {
+	all, err := r.referrersByAPI(ctx, subject)
+	if errors.Is(err, errUnsupported) {
+		all, err = r.referrersByTag(ctx, subject)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list referrers of %s: %w", r.Reference.At(subject), err)
+	}
+	return all, nil
+}
+
+// Select applies a query to descriptors as backref does, but that only an
+// annotation tells when something was made.
+func Select(all []index.Descriptor, query index.Query) []index.Descriptor {
+	var selected []index.Descriptor
+	for _, d := range all {
+		if query.Matches(d) {
+			selected = append(selected, d)
+		}
+	}
+	query.Sort(selected)
+	if query.Limit > 0 && len(selected) > query.Limit {
+		selected = selected[:query.Limit]
+	}
+	return selected
+}
+
+func (r *Repository) referrersByExtension(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error) {
+	values := query.Values()
+	values.Set("subject", subject.String())
+	all, err := r.pages(ctx, r.extensionPath("graph/referrers")+"?"+values.Encode(), query.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("list referrers of %s: %w", r.Reference.At(subject), err)
+	}
+	return all, nil
+}
+
+// pages reads a list of descriptors to its end, or until there are n.
+func (r *Repository) pages(ctx context.Context, path string, n int) ([]index.Descriptor, error) {
+	var all []index.Descriptor
+	for path != "" && (n == 0 || len(all) < n) {
+		var page indexDocument
+		next, _, err := r.getJSON(ctx, path, &page)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Manifests...)
+		path = next
+	}
+	if n > 0 && len(all) > n {
+		all = all[:n]
+	}
+	return all, nil
+}
+
+// referrersByAPI asks the referrers API of the specification. Registries
+// answer anything to a path that they don't know, so what says that there is
+// an API is an index alone.
+func (r *Repository) referrersByAPI(ctx context.Context, subject digest.Digest) ([]index.Descriptor, error) {
+	if r.api.Load() == absent {
+		return nil, errUnsupported
+	}
+	path := "/v2/" + r.Reference.Repository + "/referrers/" + subject.String()
+	var page indexDocument
+	next, header, err := r.getJSON(ctx, path, &page)
+	got, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	switch {
+	case header == nil:
+		return nil, r.withoutAPI(err)
+	case got != index.MediaTypeImageIndex || err != nil && r.api.Load() != present:
+		r.api.CompareAndSwap(unknown, absent)
+		return nil, errUnsupported
+	case err != nil:
+		return nil, err
+	}
+	r.api.Store(present)
+	more, err := r.pages(ctx, next, 0)
+	return append(page.Manifests, more...), err
+}
+
+// withoutAPI decides whether an error of the referrers API means that there is
+// none. Once it has answered there is one.
+func (r *Repository) withoutAPI(err error) error {
+	var answer *statusError
+	if r.api.Load() == present || !errors.As(err, &answer) || answer.passing() {
+		return err
+	}
+	// A missing repository says nothing about the registry.
+	if !strings.Contains(answer.text, "NAME_UNKNOWN") {
+		r.api.CompareAndSwap(unknown, absent)
+	}
+	return errUnsupported
+}
+
+// HasReferrersAPI reports whether the registry answers referrers queries
+// itself. The repository should exist: some say nothing about others.
+func (r *Repository) HasReferrersAPI(ctx context.Context, subject digest.Digest) (bool, error) {
+	_, err := r.referrersByAPI(ctx, subject)
+	if errors.Is(err, errUnsupported) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// referrersByTag reads the referrers tag (distribution-spec, "Referrers Tag
+// Schema"). Its entries are only hints: clients have written wrong ones.
+func (r *Repository) referrersByTag(ctx context.Context, subject digest.Digest) ([]index.Descriptor, error) {
+	_, entries, err := r.ReferrersTag(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*index.Descriptor, len(entries))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, entry := range entries {
+		group.Go(func() error {
+			m, err := r.Manifest(ctx, entry.Digest.String())
+			switch {
+			case errors.Is(err, ErrNotFound):
+				return nil // deleted, with the tag left behind
+			case err != nil:
+				return err
+			}
+			if m.Subject() == subject {
+				d := m.Descriptor()
+				found[i] = &d
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	all := make([]index.Descriptor, 0, len(entries))
+	for _, d := range found {
+		if d != nil {
+			all = append(all, *d)
+		}
+	}
+	slices.SortFunc(all, func(a, b index.Descriptor) int { return cmp.Compare(a.Digest, b.Digest) })
+	return slices.CompactFunc(all, func(a, b index.Descriptor) bool { return a.Digest == b.Digest }), nil
+}
+
+// ReferrersTag returns the index under a subject's referrers tag, with its
+// entries as they are written; an empty index without a digest where there is
+// no such tag.
+func (r *Repository) ReferrersTag(ctx context.Context, subject digest.Digest) (Manifest, []ocispec.Descriptor, error) {
+	tag := index.ReferrersTag(subject)
+	m, err := r.Manifest(ctx, tag)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return EmptyIndex(), nil, nil
+	case err != nil:
+		return Manifest{}, nil, err
+	case m.MediaType != index.MediaTypeImageIndex || m.Digest == subject:
+		return Manifest{}, nil, fmt.Errorf("tag %s of %s should be an image index with referrers and is %q; delete or rename it", tag, r.Reference, m.MediaType)
+	}
+	contents, err := m.Contents()
+	return m, contents.Manifests, err
+}

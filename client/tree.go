@@ -1,0 +1,185 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backref/backref/index"
+)
+
+// Node is a manifest with what it lists and what refers to it.
+type Node struct {
+	index.Descriptor
+	// Kind says in words what it is, Signer who signed, where that is told.
+	Kind   string `json:"kind"`
+	Signer string `json:"signer,omitempty"`
+	// Platform is that of an image which an index lists.
+	Platform string `json:"platform,omitempty"`
+	// ContentSize is that of its blobs together.
+	ContentSize int64      `json:"contentSize"`
+	Created     *time.Time `json:"created,omitempty"`
+	// Missing says that an index lists it and the registry has it not.
+	Missing   bool    `json:"missing,omitempty"`
+	Manifests []*Node `json:"manifests,omitempty"`
+	Referrers []*Node `json:"referrers,omitempty"`
+	// More says that it has referrers deeper than was asked for.
+	More bool `json:"more,omitempty"`
+}
+
+// Tree reads a manifest, the images that it lists, what refers to these, and
+// so on, down to a depth of referrers of referrers.
+func (r *Repository) Tree(ctx context.Context, reference string, depth int) (*Node, error) {
+	m, err := r.Manifest(ctx, reference)
+	if err != nil {
+		return nil, err
+	}
+	root := newNode(m)
+	t := tree{r, map[digest.Digest]bool{m.Digest: true}}
+	level := []growing{{root, m}}
+	for d := 0; len(level) > 0; d++ {
+		if level, err = t.grow(ctx, level, d >= depth); err != nil {
+			return nil, err
+		}
+	}
+	return root, nil
+}
+
+// tree reads the nodes of one depth at once.
+type tree struct {
+	repository *Repository
+	// seen cuts what comes up a second time.
+	seen map[digest.Digest]bool
+}
+
+// growing is a node whose neighbours are not read yet.
+type growing struct {
+	node     *Node
+	manifest Manifest
+}
+
+func newNode(m Manifest) *Node {
+	n := &Node{Descriptor: m.Descriptor(), Kind: Describe(m.Descriptor()), Signer: Signer(m)}
+	if created, found := index.Created(m.Annotations); found {
+		n.Created = &created
+	}
+	if contents, err := m.Contents(); err == nil {
+		n.ContentSize = contents.Size()
+	}
+	return n
+}
+
+// grow adds the referrers of the nodes of a level, and those of the images that
+// they list. At the last level it only tells whether there are any.
+func (t *tree) grow(ctx context.Context, level []growing, last bool) ([]growing, error) {
+	level, err := t.open(ctx, level)
+	if err != nil {
+		return nil, err
+	}
+	lists := make([][]index.Descriptor, len(level))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, g := range level {
+		group.Go(func() (err error) {
+			lists[i], err = t.repository.Referrers(groupCtx, g.manifest.Digest, index.Query{})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var wanted []wish
+	for i, g := range level {
+		g.node.More = last && len(lists[i]) > 0
+		for _, d := range lists[i] {
+			if !last && !t.seen[d.Digest] {
+				t.seen[d.Digest] = true
+				wanted = append(wanted, wish{g.node, d.Digest, ""})
+			}
+		}
+	}
+	found, err := t.read(ctx, wanted)
+	next := make([]growing, 0, len(found))
+	for i, f := range found {
+		if f.node != nil && !f.node.Missing {
+			wanted[i].parent.Referrers = append(wanted[i].parent.Referrers, f.node)
+			next = append(next, f)
+		}
+	}
+	return next, err
+}
+
+// open adds the images that the indexes of a level list to it.
+func (t *tree) open(ctx context.Context, level []growing) ([]growing, error) {
+	for begin := 0; begin < len(level); {
+		var wanted []wish
+		for _, g := range level[begin:] {
+			contents, err := g.manifest.Contents()
+			if err != nil {
+				return nil, err
+			}
+			for _, entry := range contents.Manifests {
+				wanted = append(wanted, wish{g.node, entry.Digest, platformText(entry.Platform)})
+			}
+		}
+		begin = len(level)
+		found, err := t.read(ctx, wanted)
+		if err != nil {
+			return nil, err
+		}
+		for i, f := range found {
+			f.node.Platform = wanted[i].platform
+			wanted[i].parent.Manifests = append(wanted[i].parent.Manifests, f.node)
+			if !f.node.Missing && !t.seen[f.manifest.Digest] {
+				t.seen[f.manifest.Digest] = true
+				level = append(level, f)
+			}
+		}
+	}
+	return level, nil
+}
+
+// wish is a manifest that is to be read for a node.
+type wish struct {
+	parent   *Node
+	digest   digest.Digest
+	platform string
+}
+
+// read reads manifests, many at once.
+func (t *tree) read(ctx context.Context, wanted []wish) ([]growing, error) {
+	found := make([]growing, len(wanted))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, w := range wanted {
+		group.Go(func() error {
+			m, err := t.repository.Manifest(ctx, w.digest.String())
+			switch {
+			case errors.Is(err, ErrNotFound):
+				found[i] = growing{node: &Node{Descriptor: index.Descriptor{Digest: w.digest}, Kind: "missing", Missing: true}}
+				return nil
+			case err != nil:
+				return err
+			}
+			found[i] = growing{newNode(m), m}
+			return nil
+		})
+	}
+	return found, group.Wait()
+}
+
+// platformText writes a platform as os/architecture[/variant].
+func platformText(p *ocispec.Platform) string {
+	if p == nil {
+		return ""
+	}
+	text := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		text += "/" + p.Variant
+	}
+	return text
+}
