@@ -1,0 +1,139 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content/oci"
+
+	"github.com/backref/backref/client"
+	"github.com/backref/backref/index"
+)
+
+// Finish writes index.json. For each subject it names the index of its
+// referrers, and after it every referrer, with artifact type and annotations,
+// all by the subject's referrers tag: clients that know the tag schema take the
+// first with the name, others look at each entry.
+func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
+	entries, err := t.readIndex()
+	if err != nil {
+		return fmt.Errorf("read index.json of %s: %w", t.root, err)
+	}
+	store, err := oci.NewFromFS(ctx, os.DirFS(t.root))
+	if err != nil {
+		return fmt.Errorf("read layout %s: %w", t.root, err)
+	}
+	entries = addRoot(entries, done.root, done.tag)
+	for _, subject := range slices.Sorted(maps.Keys(done.referrers)) {
+		known, err := layoutReferrers(ctx, store, subject)
+		if err != nil {
+			return fmt.Errorf("list referrers of %s in %s: %w", subject, t.root, err)
+		}
+		if entries, err = t.addReferrers(ctx, entries, subject, union(known, done.referrers[subject]), done.event); err != nil {
+			return err
+		}
+	}
+	document, err := client.EmptyIndex().WithEntries(entries)
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(filepath.Join(t.root, ocispec.ImageIndexFile), document.Body); err != nil {
+		return fmt.Errorf("write index.json of %s: %w", t.root, err)
+	}
+	return nil
+}
+
+func (t *layoutTarget) readIndex() ([]ocispec.Descriptor, error) {
+	document, err := os.ReadFile(filepath.Join(t.root, ocispec.ImageIndexFile))
+	if err != nil {
+		return nil, err
+	}
+	var parsed ocispec.Index
+	err = json.Unmarshal(document, &parsed)
+	return parsed.Manifests, err
+}
+
+// addRoot gives what was copied its name. Another manifest that had the name
+// stays without one.
+func addRoot(entries []ocispec.Descriptor, root client.Manifest, tag string) []ocispec.Descriptor {
+	kept := make([]ocispec.Descriptor, 0, len(entries)+1)
+	listed := false
+	for _, entry := range entries {
+		if tag != "" && refName(entry) == tag && entry.Digest != root.Digest {
+			entry = named(entry, "")
+		}
+		if entry.Digest == root.Digest && (refName(entry) == tag || refName(entry) == "") {
+			continue
+		}
+		listed = listed || entry.Digest == root.Digest
+		kept = append(kept, entry)
+	}
+	if listed && tag == "" {
+		return kept
+	}
+	entry := root.Entry()
+	// It is no referrer that anyone would look for by these.
+	entry.Annotations, entry.ArtifactType = nil, ""
+	return slices.Insert(kept, 0, named(entry, tag))
+}
+
+// addReferrers writes the index of a subject's referrers, and replaces the
+// entries that list them.
+func (t *layoutTarget) addReferrers(ctx context.Context, entries []ocispec.Descriptor, subject digest.Digest, referrers []client.Manifest, event func(Event)) ([]ocispec.Descriptor, error) {
+	tag := index.ReferrersTag(subject)
+	list := make([]ocispec.Descriptor, len(referrers))
+	for i, m := range referrers {
+		list[i] = m.Entry()
+	}
+	m, err := client.EmptyIndex().WithEntries(list)
+	if err != nil {
+		return nil, err
+	}
+	outcome := Present
+	if present, err := t.HasManifest(ctx, m, tag); err != nil {
+		return nil, err
+	} else if !present {
+		outcome = Copied
+		if err := t.PutManifest(ctx, m, tag); err != nil {
+			return nil, err
+		}
+	}
+	entries = slices.DeleteFunc(entries, func(entry ocispec.Descriptor) bool {
+		return refName(entry) == tag || refName(entry) == "" && slices.ContainsFunc(list, func(d ocispec.Descriptor) bool { return d.Digest == entry.Digest })
+	})
+	event(Event{What: "referrersTag", Outcome: outcome, Digest: m.Digest, MediaType: m.MediaType, Size: m.Size, Tag: tag})
+	entries = append(entries, named(ocispec.Descriptor{MediaType: m.MediaType, Digest: m.Digest, Size: m.Size}, tag))
+	for _, d := range list {
+		entries = append(entries, named(d, tag))
+	}
+	return entries, nil
+}
+
+// named returns an entry with another name, or none.
+func named(entry ocispec.Descriptor, name string) ocispec.Descriptor {
+	annotations := maps.Clone(entry.Annotations)
+	delete(annotations, ocispec.AnnotationRefName)
+	if name != "" {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[ocispec.AnnotationRefName] = name
+	}
+	entry.Annotations = annotations
+	return entry
+}
+
+// union returns the manifests of both, each once, by digest.
+func union(a, b []client.Manifest) []client.Manifest {
+	all := slices.Concat(a, b)
+	slices.SortStableFunc(all, func(a, b client.Manifest) int { return cmp.Compare(a.Digest, b.Digest) })
+	return slices.CompactFunc(all, func(a, b client.Manifest) bool { return a.Digest == b.Digest })
+}

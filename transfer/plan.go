@@ -1,0 +1,208 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backref/backref/client"
+	"github.com/backref/backref/index"
+)
+
+// node is a manifest that is to be copied.
+type node struct {
+	manifest client.Manifest
+	contents client.Contents
+	// isReferrer says that it came along for its subject.
+	isReferrer bool
+	// level is above those of all that has to be in the target before; 0 means
+	// that it isn't known yet.
+	level int
+}
+
+// plan is all that is to be copied.
+type plan struct {
+	root   *node
+	nodes  map[digest.Digest]*node
+	blobs  map[digest.Digest]ocispec.Descriptor
+	totals Totals
+}
+
+// planner reads a source from the top down, in waves: each manifest of a wave
+// brings those of the next.
+type planner struct {
+	source  source
+	request Request
+	plan    *plan
+}
+
+// visit is a manifest that is to be read.
+type visit struct {
+	descriptor ocispec.Descriptor
+	isReferrer bool
+	// manifest is set where it is read already.
+	manifest *client.Manifest
+}
+
+// seen is what reading a manifest has brought.
+type seen struct {
+	node      *node
+	referrers []index.Descriptor
+}
+
+func newPlan(ctx context.Context, src source, request Request) (*plan, error) {
+	root, err := src.Resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if root, err = choosePlatforms(ctx, src, root, request.Platforms); err != nil {
+		return nil, err
+	}
+	p := &planner{src, request, &plan{nodes: map[digest.Digest]*node{}, blobs: map[digest.Digest]ocispec.Descriptor{}}}
+	wave := []visit{{descriptor: ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}, manifest: &root}}
+	for len(wave) > 0 {
+		if wave, err = p.wave(ctx, wave); err != nil {
+			return nil, err
+		}
+	}
+	p.plan.root = p.plan.nodes[root.Digest]
+	p.plan.count()
+	return p.plan, nil
+}
+
+// wave reads manifests, many at once, and returns those that they lead to.
+func (p *planner) wave(ctx context.Context, visits []visit) ([]visit, error) {
+	found := make([]seen, len(visits))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(p.request.Concurrency)
+	for i, v := range visits {
+		group.Go(func() (err error) {
+			found[i], err = p.read(ctx, v)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var next []visit
+	for _, s := range found {
+		p.plan.nodes[s.node.manifest.Digest] = s.node
+	}
+	queued := map[digest.Digest]bool{}
+	queue := func(v visit) {
+		if p.plan.nodes[v.descriptor.Digest] == nil && !queued[v.descriptor.Digest] {
+			queued[v.descriptor.Digest] = true
+			next = append(next, v)
+		}
+	}
+	for _, s := range found {
+		for _, blob := range s.node.contents.AllBlobs() {
+			p.plan.blobs[blob.Digest] = blob
+		}
+		for _, child := range s.node.contents.Manifests {
+			queue(visit{descriptor: child, isReferrer: s.node.isReferrer})
+		}
+		for _, r := range s.referrers {
+			queue(visit{descriptor: ocispec.Descriptor{MediaType: r.MediaType, Digest: r.Digest, Size: r.Size}, isReferrer: true})
+		}
+	}
+	return next, nil
+}
+
+// read reads one manifest and asks for its referrers.
+func (p *planner) read(ctx context.Context, v visit) (seen, error) {
+	m := v.manifest
+	if m == nil {
+		read, err := p.source.Manifest(ctx, v.descriptor)
+		if err != nil {
+			return seen{}, err
+		}
+		m = &read
+	}
+	contents, err := m.Contents()
+	if err != nil {
+		return seen{}, err
+	}
+	if strings.HasPrefix(m.MediaType, "application/vnd.docker.distribution.manifest.v1") {
+		return seen{}, fmt.Errorf("manifest %s has Docker's schema 1, which does not say how large its layers are: pull and push it with a client that makes a newer one", m.Digest)
+	}
+	s := seen{node: &node{manifest: *m, contents: contents, isReferrer: v.isReferrer}}
+	if !p.request.Referrers {
+		return s, nil
+	}
+	// The filter chooses among the referrers of what was asked for. Those that
+	// come along are wanted with all that speaks about them.
+	query := p.request.Filter
+	if v.isReferrer {
+		query = index.Query{}
+	}
+	s.referrers, err = p.source.Referrers(ctx, m.Digest, query)
+	return s, err
+}
+
+// count fills in the totals and levels.
+func (p *plan) count() {
+	for _, n := range p.nodes {
+		p.place(n)
+		p.totals.Manifests++
+		if n.isReferrer {
+			p.totals.Referrers++
+		}
+	}
+	for _, blob := range p.blobs {
+		p.totals.Blobs++
+		p.totals.Bytes += blob.Size
+	}
+}
+
+// place gives a manifest a level above those that it lists and its subject. No
+// manifest can hold its own digest, so there is an end.
+func (p *plan) place(n *node) int {
+	if n.level > 0 {
+		return n.level
+	}
+	below := 0
+	for _, child := range n.contents.Manifests {
+		if c := p.nodes[child.Digest]; c != nil {
+			below = max(below, p.place(c))
+		}
+	}
+	if subject := p.nodes[n.manifest.Subject()]; subject != nil {
+		below = max(below, p.place(subject))
+	}
+	n.level = below + 1
+	return n.level
+}
+
+// levels returns the manifests in the order in which they have to be written:
+// those of one level need none of each other.
+func (p *plan) levels() [][]*node {
+	var levels [][]*node
+	for _, n := range p.nodes {
+		for len(levels) < n.level {
+			levels = append(levels, nil)
+		}
+		levels[n.level-1] = append(levels[n.level-1], n)
+	}
+	return levels
+}
+
+// bySubject returns the manifests that have a subject, by it.
+func (p *plan) bySubject() map[digest.Digest][]client.Manifest {
+	manifests := map[digest.Digest][]client.Manifest{}
+	for _, n := range p.nodes {
+		if subject := n.manifest.Subject(); subject != "" {
+			manifests[subject] = append(manifests[subject], n.manifest)
+		}
+	}
+	for _, referrers := range manifests {
+		slices.SortFunc(referrers, func(a, b client.Manifest) int { return cmp.Compare(a.Digest, b.Digest) })
+	}
+	return manifests
+}

@@ -1,0 +1,106 @@
+package transfer
+
+import (
+	"context"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/backref/backref/client"
+	"github.com/backref/backref/index"
+)
+
+// registrySource is a repository that is copied from.
+type registrySource struct {
+	repository *client.Repository
+	reference  string
+}
+
+func (s registrySource) Resolve(ctx context.Context) (client.Manifest, error) {
+	return s.repository.Manifest(ctx, s.reference)
+}
+
+func (s registrySource) Manifest(ctx context.Context, d ocispec.Descriptor) (client.Manifest, error) {
+	return s.repository.Manifest(ctx, d.Digest.String())
+}
+
+func (s registrySource) Blob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error) {
+	return s.repository.Blob(ctx, blob)
+}
+
+func (s registrySource) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error) {
+	return s.repository.Referrers(ctx, subject, query)
+}
+
+// registryTarget is a repository that is copied to.
+type registryTarget struct {
+	repository *client.Repository
+	// sibling is the repository of the same registry that is copied from, whose
+	// blobs can be mounted.
+	sibling     string
+	concurrency int
+}
+
+func (t *registryTarget) HasBlob(ctx context.Context, blob ocispec.Descriptor) (bool, error) {
+	return t.repository.HasBlob(ctx, blob)
+}
+
+func (t *registryTarget) PutBlob(ctx context.Context, blob ocispec.Descriptor, open func() (io.ReadCloser, error)) (Outcome, error) {
+	if t.sibling != "" && t.sibling != t.repository.Reference.Repository {
+		outcome := Mounted
+		err := t.repository.MountBlob(ctx, blob, t.sibling, func() (io.ReadCloser, error) {
+			outcome = Copied
+			return open()
+		})
+		return outcome, err
+	}
+	content, err := open()
+	if err != nil {
+		return Copied, err
+	}
+	defer func() { _ = content.Close() }()
+	return Copied, t.repository.PutBlob(ctx, blob, content)
+}
+
+func (t *registryTarget) HasManifest(ctx context.Context, m client.Manifest, tag string) (bool, error) {
+	sum, found, err := t.repository.Resolve(ctx, orDigest(tag, m))
+	return found && sum == m.Digest, err
+}
+
+func (t *registryTarget) PutManifest(ctx context.Context, m client.Manifest, tag string) error {
+	_, err := t.repository.PutManifest(ctx, m, orDigest(tag, m), client.Condition{})
+	return err
+}
+
+// orDigest returns what a manifest is pushed under.
+func orDigest(tag string, m client.Manifest) string {
+	if tag == "" {
+		return m.Digest.String()
+	}
+	return tag
+}
+
+// Finish makes sure that every referrer is listed in the registry.
+func (t *registryTarget) Finish(ctx context.Context, done finished) error {
+	lacking := map[digest.Digest][]client.Manifest{}
+	for subject, referrers := range done.referrers {
+		supported, err := t.repository.HasReferrersAPI(ctx, subject)
+		if err != nil {
+			return err
+		}
+		if !supported {
+			lacking[subject] = referrers
+			continue
+		}
+		if err := t.listed(ctx, subject, referrers); err != nil {
+			return err
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	return newTagWriter(t.repository, t.concurrency, done.event).write(ctx, lacking)
+}
+
+func (t *registryTarget) Close() error { return nil }

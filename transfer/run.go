@@ -1,0 +1,171 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backref/backref/client"
+)
+
+// attempts is how often a blob is tried whose transfer breaks off.
+const attempts = 4
+
+// run is a copy under way.
+type run struct {
+	source  source
+	target  target
+	request Request
+	plan    *plan
+	tag     string
+
+	mutex  sync.Mutex
+	result Result
+	bytes  atomic.Int64
+}
+
+func newRun(src source, dst target, request Request, plan *plan, tag string) *run {
+	return &run{source: src, target: dst, request: request, plan: plan, tag: tag, result: Result{
+		Digest:    plan.root.manifest.Digest,
+		Manifests: map[Outcome]int{}, Blobs: map[Outcome]int{}, Referrers: plan.totals.Referrers,
+	}}
+}
+
+// do moves blobs, then manifests from the bottom up, then makes the referrers
+// known.
+func (r *run) do(ctx context.Context) error {
+	if r.request.Watch != nil {
+		r.request.Watch.Planned(r.plan.totals)
+	}
+	if err := r.copyBlobs(ctx); err != nil {
+		return err
+	}
+	for _, level := range r.plan.levels() {
+		if err := r.copyManifests(ctx, level); err != nil {
+			return err
+		}
+	}
+	r.result.Bytes = r.bytes.Load()
+	return r.target.Finish(ctx, finished{r.plan.root.manifest, r.tag, r.plan.bySubject(), r.finished})
+}
+
+// finished counts what is in the target, and tells of it.
+func (r *run) finished(e Event) {
+	r.mutex.Lock()
+	switch e.What {
+	case "blob":
+		r.result.Blobs[e.Outcome]++
+	case "manifest":
+		r.result.Manifests[e.Outcome]++
+	default:
+		r.result.ReferrersTags++
+	}
+	r.mutex.Unlock()
+	if r.request.Watch != nil {
+		r.request.Watch.Finished(e)
+	}
+}
+
+func (r *run) moved(n int64) {
+	r.bytes.Add(n)
+	if r.request.Watch != nil {
+		r.request.Watch.Moved(n)
+	}
+}
+
+func (r *run) copyBlobs(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.request.Concurrency)
+	for _, blob := range r.plan.blobs {
+		group.Go(func() error {
+			outcome, err := r.copyBlob(ctx, blob)
+			if err != nil {
+				return err
+			}
+			r.finished(Event{What: "blob", Outcome: outcome, Digest: blob.Digest, MediaType: blob.MediaType, Size: blob.Size})
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// copyBlob tries again what broke off; what the registry says for good is not
+// asked again.
+func (r *run) copyBlob(ctx context.Context, blob ocispec.Descriptor) (Outcome, error) {
+	if isForeign(blob) {
+		return Foreign, nil
+	}
+	present, err := r.target.HasBlob(ctx, blob)
+	if err != nil || present {
+		return Present, err
+	}
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval = 200 * time.Millisecond
+	return backoff.Retry(ctx, func() (Outcome, error) {
+		outcome, err := r.target.PutBlob(ctx, blob, func() (io.ReadCloser, error) { return r.openBlob(ctx, blob) })
+		if err != nil && (client.IsAnswer(err) || errors.Is(err, ErrDamaged) || ctx.Err() != nil) {
+			err = backoff.Permanent(err)
+		}
+		return outcome, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxTries(attempts))
+}
+
+// isForeign reports whether a blob is one that may not be distributed, and is
+// fetched by runtimes from elsewhere.
+func isForeign(blob ocispec.Descriptor) bool {
+	return len(blob.URLs) > 0 && (strings.Contains(blob.MediaType, "nondistributable") || strings.Contains(blob.MediaType, "foreign"))
+}
+
+// openBlob opens a blob of the source so that reading it counts and verifies.
+func (r *run) openBlob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error) {
+	content, err := r.source.Blob(ctx, blob)
+	if err != nil {
+		return nil, err
+	}
+	return newVerified(content, blob, r.moved), nil
+}
+
+func (r *run) copyManifests(ctx context.Context, level []*node) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.request.Concurrency)
+	for _, n := range level {
+		group.Go(func() error { return r.copyManifest(ctx, n) })
+	}
+	return group.Wait()
+}
+
+func (r *run) copyManifest(ctx context.Context, n *node) error {
+	event := Event{What: "manifest", Outcome: Present, Digest: n.manifest.Digest, MediaType: n.manifest.MediaType, Size: n.manifest.Size}
+	if n == r.plan.root {
+		event.Tag = r.tag
+	}
+	present, err := r.target.HasManifest(ctx, n.manifest, event.Tag)
+	if err != nil {
+		return err
+	}
+	if !present {
+		event.Outcome = Copied
+		if err := r.target.PutManifest(ctx, n.manifest, event.Tag); err != nil {
+			return explainRefusal(err, n)
+		}
+	}
+	r.finished(event)
+	return nil
+}
+
+// explainRefusal adds what is mostly behind the refusal of a manifest.
+func explainRefusal(err error, n *node) error {
+	if client.IsAnswer(err) && n.manifest.ArtifactType != "" && !errors.Is(err, client.ErrNotFound) {
+		return fmt.Errorf("%w; the target may not take artifacts of type %s", err, n.manifest.ArtifactType)
+	}
+	return err
+}
