@@ -71,7 +71,8 @@ func newRoot(environ []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(environ), newIndex(environ), newTags(environ), newConfig(environ), newVersion())
+	root.AddCommand(newServe(environ), newIndex(environ), newTags(environ), newReferrers(), newTree(), newCopy(),
+		newMan(), newConfig(environ), newVersion())
 	return root
 }
 

@@ -12,11 +12,18 @@ import (
 
 func newTags(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "tags",
-		Short: "Clean up the tags of the registry",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "tags REPO",
+		Short: "List the tags of a repository by version or date, or clean up",
+		Long: "List the tags of a repository, such as localhost:8080/app, in the order of their\n" +
+			"versions or of the time when what they name was made: what lies between two builds,\n" +
+			"say, to find the one that broke something. The version is the annotation\n" +
+			"org.opencontainers.image.version, else the tag itself.",
+		Example: "  backref tags localhost:8080/app\n" +
+			"  backref tags --between v1.0.0..v1.4.0 -o digest localhost:8080/app\n" +
+			"  backref tags --sort -created localhost:8080/app",
+		Args: arguments("REPO"),
 	}
+	addTagsList(cmd)
 	cmd.AddCommand(newTagsPrune(environ))
 	return cmd
 }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/backref/backref/transfer"
+)
+
+// copyDisplay shows a copy: a bar on a terminal, elsewhere lines of JSON.
+type copyDisplay struct {
+	*display
+	mutex sync.Mutex
+	bytes *progressbar.ProgressBar
+}
+
+// copyLine is a line of JSON about a copy.
+type copyLine struct {
+	Planned *transfer.Totals `json:"planned,omitempty"`
+	Event   *transfer.Event  `json:"event,omitempty"`
+	Result  *transfer.Result `json:"result,omitempty"`
+}
+
+func newCopyDisplay(cmd *cobra.Command) *copyDisplay {
+	return &copyDisplay{display: newDisplay(cmd)}
+}
+
+// Planned draws the bar.
+func (d *copyDisplay) Planned(totals transfer.Totals) {
+	if !d.people {
+		d.print(copyLine{Planned: &totals})
+		return
+	}
+	d.bytes = progressbar.NewOptions64(totals.Bytes, progressbar.OptionSetWriter(d.err), progressbar.OptionShowBytes(true),
+		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetDescription(fmt.Sprintf("%d manifests, %d blobs", totals.Manifests, totals.Blobs)))
+}
+
+// Moved moves the bar on.
+func (d *copyDisplay) Moved(bytes int64) {
+	if d.bytes != nil {
+		_ = d.bytes.Add64(bytes)
+	}
+}
+
+// Finished shows what is in the target.
+func (d *copyDisplay) Finished(event transfer.Event) {
+	if !d.people {
+		d.print(copyLine{Event: &event})
+		return
+	}
+	if event.What == "blob" && event.Outcome != transfer.Copied {
+		// The bar counts what needn't move as moved.
+		_ = d.bytes.Add64(event.Size)
+	}
+}
+
+// end shows the result of a copy that went well.
+func (d *copyDisplay) end(result transfer.Result, err error) {
+	if d.bytes != nil {
+		_ = d.bytes.Finish()
+	}
+	switch {
+	case err != nil:
+	case d.people:
+		_, _ = fmt.Fprintf(d.out, "%s\n%d manifests copied, %d there already, %d of them referrers; %d blobs copied, %d mounted, %d there already; %s moved\n",
+			result.Digest, result.Manifests[transfer.Copied], result.Manifests[transfer.Present], result.Referrers,
+			result.Blobs[transfer.Copied], result.Blobs[transfer.Mounted], result.Blobs[transfer.Present], sizeText(result.Bytes))
+	default:
+		d.print(copyLine{Result: &result})
+	}
+}
+
+func (d *copyDisplay) print(line copyLine) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	printJSONLine(d.out, line)
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+)
+
+// output is how a command prints what it found.
+type output struct {
+	format string
+	out    io.Writer
+	now    time.Time
+}
+
+// The formats of -o.
+const (
+	formatTable  = "table"
+	formatJSON   = "json"
+	formatYAML   = "yaml"
+	formatDigest = "digest"
+)
+
+func addOutput(cmd *cobra.Command) *output {
+	o := &output{}
+	formats := []string{formatTable, formatJSON, formatYAML, formatDigest}
+	cmd.Flags().StringVarP(&o.format, "output", "o", formatTable, "`format`: "+strings.Join(formats, ", "))
+	// It fails where there is no such flag.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		o.out, o.now = cmd.OutOrStdout(), time.Now()
+		for _, format := range formats {
+			if o.format == format {
+				return nil
+			}
+		}
+		return usageError{fmt.Errorf("-o %q: need one of %s", o.format, strings.Join(formats, ", "))}
+	}
+	return o
+}
+
+// print writes a value, its digests, or a text for people.
+func (o *output) print(value any, digests []string, people func(w io.Writer)) error {
+	switch o.format {
+	case formatJSON:
+		encoder := json.NewEncoder(o.out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(value)
+	case formatYAML:
+		return printYAML(o.out, value)
+	case formatDigest:
+		for _, digest := range digests {
+			_, _ = fmt.Fprintln(o.out, digest)
+		}
+		return nil
+	default:
+		people(o.out)
+		return nil
+	}
+}
+
+// table writes rows in columns.
+func table(w io.Writer, rows ...[]string) {
+	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, row := range rows {
+		_, _ = fmt.Fprintln(columns, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+	}
+	_ = columns.Flush()
+}
+
+// printYAML writes a value with the names and in the order of its JSON.
+func printYAML(w io.Writer, value any) error {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(encoded, &node); err != nil {
+		return err
+	}
+	blockStyle(&node)
+	encoder := yaml.NewEncoder(w)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(&node); err != nil {
+		return err
+	}
+	return encoder.Close()
+}
+
+// blockStyle drops the braces and quotes of JSON where YAML needs none.
+func blockStyle(node *yaml.Node) {
+	if node.Kind != yaml.ScalarNode {
+		node.Style = 0
+	} else if node.Tag == "!!str" {
+		var plain yaml.Node
+		plain.SetString(node.Value)
+		node.Style = plain.Style
+	}
+	for _, child := range node.Content {
+		blockStyle(child)
+	}
+}
+
+func printJSONLine(w io.Writer, value any) {
+	_ = json.NewEncoder(w).Encode(value)
+}
+
+// sizeText writes a number of bytes.
+func sizeText(bytes int64) string {
+	const unit = 1000
+	if bytes < unit {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	value, prefix := float64(bytes), -1
+	for value >= unit && prefix < 4 {
+		value, prefix = value/unit, prefix+1
+	}
+	return fmt.Sprintf("%.1f %cB", value, "kMGTP"[prefix])
+}
+
+// ageText writes how long ago something was made, as far as that is known.
+func ageText(created, now time.Time) string {
+	age := now.Sub(created)
+	const day = 24 * time.Hour
+	switch {
+	case created.IsZero():
+		return "-"
+	case age < time.Minute:
+		return fmt.Sprintf("%ds", max(0, int(age.Seconds())))
+	case age < time.Hour:
+		return fmt.Sprintf("%dm", int(age.Minutes()))
+	case age < 2*day:
+		return fmt.Sprintf("%dh", int(age.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(age/day))
+	}
+}
