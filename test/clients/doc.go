@@ -1,3 +1,3 @@
 // Package clients drives backref with the programs that people use: oras,
-// regctl, crane and skopeo.
+// regctl, crane, skopeo, cosign and notation.
 package clients
