@@ -33,27 +33,33 @@ const ingestFolder = "ingest"
 // openLayoutTarget makes a layout, or opens the one that is there and waits
 // until nobody else writes to it.
 func openLayoutTarget(ctx context.Context, root string) (*layoutTarget, error) {
-	t, err := makeLayout(root)
-	if err != nil {
-		return nil, fmt.Errorf("open layout %s: %w", root, err)
+	for {
+		t, err := holdLayout(ctx, root)
+		if err != nil {
+			return nil, fmt.Errorf("open layout %s: %w", root, err)
+		}
+		if t == nil {
+			continue // whoever held it took it away
+		}
+		// What others left there unfinished is of no use: nobody holds it now.
+		err = errors.Join(os.RemoveAll(filepath.Join(root, ingestFolder)),
+			createFile(filepath.Join(root, ocispec.ImageIndexFile), client.EmptyIndex().Body))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open layout %s: %w", root, err), t.lock.Close())
+		}
+		return t, nil
 	}
-	if err := t.hold(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("wait for layout %s: %w", root, err), t.lock.Close())
-	}
-	// What others left there unfinished is of no use: nobody holds it now.
-	return t, os.RemoveAll(filepath.Join(root, ingestFolder))
 }
 
-func makeLayout(root string) (*layoutTarget, error) {
-	if err := os.MkdirAll(filepath.Join(root, ocispec.ImageBlobsDir), 0o755); err != nil { //nolint:gosec // G301: a layout holds no secrets of its own; its files are as readable.
+// holdLayout makes a layout's folder and marker file, and takes the lock of
+// the file. It returns nil where the file is another by then.
+func holdLayout(ctx context.Context, root string) (*layoutTarget, error) {
+	blobs := filepath.Join(root, ocispec.ImageBlobsDir)
+	if err := os.MkdirAll(blobs, 0o755); err != nil { //nolint:gosec // G301: a layout is as readable as its files.
 		return nil, err
 	}
 	marker := filepath.Join(root, ocispec.ImageLayoutFile)
-	content := []byte(`{"imageLayoutVersion":"` + ocispec.ImageLayoutVersion + `"}`)
-	if err := createFile(marker, content); err != nil {
-		return nil, err
-	}
-	if err := createFile(filepath.Join(root, ocispec.ImageIndexFile), client.EmptyIndex().Body); err != nil {
+	if err := createFile(marker, []byte(`{"imageLayoutVersion":"`+ocispec.ImageLayoutVersion+`"}`)); err != nil {
 		return nil, err
 	}
 	storage, err := oci.NewStorage(root)
@@ -61,19 +67,46 @@ func makeLayout(root string) (*layoutTarget, error) {
 		return nil, err
 	}
 	lock, err := os.Open(marker)
-	return &layoutTarget{root, storage, lock}, err
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := &layoutTarget{root, storage, lock}
+	if err := t.hold(ctx); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	held, err := lock.Stat()
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	if named, err := os.Stat(marker); err != nil || !os.SameFile(held, named) {
+		return nil, lock.Close()
+	}
+	return t, nil
 }
 
-// createFile writes a file where there is none.
+// createFile writes a file where there is none. Of several at once one does.
 func createFile(path string, content []byte) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return replaceFile(path, content)
+	return writeFile(path, content, func(temporary string) error {
+		if err := os.Link(temporary, path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return os.Rename(temporary, path) // a file system without links
+		}
+		return os.Remove(temporary)
+	})
 }
 
 // replaceFile writes a file so that it is seen old or new, never in part.
 func replaceFile(path string, content []byte) error {
+	return writeFile(path, content, func(temporary string) error { return os.Rename(temporary, path) })
+}
+
+// writeFile writes a file beside its place and has it put there.
+func writeFile(path string, content []byte, put func(temporary string) error) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -81,12 +114,12 @@ func replaceFile(path string, content []byte) error {
 	_, err = file.Write(content)
 	err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close())
 	if err == nil {
-		err = os.Rename(file.Name(), path)
+		err = put(file.Name())
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
+		_ = os.Remove(file.Name())
 	}
-	return nil
+	return err
 }
 
 // hold waits for the lock of the layout's marker file. The system drops it

@@ -130,3 +130,34 @@ func (b *Backref) Run(t testing.TB, args ...string) string {
 	}
 	return c.Stdout
 }
+
+// CommandLine returns a command of backref that speaks to registries, to be
+// started: with an empty home, so that no credentials are found.
+func CommandLine(t testing.TB, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), Binary(t), args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "DOCKER_CONFIG="+dir)
+	return cmd
+}
+
+// TryCommandLine runs such a command and returns what came of it.
+func TryCommandLine(t testing.TB, dir string, args ...string) Command {
+	t.Helper()
+	cmd := CommandLine(t, dir, args...)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	return Command{stdout.String(), stderr.String(), err}
+}
+
+// RunCommandLine is [TryCommandLine] for commands that have to succeed; it
+// returns their standard output.
+func RunCommandLine(t testing.TB, dir string, args ...string) string {
+	t.Helper()
+	c := TryCommandLine(t, dir, args...)
+	if c.Err != nil {
+		t.Fatalf("backref %s: %v\n%s%s", strings.Join(args, " "), c.Err, c.Stdout, c.Stderr)
+	}
+	return c.Stdout
+}

@@ -34,6 +34,13 @@ type Descriptor struct {
 	Size         int64             `json:"size"`
 	ArtifactType string            `json:"artifactType,omitempty"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
+	Platform     *Platform         `json:"platform,omitempty"`
+}
+
+// Platform is what an image of an index runs on.
+type Platform struct {
+	OS           string `json:"os"`
+	Architecture string `json:"architecture"`
 }
 
 // Manifest is a manifest to push.
