@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -26,6 +27,9 @@ type Reference struct {
 // and the tag is kept.
 func ParseReference(text string) (Reference, error) {
 	parsed, err := registry.ParseReference(text)
+	if err == nil && strings.HasSuffix(text, ":") {
+		err = errors.New("the tag is empty")
+	}
 	if err != nil {
 		return Reference{}, fmt.Errorf("%q is not a reference such as localhost:8080/app:v1 or localhost:8080/app@sha256:…: %w", text, err)
 	}

@@ -45,7 +45,7 @@ func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(t.root, ocispec.ImageIndexFile), document.Body); err != nil {
+	if err := replaceFile(filepath.Join(t.root, ocispec.ImageIndexFile), append(document.Body, '\n')); err != nil {
 		return fmt.Errorf("write index.json of %s: %w", t.root, err)
 	}
 	return nil
@@ -126,6 +126,9 @@ func named(entry ocispec.Descriptor, name string) ocispec.Descriptor {
 			annotations = map[string]string{}
 		}
 		annotations[ocispec.AnnotationRefName] = name
+	}
+	if len(annotations) == 0 {
+		annotations = nil
 	}
 	entry.Annotations = annotations
 	return entry

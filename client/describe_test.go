@@ -1,0 +1,48 @@
+package client
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/backref/backref/index"
+)
+
+func TestDescribe(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		d    index.Descriptor
+	}{
+		{"SPDX SBOM", index.Descriptor{ArtifactType: "application/spdx+json"}},
+		{"SPDX SBOM", index.Descriptor{ArtifactType: "application/spdx+json;version=2.3"}},
+		{"CycloneDX SBOM", index.Descriptor{ArtifactType: "application/vnd.cyclonedx+xml"}},
+		{"notation signature", index.Descriptor{ArtifactType: "application/vnd.cncf.notary.signature"}},
+		{"sigstore bundle", index.Descriptor{ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json"}},
+		{"sigstore bundle: SLSA provenance", index.Descriptor{ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json",
+			Annotations: map[string]string{annotationPredicate: "https://slsa.dev/provenance/v1"}}},
+		{"in-toto attestation: https://example.com/other", index.Descriptor{ArtifactType: "application/vnd.in-toto+json",
+			Annotations: map[string]string{annotationInToto: "https://example.com/other"}}},
+		{"application/vnd.example", index.Descriptor{ArtifactType: "application/vnd.example"}},
+		{"application/spdx+jsonlike", index.Descriptor{ArtifactType: "application/spdx+jsonlike"}},
+		{"image index", index.Descriptor{MediaType: index.MediaTypeImageIndex}},
+		{"image", index.Descriptor{MediaType: index.MediaTypeImageManifest, ArtifactType: "application/vnd.oci.image.config.v1+json"}},
+		{"application/vnd.docker.distribution.manifest.v1+json", index.Descriptor{MediaType: "application/vnd.docker.distribution.manifest.v1+json"}},
+	} {
+		if got := Describe(c.d); got != c.want {
+			t.Errorf("%v: %q, want %q", c.d, got, c.want)
+		}
+	}
+}
+
+func TestSigner(t *testing.T) {
+	notation := Manifest{index.Manifest{Annotations: map[string]string{annotationThumbprint: `["2cb69d134af893062cb69d134af89306","aa"]`}}, []byte(`{}`)}
+	if got := Signer(notation); got != "x509 2cb69d134af89306" {
+		t.Errorf("notation: %q", got)
+	}
+	body, err := json.Marshal(map[string]any{"layers": []any{map[string]any{"annotations": map[string]string{annotationCosignCert: "not PEM"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := Signer(Manifest{Body: body}); got != "" {
+		t.Errorf("of a certificate that is none: %q", got)
+	}
+}
