@@ -1,16 +1,17 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
@@ -36,25 +37,30 @@ func (r *Repository) TagNames(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Tag is a tag and what it names.
+// Tag is a tag and what it names, as the extension shows it.
 type Tag struct {
-	Tag          string        `json:"tag"`
-	Digest       digest.Digest `json:"digest"`
-	MediaType    string        `json:"mediaType"`
-	ArtifactType string        `json:"artifactType,omitempty"`
-	Size         int64         `json:"size"`
-	// Created is when what the tag names was made, as far as it says so.
+	Tag string `json:"tag"`
+	index.Descriptor
+	// Created is when what the tag names was made, as far as that is known.
 	Created *time.Time `json:"created,omitempty"`
-	// Version is that of the annotation, else the tag.
-	Version string `json:"version"`
+	// Version is that of the annotation where it is a semantic version, else
+	// the tag where that is one.
+	Version string `json:"version,omitempty"`
 }
 
 // maxConfig bounds the config of an image that is read for its date.
 const maxConfig = 4 << 20
 
-// Tags returns the tags in an order, read tag by tag, so that it needs nothing
-// but the distribution specification.
+// Tags returns the tags in an order. Without the extension each is read by
+// itself, which needs nothing but the distribution specification.
 func (r *Repository) Tags(ctx context.Context, order index.Order) ([]Tag, error) {
+	found, err := r.HasExtension(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		return r.tagsByExtension(ctx, order)
+	}
 	names, err := r.TagNames(ctx)
 	if err != nil {
 		return nil, err
@@ -79,15 +85,26 @@ func (r *Repository) Tags(ctx context.Context, order index.Order) ([]Tag, error)
 	return tags, nil
 }
 
+func (r *Repository) tagsByExtension(ctx context.Context, order index.Order) ([]Tag, error) {
+	var tags []Tag
+	for path := r.extensionPath("catalog/tags") + "?" + (url.Values{index.ParamSort: {order.String()}}).Encode(); path != ""; {
+		var page struct{ Tags []Tag }
+		next, _, err := r.getJSON(ctx, path, &page)
+		if err != nil {
+			return nil, fmt.Errorf("list tags of %s: %w", r.Reference, err)
+		}
+		tags = append(tags, page.Tags...)
+		path = next
+	}
+	return tags, nil
+}
+
 func (r *Repository) tag(ctx context.Context, name string) (Tag, error) {
 	m, err := r.Manifest(ctx, name)
 	if err != nil {
 		return Tag{}, err
 	}
-	tag := Tag{Tag: name, Digest: m.Digest, MediaType: m.MediaType, ArtifactType: m.ArtifactType, Size: m.Size, Version: name}
-	if version := m.Annotations[index.AnnotationVersion]; version != "" {
-		tag.Version = version
-	}
+	tag := Tag{Tag: name, Descriptor: m.Descriptor(), Version: version(name, m.Annotations)}
 	created, found := index.Created(m.Annotations)
 	if !found {
 		if created, found, err = r.configCreated(ctx, m); err != nil {
@@ -134,28 +151,41 @@ func (r *Repository) configCreated(ctx context.Context, m Manifest) (time.Time, 
 	return config.Created, !config.Created.IsZero(), nil
 }
 
-// sortTags orders tags as the extension does: by the order's key, those without
-// one last, equal ones by name.
-func sortTags(tags []Tag, order index.Order) {
-	key := func(t Tag) string {
-		d := index.Descriptor{Digest: t.Digest, ArtifactType: t.ArtifactType, Annotations: map[string]string{index.AnnotationVersion: t.Version}}
-		if order.By != index.SortCreated {
-			return order.Key(d, time.Time{})
+// version returns the version of a tagged manifest: its own, else the tag.
+func version(tag string, annotations map[string]string) string {
+	for _, text := range []string{annotations[index.AnnotationVersion], tag} {
+		if versionKey(text) != "" {
+			return text
 		}
-		if t.Created == nil {
-			return ""
-		}
-		return order.Key(d, *t.Created)
 	}
+	return ""
+}
+
+func versionKey(text string) string {
+	return index.Order{By: index.SortVersion}.Key(index.Descriptor{Annotations: map[string]string{index.AnnotationVersion: text}}, time.Time{})
+}
+
+// key returns what an order goes by; empty where the tag has none of it.
+func (t Tag) key(by index.SortKey) string {
+	switch {
+	case by == index.SortVersion:
+		return versionKey(t.Version)
+	case t.Created == nil:
+		return ""
+	default:
+		return index.Order{By: index.SortCreated}.Key(index.Descriptor{}, *t.Created)
+	}
+}
+
+// sortTags orders tags as the extension does: those without what the order goes
+// by last, equal ones by name.
+func sortTags(tags []Tag, order index.Order) {
 	slices.SortFunc(tags, func(a, b Tag) int {
-		keyA, keyB := key(a), key(b)
+		keyA, keyB := a.key(order.By), b.key(order.By)
 		if (keyA == "") != (keyB == "") {
 			return strings.Compare(keyB, keyA)
 		}
-		compared := strings.Compare(keyA, keyB)
-		if compared == 0 {
-			compared = strings.Compare(a.Tag, b.Tag)
-		}
+		compared := cmp.Or(strings.Compare(keyA, keyB), strings.Compare(a.Tag, b.Tag))
 		if order.Descending {
 			return -compared
 		}

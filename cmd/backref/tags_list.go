@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -53,6 +54,9 @@ func cutBetween(tags []client.Tag, between string) ([]client.Tag, error) {
 
 // tags prints a list of tags.
 func (o *output) tags(tags []client.Tag) error {
+	if tags == nil {
+		tags = []client.Tag{}
+	}
 	digests := make([]string, len(tags))
 	rows := [][]string{{"TAG", "VERSION", "CREATED", "DIGEST", "WHAT"}}
 	for i, t := range tags {
@@ -61,8 +65,7 @@ func (o *output) tags(tags []client.Tag) error {
 		if t.Created != nil {
 			created = t.Created.UTC().Format(time.RFC3339)
 		}
-		what := client.Describe(index.Descriptor{MediaType: t.MediaType, ArtifactType: t.ArtifactType})
-		rows = append(rows, []string{t.Tag, t.Version, created, digests[i], what})
+		rows = append(rows, []string{t.Tag, cmp.Or(t.Version, "-"), created, digests[i], client.Describe(t.Descriptor)})
 	}
 	return o.print(tags, digests, func(w io.Writer) { table(w, rows...) })
 }

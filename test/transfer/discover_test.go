@@ -36,20 +36,18 @@ func digestsOf(list []rig.Descriptor) []string {
 }
 
 func TestOthersFindWhatWasCopied(t *testing.T) {
-	rig.Each(t, func(t *testing.T, version rig.Distribution) {
-		b := newBench(t, version)
-		g := pushGraph(t, b.backref.URL, "app", "found by others")
-		of := func(m rig.Manifest) []string { return digestsOf(rig.Listing(t, b.backref.URL, "app", m.Digest())) }
-		b.copy(t, "--referrers", b.backref.Host+"/app:v1", b.plain.Host+"/app:v1")
-		b.copy(t, "--referrers", b.backref.Host+"/app:v1", "oci:layout:v1")
+	b := newBench(t, rig.Distribution2)
+	g := pushGraph(t, b.backref.URL, "app", "found by others")
+	of := func(m rig.Manifest) []string { return digestsOf(rig.Listing(t, b.backref.URL, "app", m.Digest())) }
+	b.copy(t, "--referrers", b.backref.Host+"/app:v1", b.plain.Host+"/app:v1")
+	b.copy(t, "--referrers", b.backref.Host+"/app:v1", "oci:layout:v1")
 
-		wantEqual(t, "oras on the registry", b.orasSees(t, "--plain-http", b.plain.Host+"/app:v1"), 3)
-		wantEqual(t, "oras on the layout", b.orasSees(t, "--oci-layout", "layout:v1"), 3)
-		wantEqual(t, "regctl on the registry", b.regctlSees(t, b.plain.Host+"/app:v1"), of(g.root))
-		wantEqual(t, "regctl on the layout", b.regctlSees(t, "ocidir://layout:v1"), of(g.root))
-		wantEqual(t, "regctl on the sbom", b.regctlSees(t, "ocidir://layout@"+g.sbom.Digest().String()), of(g.sbom))
-		b.wantIndexJSON(t, g)
-	})
+	wantEqual(t, "oras on the registry", b.orasSees(t, "--plain-http", b.plain.Host+"/app:v1"), 3)
+	wantEqual(t, "oras on the layout", b.orasSees(t, "--oci-layout", "layout:v1"), 3)
+	wantEqual(t, "regctl on the registry", b.regctlSees(t, b.plain.Host+"/app:v1"), of(g.root))
+	wantEqual(t, "regctl on the layout", b.regctlSees(t, "ocidir://layout:v1"), of(g.root))
+	wantEqual(t, "regctl on the sbom", b.regctlSees(t, "ocidir://layout@"+g.sbom.Digest().String()), of(g.sbom))
+	b.wantIndexJSON(t, g)
 }
 
 // wantIndexJSON looks referrers up in index.json alone, without reading any
@@ -76,23 +74,21 @@ func (b bench) wantIndexJSON(t *testing.T, g graph) {
 }
 
 func TestCopyFindsWhatOthersWrote(t *testing.T) {
-	rig.Each(t, func(t *testing.T, version rig.Distribution) {
-		b := newBench(t, version)
-		g := pushGraph(t, b.backref.URL, "app", "found by us")
-		want := digestsOf(rig.Listing(t, b.backref.URL, "app", g.root.Digest()))
-		rig.Run(t, b.dir, "oras", "copy", "-r", "--from-plain-http", b.backref.Host+"/app:v1", "--to-oci-layout", "by-oras:v1")
-		rig.Run(t, b.dir, "oras", "copy", "-r", "--from-plain-http", "--to-plain-http", b.backref.Host+"/app:v1", b.plain.Host+"/by-oras:v1")
-		rig.Run(t, b.dir, "regctl", "image", "copy", "--referrers", b.backref.Host+"/app:v1", "ocidir://by-regctl:v1")
-		rig.Run(t, b.dir, "regctl", "image", "copy", "--referrers", b.backref.Host+"/app:v1", b.plain.Host+"/by-regctl:v1")
+	b := newBench(t, rig.Distribution2)
+	g := pushGraph(t, b.backref.URL, "app", "found by us")
+	want := digestsOf(rig.Listing(t, b.backref.URL, "app", g.root.Digest()))
+	rig.Run(t, b.dir, "oras", "copy", "-r", "--from-plain-http", b.backref.Host+"/app:v1", "--to-oci-layout", "by-oras:v1")
+	rig.Run(t, b.dir, "oras", "copy", "-r", "--from-plain-http", "--to-plain-http", b.backref.Host+"/app:v1", b.plain.Host+"/by-oras:v1")
+	rig.Run(t, b.dir, "regctl", "image", "copy", "--referrers", b.backref.Host+"/app:v1", "ocidir://by-regctl:v1")
+	rig.Run(t, b.dir, "regctl", "image", "copy", "--referrers", b.backref.Host+"/app:v1", b.plain.Host+"/by-regctl:v1")
 
-		for source, target := range map[string]string{
-			"oci:by-oras:v1": "layout-oras", b.plain.Host + "/by-oras:v1": "registry-oras",
-			"oci:by-regctl:v1": "layout-regctl", b.plain.Host + "/by-regctl:v1": "registry-regctl",
-		} {
-			b.copy(t, "--referrers", source, b.backref.Host+"/"+target+":v1")
-			wantEqual(t, source, digestsOf(rig.Listing(t, b.backref.URL, target, g.root.Digest())), want)
-		}
-	})
+	for source, target := range map[string]string{
+		"oci:by-oras:v1": "layout-oras", b.plain.Host + "/by-oras:v1": "registry-oras",
+		"oci:by-regctl:v1": "layout-regctl", b.plain.Host + "/by-regctl:v1": "registry-regctl",
+	} {
+		b.copy(t, "--referrers", source, b.backref.Host+"/"+target+":v1")
+		wantEqual(t, source, digestsOf(rig.Listing(t, b.backref.URL, target, g.root.Digest())), want)
+	}
 }
 
 func TestLayoutsAreAddedTo(t *testing.T) {
