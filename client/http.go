@@ -55,6 +55,7 @@ func (e *statusError) passing() bool {
 // limits of what is read into memory.
 const (
 	maxManifest = 16 << 20
+	maxPage     = 64 << 20
 	maxError    = 64 << 10
 )
 
@@ -133,10 +134,13 @@ func (r *Repository) getJSON(ctx context.Context, path string, into any) (next s
 		return "", nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxPage)).Decode(into); err != nil {
 		return "", resp.Header, fmt.Errorf("read the answer of %s to %s: %w", r.Reference.Host, path, err)
 	}
 	next, err = nextPage(resp)
+	if err == nil && next == path {
+		err = fmt.Errorf("%s links %s to itself", r.Reference.Host, path)
+	}
 	return next, resp.Header, err
 }
 

@@ -132,7 +132,7 @@ func Copy(ctx context.Context, request Request) (result Result, err error) {
 	}
 	tag := request.Target.Tag
 	if tag == "" && request.Target.Digest == "" {
-		tag = request.Source.Tag
+		tag = request.Source.tag()
 	}
 	if sum := request.Target.Digest; sum != "" && sum != plan.root.manifest.Digest {
 		return Result{}, fmt.Errorf("the target is to be %s and the source is %s: leave the digest out", sum, plan.root.manifest.Digest)

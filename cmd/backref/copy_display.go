@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -16,6 +17,9 @@ type copyDisplay struct {
 	mutex sync.Mutex
 	bytes *progressbar.ProgressBar
 }
+
+// barInterval is how often the bar is drawn.
+const barInterval = 100 * time.Millisecond
 
 // copyLine is a line of JSON about a copy.
 type copyLine struct {
@@ -36,7 +40,7 @@ func (d *copyDisplay) Planned(totals transfer.Totals) {
 	}
 	d.bytes = progressbar.NewOptions64(totals.Bytes, progressbar.OptionSetWriter(d.err), progressbar.OptionShowBytes(true),
 		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetDescription(fmt.Sprintf("%d manifests, %d blobs", totals.Manifests, totals.Blobs)))
+		progressbar.OptionThrottle(barInterval), progressbar.OptionSetDescription(fmt.Sprintf("%d manifests, %d blobs", totals.Manifests, totals.Blobs)))
 }
 
 // Moved moves the bar on.

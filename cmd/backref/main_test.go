@@ -50,3 +50,19 @@ func TestReferenceNamesTheFlags(t *testing.T) {
 		}
 	}
 }
+
+func TestCommandsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/commands.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"tree", "referrers", "parents", "tags", "copy"} {
+		if !strings.Contains(string(page), "\n## "+command+"\n") {
+			t.Errorf("docs/commands.md says nothing of %s", command)
+		}
+		cmd, _, err := newRoot(nil).Find([]string{command})
+		if err != nil || cmd.Name() != command || cmd.Example == "" || cmd.ValidArgsFunction == nil {
+			t.Errorf("%s: has no example or completes nothing, or is missing: %v", command, err)
+		}
+	}
+}

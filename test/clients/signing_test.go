@@ -41,6 +41,16 @@ func (w workplace) wantReferrers(t *testing.T, ref string, want ...string) {
 	}
 }
 
+// copied copies an image with its signatures into the registry past backref,
+// and returns its reference there.
+func (w workplace) copied(t *testing.T, ref string) string {
+	t.Helper()
+	target := w.registry.Host + "/copied"
+	rig.RunCommandLine(t, w.dir, "copy", "--referrers", ref, target+":v1")
+	_, sum, _ := strings.Cut(ref, "@")
+	return target + "@" + sum
+}
+
 // cosignSession runs a version of cosign with a key pair of its own, and
 // neither a transparency log nor the internet.
 type cosignSession struct {
@@ -77,7 +87,7 @@ func (c cosignSession) mustNotVerify(t *testing.T, args ...string) {
 	}
 }
 
-func TestCosign2(t *testing.T) {
+func TestC10Cosign2(t *testing.T) {
 	onEach(t, func(t *testing.T, w workplace) {
 		ref := w.image(t)
 		c := newCosign(t, w, "cosign2")
@@ -91,7 +101,7 @@ func TestCosign2(t *testing.T) {
 	})
 }
 
-func TestCosign3(t *testing.T) {
+func TestC10Cosign3(t *testing.T) {
 	onEach(t, func(t *testing.T, w workplace) {
 		ref := w.image(t)
 		c := newCosign(t, w, "cosign3")
@@ -102,6 +112,7 @@ func TestCosign3(t *testing.T) {
 		c.do(t, "verify", "--key", "cosign.pub", "--insecure-ignore-tlog", "--trusted-root", "root.json", ref)
 		c.do(t, "verify-attestation", "--key", "cosign.pub", "--insecure-ignore-tlog", "--trusted-root", "root.json", "--type", "spdxjson", ref)
 		c.mustNotVerify(t, "--trusted-root", "root.json", ref)
+		c.do(t, "verify", "--key", "cosign.pub", "--insecure-ignore-tlog", "--trusted-root", "root.json", w.copied(t, ref))
 	})
 }
 
@@ -109,7 +120,7 @@ func TestCosign3(t *testing.T) {
 const trustPolicy = `{"version": "1.0", "trustPolicies": [{"name": "all", "registryScopes": ["*"],
 	"signatureVerification": {"level": "strict"}, "trustStores": ["ca:test.example"], "trustedIdentities": ["*"]}]}`
 
-func TestNotation(t *testing.T) {
+func TestC11Notation(t *testing.T) {
 	onEach(t, func(t *testing.T, w workplace) {
 		t.Setenv("XDG_CONFIG_HOME", filepath.Join(w.dir, "config"))
 		ref := w.image(t)
@@ -125,6 +136,7 @@ func TestNotation(t *testing.T) {
 		w.wantNoReferrersTag(t, "app")
 		w.wantReferrers(t, ref, "application/vnd.cncf.notary.signature")
 		w.run(t, "notation", "verify", "--insecure-registry", ref)
+		w.run(t, "notation", "verify", "--insecure-registry", w.copied(t, ref))
 
 		// By default it writes the referrers tag, whatever the registry can do.
 		w.run(t, "notation", "sign", "--insecure-registry", ref)

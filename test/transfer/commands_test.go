@@ -10,9 +10,9 @@ import (
 	"github.com/backref/backref/test/rig"
 )
 
-// TestCommandsOnAnyRegistry asks a backref by its extension, and a registry
+// TestC5CommandsOnAnyRegistry asks a backref by its extension, and a registry
 // without it by plain specification: the answers are the same.
-func TestCommandsOnAnyRegistry(t *testing.T) {
+func TestC5CommandsOnAnyRegistry(t *testing.T) {
 	b := newBench(t, rig.Distribution2)
 	g := pushGraph(t, b.backref.URL, "app", "asked")
 	b.copy(t, "--referrers", b.backref.Host+"/app:v1", b.plain.Host+"/app:v1")
@@ -64,7 +64,7 @@ func wantTree(t *testing.T, drawn string, g graph) {
 	}
 }
 
-func TestParents(t *testing.T) {
+func TestM6Parents(t *testing.T) {
 	b := newBench(t, rig.Distribution2)
 	g := pushGraph(t, b.backref.URL, "app", "parents")
 	var image string
@@ -90,7 +90,7 @@ func TestParents(t *testing.T) {
 	}
 }
 
-func TestTags(t *testing.T) {
+func TestM5Tags(t *testing.T) {
 	b := newBench(t, rig.Distribution2)
 	created := map[string]string{"v1.10.0": "2026-03-01T00:00:00Z", "v1.2.0": "2026-01-01T00:00:00Z", "v1.9.0": "2026-02-01T00:00:00Z", "v1.10.0-rc.1": "2026-02-15T00:00:00Z"}
 	rig.PushBlob(t, b.backref.URL, "app", rig.Empty)

@@ -10,7 +10,7 @@ import (
 	"github.com/backref/backref/test/rig"
 )
 
-func TestThereAndBack(t *testing.T) {
+func TestB2ThereAndBack(t *testing.T) {
 	rig.Each(t, func(t *testing.T, version rig.Distribution) {
 		b := newBench(t, version)
 		g := pushGraph(t, b.backref.URL, "app", "round trip")
@@ -48,7 +48,7 @@ func TestWithoutReferrers(t *testing.T) {
 	wantEqual(t, "digest", result.Result.Digest, g.root.Digest())
 }
 
-func TestFilter(t *testing.T) {
+func TestC4Filter(t *testing.T) {
 	b := newBench(t, rig.Distribution2)
 	g := pushGraph(t, b.backref.URL, "app", "filtered")
 	result := b.copy(t, "--referrers=artifactType="+sbomType, b.backref.Host+"/app:v1", b.plain.Host+"/app:v1")
@@ -72,7 +72,7 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-func TestPlatform(t *testing.T) {
+func TestC4Platform(t *testing.T) {
 	b := newBench(t, rig.Distribution2)
 	pushGraph(t, b.backref.URL, "app", "platforms")
 	one := b.copy(t, "--referrers", "--platform", "linux/arm64", b.backref.Host+"/app:v1", b.plain.Host+"/one:v1")

@@ -35,7 +35,7 @@ func digestsOf(list []rig.Descriptor) []string {
 	return digests
 }
 
-func TestOthersFindWhatWasCopied(t *testing.T) {
+func TestB7OthersFindWhatWasCopied(t *testing.T) {
 	b := newBench(t, rig.Distribution2)
 	g := pushGraph(t, b.backref.URL, "app", "found by others")
 	of := func(m rig.Manifest) []string { return digestsOf(rig.Listing(t, b.backref.URL, "app", m.Digest())) }
@@ -73,7 +73,7 @@ func (b bench) wantIndexJSON(t *testing.T, g graph) {
 	wantEqual(t, "index.json", found, rig.Listing(t, b.backref.URL, "app", g.root.Digest()))
 }
 
-func TestCopyFindsWhatOthersWrote(t *testing.T) {
+func TestB2CopyFindsWhatOthersWrote(t *testing.T) {
 	b := newBench(t, rig.Distribution2)
 	g := pushGraph(t, b.backref.URL, "app", "found by us")
 	want := digestsOf(rig.Listing(t, b.backref.URL, "app", g.root.Digest()))
