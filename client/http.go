@@ -173,3 +173,10 @@ func IsAnswer(err error) bool {
 	var answer *statusError
 	return errors.As(err, &answer) && !answer.passing()
 }
+
+// LacksPart reports whether a registry refused a manifest because it has not,
+// or not yet, all that this names.
+func LacksPart(err error) bool {
+	var answer *statusError
+	return errors.As(err, &answer) && strings.Contains(answer.text, "BLOB_UNKNOWN")
+}

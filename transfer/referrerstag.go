@@ -20,15 +20,16 @@ import (
 // How referrers tags are written. Such a tag is read, changed and written back,
 // and a registry that knows no conditional push lets a slower writer undo a
 // faster one, which has no way to notice at once. So each writer looks again
-// after a time in which any other that had read the old tag has written it, and
-// adds what is lost.
+// after a time in which any other that had read the old tag should have written
+// it, adds what is lost, and comes back only when the tag has stayed the same
+// for such a time: as long as it changes there are others who may be slow.
 const (
-	// tagRounds is how often lost entries are added again.
-	tagRounds = 12
+	// tagRounds is how often a tag is looked at again.
+	tagRounds = 20
 	// settleFactor is how many times the time that a change took is waited for
 	// others, and settleLeast the least.
 	settleFactor = 4
-	settleLeast  = 400 * time.Millisecond
+	settleLeast  = time.Second
 	// conflicts is how often a change begins anew in one round because the
 	// registry says that it lost a condition.
 	conflicts = 20
@@ -43,10 +44,13 @@ type tagWriter struct {
 	mutex sync.Mutex
 	// slowest is the longest time that a change took from reading to writing.
 	slowest time.Duration
-	// tags are the digests that the tags had when they were seen complete.
+	// tags are the digests that the tags had when they were seen last.
 	tags map[digest.Digest]digest.Digest
 	// changed are the subjects whose tag was written.
 	changed map[digest.Digest]bool
+	// restless are the subjects whose tag is to be looked at again, and lost
+	// those of them whose tag lacks something.
+	restless, lost map[digest.Digest][]client.Manifest
 }
 
 func newTagWriter(repository *client.Repository, concurrency int, event func(Event)) *tagWriter {
@@ -58,31 +62,30 @@ func newTagWriter(repository *client.Repository, concurrency int, event func(Eve
 // have stayed there.
 func (w *tagWriter) write(ctx context.Context, pending map[digest.Digest][]client.Manifest) error {
 	for range tagRounds {
-		w.slowest = 0
 		if err := w.each(ctx, pending, w.add); err != nil {
 			return err
 		}
-		pending = w.unsettled(pending)
+		// What was complete before anything was written has settled before.
+		maps.DeleteFunc(pending, func(subject digest.Digest, _ []client.Manifest) bool { return !w.changed[subject] })
 		if len(pending) == 0 {
-			w.report()
-			return nil
+			break
 		}
 		if err := w.settle(ctx); err != nil {
 			return err
 		}
-		lost := map[digest.Digest][]client.Manifest{}
-		err := w.each(ctx, pending, func(ctx context.Context, subject digest.Digest, referrers []client.Manifest) error {
-			return w.check(ctx, subject, referrers, lost)
-		})
-		if err != nil {
+		w.restless, w.lost = map[digest.Digest][]client.Manifest{}, map[digest.Digest][]client.Manifest{}
+		if err := w.each(ctx, pending, w.check); err != nil {
 			return err
 		}
-		if pending = lost; len(pending) == 0 {
-			w.report()
-			return nil
+		if pending = w.restless; len(pending) == 0 {
+			break
 		}
 	}
-	return fmt.Errorf("referrers tags of %s: other writers undid the change %d times; run the copy again when they are done", w.repository.Reference, tagRounds)
+	if len(w.lost) > 0 {
+		return fmt.Errorf("referrers tags of %s: other writers undid the change %d times; run the copy again when they are done", w.repository.Reference, tagRounds)
+	}
+	w.report()
+	return nil
 }
 
 // each works on many subjects at once.
@@ -94,17 +97,6 @@ func (w *tagWriter) each(ctx context.Context, pending map[digest.Digest][]client
 		group.Go(func() error { return work(ctx, subject, referrers) })
 	}
 	return group.Wait()
-}
-
-// unsettled returns the subjects whose tag was changed in this round.
-func (w *tagWriter) unsettled(pending map[digest.Digest][]client.Manifest) map[digest.Digest][]client.Manifest {
-	left := map[digest.Digest][]client.Manifest{}
-	for subject, referrers := range pending {
-		if w.tags[subject] == "" {
-			left[subject] = referrers
-		}
-	}
-	return left
 }
 
 // settle waits until others that had read a tag before it was changed have
@@ -125,63 +117,87 @@ func (w *tagWriter) settle(ctx context.Context) error {
 func (w *tagWriter) add(ctx context.Context, subject digest.Digest, referrers []client.Manifest) error {
 	for range conflicts {
 		begun := time.Now()
-		old, entries, err := w.repository.ReferrersTag(ctx, subject)
+		tag, entries, err := w.repository.ReferrersTag(ctx, subject)
 		if err != nil {
 			return err
 		}
-		if merged, complete := merge(entries, referrers); complete {
-			w.seen(subject, old.Digest)
+		merged, complete := merge(entries, referrers)
+		if complete {
+			w.saw(subject, tag.Digest)
 			return nil
-		} else if err = w.put(ctx, subject, merged, old); err == nil {
-			w.wrote(subject, time.Since(begun))
+		}
+		sum, err := w.put(ctx, subject, merged, tag)
+		if client.LacksPart(err) {
+			// Some registries take no index that lists what was deleted.
+			if merged, err = w.existing(ctx, merged); err == nil {
+				sum, err = w.put(ctx, subject, merged, tag)
+			}
+		}
+		switch {
+		case err == nil:
+			w.wrote(subject, sum, time.Since(begun))
 			return nil
-		} else if !errors.Is(err, client.ErrConflict) {
+		case !errors.Is(err, client.ErrConflict):
 			return fmt.Errorf("referrers tag of %s: %w", subject, err)
 		}
 	}
 	return fmt.Errorf("referrers tag of %s: others changed it %d times while it was written; run the copy again", subject, conflicts)
 }
 
-func (w *tagWriter) put(ctx context.Context, subject digest.Digest, entries []ocispec.Descriptor, old client.Manifest) error {
-	m, err := old.WithEntries(entries)
-	if err != nil {
-		return err
+// existing leaves out the entries of manifests that are gone.
+func (w *tagWriter) existing(ctx context.Context, entries []ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+	var kept []ocispec.Descriptor
+	for _, entry := range entries {
+		_, found, err := w.repository.Resolve(ctx, entry.Digest.String())
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			kept = append(kept, entry)
+		}
 	}
-	_, err = w.repository.PutManifest(ctx, m, index.ReferrersTag(subject), client.Condition{Digest: old.Digest, Absent: old.Digest == ""})
-	return err
+	return kept, nil
 }
 
-// check notes the referrers that a tag has lost.
-func (w *tagWriter) check(ctx context.Context, subject digest.Digest, referrers []client.Manifest, lost map[digest.Digest][]client.Manifest) error {
+func (w *tagWriter) put(ctx context.Context, subject digest.Digest, entries []ocispec.Descriptor, old client.Manifest) (digest.Digest, error) {
+	m, err := old.WithEntries(entries)
+	if err != nil {
+		return "", err
+	}
+	_, err = w.repository.PutManifest(ctx, m, index.ReferrersTag(subject), client.Condition{Digest: old.Digest, Absent: old.Digest == ""})
+	return m.Digest, err
+}
+
+// check looks whether a tag is as it was seen last, and has everything.
+func (w *tagWriter) check(ctx context.Context, subject digest.Digest, referrers []client.Manifest) error {
 	tag, entries, err := w.repository.ReferrersTag(ctx, subject)
 	if err != nil {
 		return err
 	}
-	known := map[digest.Digest]bool{}
-	for _, entry := range entries {
-		known[entry.Digest] = true
-	}
-	if len(without(referrers, known)) == 0 {
-		w.seen(subject, tag.Digest)
-		return nil
-	}
+	_, complete := merge(entries, referrers)
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	lost[subject] = referrers
+	if !complete {
+		w.lost[subject] = referrers
+	}
+	if !complete || w.tags[subject] != tag.Digest {
+		w.restless[subject] = referrers
+	}
 	return nil
 }
 
-// seen notes that a tag is complete.
-func (w *tagWriter) seen(subject, sum digest.Digest) {
+// saw notes what a tag was when it was complete.
+func (w *tagWriter) saw(subject, sum digest.Digest) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.tags[subject] = sum
 }
 
-// wrote notes that a tag was changed, and how long that took.
-func (w *tagWriter) wrote(subject digest.Digest, took time.Duration) {
+// wrote notes what a tag was changed to, and how long that took.
+func (w *tagWriter) wrote(subject, sum digest.Digest, took time.Duration) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	w.tags[subject] = sum
 	w.changed[subject] = true
 	w.slowest = max(w.slowest, took)
 }

@@ -108,15 +108,13 @@ func (r *run) copyBlob(ctx context.Context, blob ocispec.Descriptor) (Outcome, e
 	if err != nil || present {
 		return Present, err
 	}
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval = 200 * time.Millisecond
 	return backoff.Retry(ctx, func() (Outcome, error) {
 		outcome, err := r.target.PutBlob(ctx, blob, func() (io.ReadCloser, error) { return r.openBlob(ctx, blob) })
 		if err != nil && (client.IsAnswer(err) || errors.Is(err, ErrDamaged) || ctx.Err() != nil) {
 			err = backoff.Permanent(err)
 		}
 		return outcome, err
-	}, backoff.WithBackOff(wait), backoff.WithMaxTries(attempts))
+	}, backoff.WithBackOff(newWait()), backoff.WithMaxTries(attempts))
 }
 
 // isForeign reports whether a blob is one that may not be distributed, and is
@@ -154,7 +152,7 @@ func (r *run) copyManifest(ctx context.Context, n *node) error {
 	}
 	if !present {
 		event.Outcome = Copied
-		if err := r.target.PutManifest(ctx, n.manifest, event.Tag); err != nil {
+		if err := r.putManifest(ctx, n, event.Tag); err != nil {
 			return explainRefusal(err, n)
 		}
 	}
@@ -162,9 +160,43 @@ func (r *run) copyManifest(ctx context.Context, n *node) error {
 	return nil
 }
 
-// explainRefusal adds what is mostly behind the refusal of a manifest.
+// putManifest looks after the parts again where the registry says that some
+// are missing: several uploads of one blob at once get in each other's way in
+// CNCF Distribution, which then says that it has it and a moment later not.
+func (r *run) putManifest(ctx context.Context, n *node, tag string) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := r.target.PutManifest(ctx, n.manifest, tag)
+		if !client.LacksPart(err) {
+			return struct{}{}, permanent(err)
+		}
+		for _, blob := range n.contents.AllBlobs() {
+			if _, err := r.copyBlob(ctx, blob); err != nil {
+				return struct{}{}, permanent(err)
+			}
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(newWait()), backoff.WithMaxTries(attempts))
+	return err
+}
+
+// permanent marks an error, where there is one, as none to try again after.
+func permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return backoff.Permanent(err)
+}
+
+// newWait returns the times between attempts.
+func newWait() backoff.BackOff {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval = 200 * time.Millisecond
+	return wait
+}
+
+// explainRefusal adds what is mostly behind the refusal of an artifact.
 func explainRefusal(err error, n *node) error {
-	if client.IsAnswer(err) && n.manifest.ArtifactType != "" && !errors.Is(err, client.ErrNotFound) {
+	if client.IsAnswer(err) && n.manifest.Subject() != "" && !client.LacksPart(err) && !errors.Is(err, client.ErrNotFound) {
 		return fmt.Errorf("%w; the target may not take artifacts of type %s", err, n.manifest.ArtifactType)
 	}
 	return err

@@ -129,3 +129,15 @@ func TestDamagedBlob(t *testing.T) {
 	}
 	rig.Do(t, http.MethodHead, b.plain.URL+"/v2/app/blobs/"+g.blobs[1].String(), nil).Want(t, http.StatusNotFound)
 }
+
+func TestReferrersTagWithDeletedEntries(t *testing.T) {
+	b := newBench(t, rig.Distribution2)
+	g := pushGraph(t, b.backref.URL, "app", "deleted")
+	b.copy(t, "--referrers=artifactType="+sbomType, b.backref.Host+"/app:v1", b.plain.Host+"/app:v1")
+	// The registry takes no index that lists what it hasn't.
+	rig.Do(t, http.MethodDelete, b.plain.URL+"/v2/app/manifests/"+g.sbom.Digest().String(), nil).Want(t, http.StatusAccepted)
+	b.copy(t, "--referrers=artifactType="+signatureType, b.backref.Host+"/app:v1", b.plain.Host+"/app:v1")
+	if tagged := taggedReferrers(t, b.plain.URL, "app", g.root.Digest()); len(tagged) != 1 || tagged[0].ArtifactType != signatureType {
+		t.Errorf("referrers: %v", tagged)
+	}
+}
