@@ -49,7 +49,9 @@ func open(path string, opts Options) (*Store, error) {
 	if err := inspect(path, until); err != nil {
 		return nil, err
 	}
-	db, err := openFile(path, until, bbolt.Options{InitialMmapSize: mapSize(path)})
+	// The list of free pages is written at the end only. It is long after a
+	// rebuild, and every change would write all of it.
+	db, err := openFile(path, until, bbolt.Options{InitialMmapSize: mapSize(path), NoFreelistSync: true})
 	if err != nil {
 		return nil, err
 	}
@@ -173,6 +175,7 @@ func (s *Store) prepare() error {
 	if err != nil || !w.dirty {
 		return errors.Join(err, guard(tx.Rollback))
 	}
+	s.unlisted = true
 	return guard(tx.Commit)
 }
 

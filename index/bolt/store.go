@@ -60,10 +60,12 @@ type Store struct {
 	// when it has ended.
 	wake   chan struct{}
 	rested chan struct{}
-	// broken and stuck belong to the writer: see [Store.attempt] and
+	// broken, stuck and unlisted belong to the writer: see [Store.attempt] and
 	// [Store.rollback].
 	broken error
 	stuck  bool
+	// unlisted says that the file has no list of its free pages.
+	unlisted bool
 }
 
 var _ index.Store = (*Store)(nil)
@@ -85,6 +87,9 @@ func (s *Store) Close() error {
 	s.gate.Unlock()
 	<-s.stopped
 	<-s.rested
+	if s.broken == nil && s.unlisted {
+		s.saveFreelist()
+	}
 	if s.stuck {
 		return fmt.Errorf("close index: %w", s.broken)
 	}
@@ -92,6 +97,26 @@ func (s *Store) Close() error {
 		return fmt.Errorf("close index: %w", err)
 	}
 	return nil
+}
+
+// saveFreelist spares the next opening a walk through all pages. Where it can't
+// be written, as on a full disk, the walk finds the free ones.
+func (s *Store) saveFreelist() {
+	s.db.NoFreelistSync = false
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return
+	}
+	returned := false
+	err = guard(func() error {
+		err := tx.Commit()
+		returned = true
+		return err
+	})
+	if !returned {
+		s.broken = err
+		s.rollback(tx)
+	}
 }
 
 // view runs fn in a read transaction.
