@@ -167,6 +167,7 @@ func (a *access) allows(client policy.Client, needs need, target path) bool {
 // forwarded serves a request that is allowed.
 func (p *Proxy) forwarded(w http.ResponseWriter, r *http.Request, target path, client policy.Client) {
 	if target.endpoint == endpointUploads {
+		r = withoutForm(r)
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
 			p.fail(w, r, badRequest(codeUnsupported, "the query of the request can't be read"))
@@ -285,11 +286,26 @@ func (p *Proxy) credentials(r *http.Request) upstream.Credentials {
 	return upstream.CredentialsOf(r.Header)
 }
 
-// disown takes from a request what is between the client and us.
+// disown takes from a request what is between the client and us: all headers
+// but those that say what is wanted. Registries know many that say who wants it.
 func disown(out *http.Request) {
 	out.Trailer = nil
-	for _, name := range []string{"Authorization", "Cookie", "X-Http-Method-Override", "X-Method-Override", "X-Http-Method"} {
-		out.Header.Del(name)
+	for name := range out.Header {
+		if !passesDisowned(name) {
+			out.Header.Del(name)
+		}
+	}
+}
+
+func passesDisowned(name string) bool {
+	switch name {
+	case "Accept", "Accept-Encoding", "Cache-Control", "Content-Digest", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type",
+		"Expect", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range", "Te", "User-Agent",
+		"Docker-Content-Digest", "Docker-Upload-Uuid", "Oci-Chunk-Min-Length", "Oci-Tag",
+		"Baggage", "Traceparent", "Tracestate", "X-Forwarded-For", "X-Request-Id":
+		return true
+	default:
+		return false
 	}
 }
 
@@ -307,4 +323,17 @@ func own(resp *http.Response) error {
 		return errService
 	}
 	return nil
+}
+
+// withoutForm hides from the registry that the body of an upload may be a form:
+// registries read the parameters of a mount from one too (package net/http,
+// Request.FormValue).
+func withoutForm(r *http.Request) *http.Request {
+	if len(r.Header["Content-Type"]) == 0 {
+		return r
+	}
+	plain := r.WithContext(r.Context())
+	plain.Header = r.Header.Clone()
+	plain.Header.Set("Content-Type", "application/octet-stream")
+	return plain
 }

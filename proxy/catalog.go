@@ -73,7 +73,7 @@ func (p *Proxy) tryArtifacts(ctx context.Context, client *reader) error {
 	if p.recall(client) {
 		return nil
 	}
-	records, _, err := p.store.Manifests(ctx, client.repository, index.Query{Limit: maxProbes})
+	records, _, err := p.store.Manifests(ctx, client.repository, index.Query{Limit: maxProbes, MaxBytes: probeBytes})
 	if err != nil {
 		return err
 	}

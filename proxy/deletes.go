@@ -42,8 +42,9 @@ func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target pa
 	}
 	defer intent.leave()
 	p.manifests.drop(target.repository, manifest)
-	defer p.manifests.drop(target.repository, manifest)
 	resp, err := p.forward(r)
+	// One that was pulled meanwhile may have been kept.
+	p.manifests.drop(target.repository, manifest)
 	if err != nil {
 		intent.unknown()
 		p.fail(w, r, err)

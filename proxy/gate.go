@@ -128,13 +128,16 @@ func (p *Proxy) permit(client *reader) {
 // before the client is held for one that may not see its referrers.
 const maxProbes = 8
 
+// probeBytes bounds what is read of the index for a client that may not see it.
+const probeBytes = 64 << 10
+
 // tryReferrers lets a client in by a referrer that it may read, where the
 // subject is not there to ask for.
 func (p *Proxy) tryReferrers(ctx context.Context, client *reader, subject digest.Digest, open []index.Intent) error {
 	if client.permitted {
 		return nil
 	}
-	page, err := p.store.Referrers(ctx, client.repository, subject, index.Query{Limit: maxProbes})
+	page, err := p.store.Referrers(ctx, client.repository, subject, index.Query{Limit: maxProbes, MaxBytes: probeBytes})
 	if err != nil {
 		return err
 	}

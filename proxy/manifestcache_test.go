@@ -96,7 +96,30 @@ func TestWrongManifestIsNotCached(t *testing.T) {
 	for range 2 {
 		f.do(http.MethodGet, at, nil)
 	}
-	if asked := f.registry.seen(); !slices.Equal(asked, []string{"GET " + at, "GET " + at}) {
+	if asked := f.registry.seen(); !slices.Equal(asked, []string{"HEAD " + at, "GET " + at, "GET " + at}) {
 		t.Errorf("the registry was asked: %v", asked)
+	}
+}
+
+// A client that a registry lets in by another header than Authorization is not
+// told from one without credentials: its pulls permit neither of them anything.
+func TestPullByAnotherHeaderPermitsNobody(t *testing.T) {
+	f := newFixture(t, cacheManifests, remembering)
+	subject := f.registry.put("a", image("a"))
+	at := "/v2/a/manifests/" + subject.String()
+	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("X-Jfrog-Art-Api") == "key" {
+			return false
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	if got := f.do(http.MethodGet, at, nil, "X-Jfrog-Art-Api", "key"); got.status != http.StatusOK {
+		t.Errorf("owner: status %d", got.status)
+	}
+	for _, path := range []string{at, "/v2/a/referrers/" + subject.String()} {
+		if got := f.do(http.MethodGet, path, nil); got.status != http.StatusUnauthorized {
+			t.Errorf("stranger at %s: status %d", path, got.status)
+		}
 	}
 }

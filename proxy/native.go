@@ -32,10 +32,16 @@ func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject dig
 	switch {
 	case errors.Is(err, upstream.ErrNoReferrers):
 		// To a client that may not read here the API may only look missing.
-		if client.permitted {
+		if !client.permitted {
+			return nil, nil
+		}
+		// So may a registry that has it answer where there is no such repository,
+		// or to a token that has ended since the permission was remembered.
+		readable, err := p.upstream.Has(ctx, client.as, client.repository, subject)
+		if readable {
 			p.native.askAgain.Store(now.Add(p.config.Referrers.RecheckNative).UnixNano())
 		}
-		return nil, nil
+		return nil, err
 	case err != nil:
 		return nil, err
 	case len(entries) > 0:

@@ -49,7 +49,6 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 	p.relay(w, r, resp)
 	if seen.whole && slot.takes(resp) {
 		slot.keep(resp, seen.buffer.Bytes())
-		p.permit(p.readerOf(r, target))
 	}
 	if seen.whole && unknown {
 		p.learn(r, mark, target.repository, name, resp, seen.buffer.Bytes())

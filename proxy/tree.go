@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -200,6 +201,9 @@ func (t *treeGrowth) offspring(ctx context.Context, level []*treeNode, records m
 	if depth > 0 {
 		wanted = max(t.nodes, 1)
 	}
+	// All of the level together gets as much as there is room for in the answer.
+	var left atomic.Int64
+	left.Store(int64(t.bytes))
 	found := make([]offspring, len(level))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(t.proxy.config.Limits.UpstreamQueries)
@@ -211,22 +215,34 @@ func (t *treeGrowth) offspring(ctx context.Context, level []*treeNode, records m
 		}
 		group.Go(func() (err error) {
 			// The client is permitted, so that nobody writes to it here.
-			found[i].referrers, found[i].more, err = t.referrers(ctx, node.digest, wanted)
+			found[i].referrers, found[i].more, err = t.referrers(ctx, node.digest, wanted, &left)
 			return err
 		})
 	}
 	return found, group.Wait()
 }
 
-// referrers lists the first referrers of a manifest, page by page.
-func (t *treeGrowth) referrers(ctx context.Context, subject digest.Digest, wanted int) (all []index.Referrer, more bool, err error) {
-	for query := (index.Query{MaxBytes: int(t.proxy.config.Limits.ResponseSize)}); ; {
-		query.Limit = wanted - len(all)
+// referrers lists the first referrers of a manifest, page by page, as long as
+// bytes are left for them.
+func (t *treeGrowth) referrers(ctx context.Context, subject digest.Digest, wanted int, left *atomic.Int64) (all []index.Referrer, more bool, err error) {
+	for query := (index.Query{}); ; {
+		room := left.Load()
+		query.Limit, query.MaxBytes = wanted-len(all), int(max(room, 1))
+		if room <= 0 {
+			// Only whether there is one more.
+			query.Limit = 1
+		}
 		page, err := t.proxy.listing(ctx, t.client, subject, query)
 		if err != nil {
 			return nil, false, err
 		}
+		if room <= 0 {
+			return all, len(page.Referrers) > 0, nil
+		}
 		all = append(all, page.Referrers...)
+		for _, referrer := range page.Referrers {
+			left.Add(-int64(len(referrer.Descriptor)))
+		}
 		if !page.More || len(all) >= wanted {
 			return all, page.More, nil
 		}

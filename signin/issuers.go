@@ -10,10 +10,11 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 
 	"github.com/backref/backref/config"
@@ -99,9 +100,10 @@ type issuer struct {
 	config config.Issuer
 	client *http.Client
 
-	mutex sync.Mutex
 	// keys are those that it publishes, once it was asked where.
-	keys oidc.KeySet
+	keys atomic.Pointer[oidc.RemoteKeySet]
+	// asking has all who wait for that share one question.
+	asking singleflight.Group
 }
 
 // check verifies signature, issuer, audience and times of a token.
@@ -132,11 +134,30 @@ func (i *issuer) check(ctx context.Context, token string) (policy.Client, error)
 // published returns the keys of the issuer, which is asked once where it
 // publishes them. They are fetched when a token names one that is not known.
 func (i *issuer) published(ctx context.Context) (oidc.KeySet, error) {
-	i.mutex.Lock()
-	defer i.mutex.Unlock()
-	if i.keys != nil {
-		return i.keys, nil
+	if keys := i.keys.Load(); keys != nil {
+		return keys, nil
 	}
+	asked := i.asking.DoChan("", func() (any, error) {
+		// It is asked for all who wait, and its time is bounded by the client's.
+		keys, err := i.discover(context.WithoutCancel(ctx))
+		if err == nil {
+			i.keys.Store(keys)
+		}
+		return keys, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case result := <-asked:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return i.keys.Load(), nil
+	}
+}
+
+// discover asks an issuer where its keys are.
+func (i *issuer) discover(ctx context.Context) (*oidc.RemoteKeySet, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, i.client), i.config.URL.String())
 	if err != nil {
 		return nil, fmt.Errorf("ask issuer %s for its configuration: %w", i.config.URL, err)
@@ -147,9 +168,7 @@ func (i *issuer) published(ctx context.Context) (oidc.KeySet, error) {
 	if err := provider.Claims(&found); err != nil || found.Keys == "" {
 		return nil, fmt.Errorf("issuer %s does not say where its keys are", i.config.URL)
 	}
-	// They are fetched for all who wait, not for this request.
-	i.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), i.client), found.Keys)
-	return i.keys, nil
+	return oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), i.client), found.Keys), nil
 }
 
 // notingKeys tells keys that can't be had from a signature that is wrong,
@@ -172,7 +191,7 @@ func (k *notingKeys) VerifySignature(ctx context.Context, token string) ([]byte,
 func (i *issuer) clientOf(claims map[string]any) (policy.Client, error) {
 	named := cmp.Or(i.config.UsernameClaim, "sub")
 	name, _ := claims[named].(string)
-	if name == "" || named == "email" && claims["email_verified"] == false {
+	if name == "" || named == "email" && !mayBeVerified(claims["email_verified"]) {
 		return policy.Client{}, ErrRefused
 	}
 	client := policy.Client{User: i.config.Prefix + name}
@@ -187,6 +206,12 @@ func (i *issuer) clientOf(claims map[string]any) (policy.Client, error) {
 		}
 	}
 	return client, nil
+}
+
+// mayBeVerified reads the claim email_verified, which some issuers write as a
+// string, and many leave out.
+func mayBeVerified(claim any) bool {
+	return claim == nil || claim == true || claim == "true"
 }
 
 // errResting means that an issuer is not asked just now.

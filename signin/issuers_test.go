@@ -1,6 +1,7 @@
 package signin_test
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -10,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,7 +117,9 @@ func TestClaims(t *testing.T) {
 	}{
 		{map[string]any{"email": "ann@example.com", "groups": []any{"dev", 7, "ops"}}, "{oidc:ann@example.com [oidc:dev oidc:ops]}"},
 		{map[string]any{"email": "ann@example.com", "groups": "dev", "email_verified": true}, "{oidc:ann@example.com [oidc:dev]}"},
+		{map[string]any{"email": "ann@example.com", "email_verified": "true"}, "{oidc:ann@example.com []}"},
 		{map[string]any{"email": "ann@example.com", "email_verified": false}, "{ []}"},
+		{map[string]any{"email": "ann@example.com", "email_verified": "false"}, "{ []}"},
 		{nil, "{ []}"},
 	} {
 		client, _ := door.Who(t.Context(), bearer(issuer.Token("ec", "sub", c.claims)))
@@ -160,4 +165,32 @@ func TestKeysAreFetchedWhenNeeded(t *testing.T) {
 	if _, err := door.Who(t.Context(), bearer(good)); err != nil {
 		t.Errorf("after strangers: %v", err)
 	}
+}
+
+// Nobody waits for an issuer that hangs longer than for its own request.
+func TestHangingIssuer(t *testing.T) {
+	end := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-end }))
+	defer server.Close()
+	defer close(end)
+	base, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	door, err := signin.New(config.Auth{Issuers: []config.Issuer{{URL: base, Audience: "backref"}}}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := "x." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"`+server.URL+`"}`)) + ".y"
+	var asking sync.WaitGroup
+	for range 5 {
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := door.Who(ctx, bearer(token)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	asking.Wait()
 }

@@ -74,21 +74,21 @@ func New(cfg config.Upstream) (*Registry, error) {
 		ReadBufferSize:         64 << 10,
 	}
 	realm := newRealmTransport(cfg, transport)
-	service, err := newServiceClient(cfg, byHost{host: base.Host, registry: transport, others: realm})
-	if err != nil {
-		return nil, err
-	}
-	return &Registry{
+	r := &Registry{
 		streams:    newStreams(&base, cfg),
 		base:       &base,
 		transport:  transport,
 		realm:      realm,
 		queries:    cfg.Timeouts.Query,
 		stall:      cmp.Or(cfg.Timeouts.Stall, noStall),
-		service:    service,
 		configured: cfg.Service.Configured(),
 		anonymous:  cfg.Service.Anonymous,
-	}, nil
+	}
+	r.service, err = newServiceClient(cfg, watched{r, byHost{host: base.Host, registry: transport, others: realm}})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Close closes the idle connections.

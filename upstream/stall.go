@@ -136,3 +136,14 @@ func (b *receivedBody) Close() error {
 	b.done()
 	return err
 }
+
+// watched gives up where the registry pauses, for requests that another signs.
+type watched struct {
+	registry *Registry
+	by       http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t watched) RoundTrip(req *http.Request) (*http.Response, error) {
+	return t.registry.roundTrip(t.by, req.WithContext(req.Context()))
+}

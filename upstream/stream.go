@@ -126,7 +126,7 @@ func (s *streams) takeIdle() *stream {
 	for len(s.idle) > 0 {
 		c := s.idle[len(s.idle)-1]
 		s.idle = s.idle[:len(s.idle)-1]
-		if time.Since(c.since) < s.rest {
+		if time.Since(c.since) < s.rest && silent(c.conn) {
 			return c
 		}
 		_ = c.conn.Close()

@@ -185,3 +185,31 @@ func TestStreamEndsWithItsRequest(t *testing.T) {
 		})
 	}
 }
+
+// What a registry sends unasked on an idle connection is no answer.
+func TestStreamMistrustsIdleConnectionsThatSpeak(t *testing.T) {
+	registry, _, connections := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+		time.Sleep(50 * time.Millisecond)
+		_, _ = io.WriteString(conn, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+	}))
+	for range 3 {
+		resp, err := stream(t, t.Context(), registry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil || resp.StatusCode != http.StatusOK || string(body) != "x" {
+			t.Errorf("status %d, body %q, %v", resp.StatusCode, body, err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if n := connections.Load(); n != 3 {
+		t.Errorf("%d connections", n)
+	}
+}

@@ -197,5 +197,9 @@ func TestMountsNeedTheRightToPull(t *testing.T) {
 			p.as(clients["ann"], http.MethodGet, "/v2/team/app/blobs/"+secret, nil).Want(t, http.StatusNotFound)
 		}
 		mount("mount=%zz&from=secret/app").Want(t, http.StatusBadRequest)
+		// Distribution reads the parameters from a form, too.
+		form := []byte("mount=" + secret + "&from=secret/app")
+		p.as(clients["ann"], http.MethodPost, "/v2/team/app/blobs/uploads/", form, "Content-Type", "application/x-www-form-urlencoded").Want(t, http.StatusAccepted)
+		p.as(clients["ann"], http.MethodGet, "/v2/team/app/blobs/"+secret, nil).Want(t, http.StatusNotFound)
 	})
 }

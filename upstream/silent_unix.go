@@ -1,0 +1,27 @@
+//go:build unix
+
+package upstream
+
+import (
+	"errors"
+	"net"
+	"syscall"
+)
+
+// silent tells whether nothing came on an idle connection: neither its end nor
+// something that nobody asked for, such as the 408 of a load balancer, which
+// would be taken for the next answer.
+func silent(conn *net.TCPConn) bool {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	nothing := false
+	err = raw.Read(func(fd uintptr) bool {
+		var one [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		nothing = errors.Is(err, syscall.EAGAIN)
+		return true
+	})
+	return err == nil && nothing
+}
