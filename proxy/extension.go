@@ -205,8 +205,7 @@ func (p *Proxy) sendJSON(w http.ResponseWriter, r *http.Request, document any, f
 		p.fail(w, r, err)
 		return
 	}
-	answer := newAnswer(mediaTypeJSON, body)
-	answer.filters, answer.link = filters, link
+	answer := newAnswer(mediaTypeJSON, body, filters, link)
 	answer.write(w, r)
 }
 

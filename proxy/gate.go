@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"hash"
-	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -49,9 +48,15 @@ type permissions struct {
 // permission is a keyed hash over credentials and repository.
 type permission [sha256.Size]byte
 
+// keyedHash is a hash with room for what goes into it and comes out.
+type keyedHash struct {
+	mac  hash.Hash
+	text []byte
+}
+
 func newPermissions(key [32]byte, cfg config.Permissions) *permissions {
 	c := &permissions{}
-	c.hashes.New = func() any { return hmac.New(sha256.New, key[:]) }
+	c.hashes.New = func() any { return &keyedHash{mac: hmac.New(sha256.New, key[:])} }
 	if cfg.CacheTTL > 0 {
 		c.cache = newCache[permission, struct{}](cfg.CacheTTL, cfg.CacheEntries)
 	}
@@ -67,14 +72,14 @@ func newCache[K comparable, V any](ttl time.Duration, entries int) *otter.Cache[
 }
 
 func (c *permissions) of(client *reader) permission {
-	mac := c.hashes.Get().(hash.Hash) //nolint:forcetypeassert // That is all that is in there.
-	defer c.hashes.Put(mac)
-	mac.Reset()
-	client.as.HashTo(mac)
-	_, _ = io.WriteString(mac, client.repository)
-	var sum permission
-	mac.Sum(sum[:0])
-	return sum
+	k := c.hashes.Get().(*keyedHash) //nolint:forcetypeassert // That is all that is in there.
+	defer c.hashes.Put(k)
+	k.text = append(client.as.AppendTo(k.text[:0]), client.repository...)
+	k.mac.Reset()
+	_, _ = k.mac.Write(k.text)
+	clear(k.text)
+	k.text = k.mac.Sum(k.text[:0])
+	return permission(k.text)
 }
 
 func (c *permissions) remembered(client *reader) bool {

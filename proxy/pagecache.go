@@ -116,35 +116,43 @@ func (p *Proxy) indexKnowsAll(tag tagName) bool {
 // referrersAnswer is a page as it is sent.
 type referrersAnswer struct {
 	body []byte
-	// The values of headers; link and filters may be empty.
-	mediaType, etag, length, link, filters string
+	etag string
+	// header is shared by all who get the answer, and not to be changed.
+	header http.Header
 }
 
-func newAnswer(mediaType string, body []byte) referrersAnswer {
+// newAnswer returns an answer. filters are those that were applied and link
+// leads to the next page; both may be empty.
+func newAnswer(mediaType string, body []byte, filters, link string) referrersAnswer {
 	sum := sha256.Sum256(body)
-	return referrersAnswer{
-		body: body, mediaType: mediaType, length: strconv.Itoa(len(body)), etag: `"` + hex.EncodeToString(sum[:16]) + `"`,
+	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	header := http.Header{
+		"Content-Type":   {mediaType},
+		"Content-Length": {strconv.Itoa(len(body))},
+		"Etag":           {etag},
+		// Who may see it is decided anew each time.
+		"Cache-Control": {"private, no-cache"},
 	}
+	if filters != "" {
+		header.Set("OCI-Filters-Applied", filters)
+	}
+	if link != "" {
+		header.Set("Link", link)
+	}
+	return referrersAnswer{body: body, etag: etag, header: header}
 }
 
 // write sends a page (distribution-spec, "Listing Referrers").
 func (a referrersAnswer) write(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Content-Type", a.mediaType)
-	// Who may see it is decided anew each time.
-	header.Set("Cache-Control", "private, no-cache")
-	if a.filters != "" {
-		header.Set("OCI-Filters-Applied", a.filters)
+	for name, values := range a.header {
+		header[name] = values
 	}
-	if a.link != "" {
-		header.Set("Link", a.link)
-	}
-	header["Etag"] = []string{a.etag}
-	if etagMatches(r.Header["If-None-Match"], a.etag) {
+	if conditions := r.Header["If-None-Match"]; len(conditions) > 0 && etagMatches(conditions, a.etag) {
+		delete(header, "Content-Length")
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	header.Set("Content-Length", a.length)
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(a.body)
 }

@@ -117,13 +117,12 @@ const (
 
 // answerOf makes the answer that shows a page of the listing at here.
 func answerOf(page index.Page, query index.Query, here *url.URL) referrersAnswer {
-	answer := newAnswer(index.MediaTypeImageIndex, encodePage(page))
-	answer.filters = filtersOf(query)
+	link := ""
 	if page.More {
 		query.After = page.Referrers[len(page.Referrers)-1].Place()
-		answer.link = nextLink(here, query.Values())
+		link = nextLink(here, query.Values())
 	}
-	return answer
+	return newAnswer(index.MediaTypeImageIndex, encodePage(page), filtersOf(query), link)
 }
 
 // filtersOf names the filters that a listing obeys.

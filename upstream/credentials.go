@@ -2,8 +2,6 @@ package upstream
 
 import (
 	"encoding/binary"
-	"hash"
-	"io"
 	"net/http"
 )
 
@@ -41,22 +39,18 @@ func (c Credentials) apply(header http.Header) {
 	}
 }
 
-// HashTo writes the credentials to a keyed hash, so that different ones differ
-// there. They can't be recovered from a hash whose key is not known.
-func (c Credentials) HashTo(h hash.Hash) {
+// AppendTo appends the credentials in a form in which different ones differ,
+// whatever follows. It is for a keyed hash, from which they can't be recovered
+// without the key, and not to be kept.
+func (c Credentials) AppendTo(b []byte) []byte {
 	for _, list := range [...][]string{c.authorization, c.cookies} {
-		hashLength(h, len(list))
+		b = binary.AppendUvarint(b, uint64(len(list)))
 		for _, value := range list {
-			hashLength(h, len(value))
-			_, _ = io.WriteString(h, value)
+			b = binary.AppendUvarint(b, uint64(len(value)))
+			b = append(b, value...)
 		}
 	}
-}
-
-// hashLength keeps what follows apart from what follows that.
-func hashLength(h hash.Hash, length int) {
-	var encoded [binary.MaxVarintLen64]byte
-	_, _ = h.Write(binary.AppendUvarint(encoded[:0], uint64(length))) //nolint:gosec // Lengths are not negative.
+	return b
 }
 
 // String hides the credentials.
