@@ -53,7 +53,7 @@ func FuzzQuery(f *testing.F) {
 		if query.Limit < 0 || query.MaxBytes <= 0 || !query.After.IsZero() && query.After.Digest.Validate() != nil {
 			t.Fatalf("%q gave %+v", raw, query)
 		}
-		link := answerOf(page, query, here).link
+		link := answerOf(page, query, here).header.Get("Link")
 		if strings.ContainsAny(link, "\r\n\x00") {
 			t.Fatalf("%q gave the header %q", raw, link)
 		}
