@@ -2,10 +2,8 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 )
 
 // extensionName is how backref calls itself where extensions are discovered.
@@ -57,8 +55,12 @@ func (r *Repository) discover(ctx context.Context) (bool, error) {
 			Name string `json:"name"`
 		} `json:"extensions"`
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(nil, resp.Body, maxManifest)).Decode(&document); err != nil {
-		return false, nil //nolint:nilerr // A page for browsers, or what else is sent for unknown paths.
+	err = readJSON(resp.Body, maxManifest, &document)
+	if errors.Is(err, errOtherAnswer) {
+		return false, nil // a page for browsers, or what else is sent for unknown paths
+	}
+	if err != nil {
+		return false, err
 	}
 	for _, extension := range document.Extensions {
 		if extension.Name == extensionName {

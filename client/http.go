@@ -1,13 +1,13 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -19,6 +19,9 @@ var ErrNotFound = errors.New("not found")
 
 // ErrConflict says that what was to be replaced has changed.
 var ErrConflict = errors.New("changed by someone else meanwhile")
+
+// errOtherAnswer says that an answer came whole and is not what was asked for.
+var errOtherAnswer = errors.New("it is not the JSON that was asked for")
 
 // statusError is an answer that is none of the expected.
 type statusError struct {
@@ -134,37 +137,29 @@ func (r *Repository) getJSON(ctx context.Context, path string, into any) (next s
 		return "", nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxPage)).Decode(into); err != nil {
+	if err := readJSON(resp.Body, maxPage, into); err != nil {
 		return "", resp.Header, fmt.Errorf("read the answer of %s to %s: %w", r.Reference.Host, path, err)
 	}
 	next, err = nextPage(resp)
-	if err == nil && next == path {
-		err = fmt.Errorf("%s links %s to itself", r.Reference.Host, path)
-	}
 	return next, resp.Header, err
 }
 
-// nextPage returns the path and query of the page after an answer, by its Link
-// header. One that leads elsewhere is refused: it would be sent the user's
-// credentials.
-func nextPage(resp *http.Response) (string, error) {
-	for _, link := range resp.Header.Values("Link") {
-		target, parameters, found := strings.Cut(link, ">")
-		if !found || !strings.HasPrefix(target, "<") || !strings.Contains(strings.ReplaceAll(parameters, `"`, ""), "rel=next") {
-			continue
-		}
-		parsed, err := url.Parse(target[1:])
-		if err != nil {
-			return "", fmt.Errorf("link to the next page: %w", err)
-		}
-		asked := resp.Request.URL
-		absolute := asked.ResolveReference(parsed)
-		if absolute.Host != asked.Host || absolute.Scheme != asked.Scheme {
-			return "", fmt.Errorf("the link to the next page leads from %s to %s", asked.Host, absolute.Host)
-		}
-		return absolute.RequestURI(), nil
+// readJSON reads a body to its end and then what it says. Only of one that came
+// whole and says something else the error matches errOtherAnswer: one that was
+// broken off says nothing about the registry.
+func readJSON(body io.Reader, limit int64, into any) error {
+	read, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err != nil {
+		return err
 	}
-	return "", nil
+	if int64(len(read)) > limit {
+		return fmt.Errorf("it is larger than %d MiB", limit>>20)
+	}
+	err = json.NewDecoder(bytes.NewReader(read)).Decode(into)
+	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		return err // JSON without its end was broken off, whatever the connection says
+	}
+	return fmt.Errorf("%w: %w", errOtherAnswer, err)
 }
 
 // IsAnswer reports whether an error is what a registry answered, and would

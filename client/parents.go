@@ -28,14 +28,13 @@ func (r *Repository) Parents(ctx context.Context, child digest.Digest) ([]Parent
 		return nil, fmt.Errorf("%w: %s can't tell which manifests name %s, since no registry keeps that by itself; ask through a backref", ErrNoExtension, r.Reference.Host, child)
 	}
 	parents := []Parent{}
-	for path := r.extensionPath("graph/parents") + "?" + (url.Values{"digest": {child.String()}}).Encode(); path != ""; {
-		var page struct{ Parents []Parent }
-		next, _, err := r.getJSON(ctx, path, &page)
-		if err != nil {
-			return nil, fmt.Errorf("list parents of %s: %w", r.Reference.At(child), err)
-		}
+	path := r.extensionPath("graph/parents") + "?" + (url.Values{"digest": {child.String()}}).Encode()
+	err = eachPage(ctx, r, path, func(page struct{ Parents []Parent }) bool {
 		parents = append(parents, page.Parents...)
-		path = next
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list parents of %s: %w", r.Reference.At(child), err)
 	}
 	return parents, nil
 }

@@ -86,14 +86,12 @@ func (r *Repository) referrersByExtension(ctx context.Context, subject digest.Di
 // pages reads a list of descriptors to its end, or until there are n.
 func (r *Repository) pages(ctx context.Context, path string, n int) ([]index.Descriptor, error) {
 	var all []index.Descriptor
-	for path != "" && (n == 0 || len(all) < n) {
-		var page indexDocument
-		next, _, err := r.getJSON(ctx, path, &page)
-		if err != nil {
-			return nil, err
-		}
+	err := eachPage(ctx, r, path, func(page indexDocument) bool {
 		all = append(all, page.Manifests...)
-		path = next
+		return n == 0 || len(all) < n
+	})
+	if err != nil {
+		return nil, err
 	}
 	if n > 0 && len(all) > n {
 		all = all[:n]
@@ -103,7 +101,7 @@ func (r *Repository) pages(ctx context.Context, path string, n int) ([]index.Des
 
 // referrersByAPI asks the referrers API of the specification. Registries
 // answer anything to a path that they don't know, so what says that there is
-// an API is an index alone.
+// an API is an index alone. An answer that did not come whole says nothing.
 func (r *Repository) referrersByAPI(ctx context.Context, subject digest.Digest) ([]index.Descriptor, error) {
 	if r.api.Load() == absent {
 		return nil, errUnsupported
@@ -112,18 +110,24 @@ func (r *Repository) referrersByAPI(ctx context.Context, subject digest.Digest) 
 	var page indexDocument
 	next, header, err := r.getJSON(ctx, path, &page)
 	got, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	other := got != index.MediaTypeImageIndex || errors.Is(err, errOtherAnswer)
 	switch {
 	case header == nil:
 		return nil, r.withoutAPI(err)
-	case got != index.MediaTypeImageIndex || err != nil && r.api.Load() != present:
+	case other && r.api.Load() != present:
 		r.api.CompareAndSwap(unknown, absent)
 		return nil, errUnsupported
 	case err != nil:
 		return nil, err
+	case other:
+		return nil, fmt.Errorf("read the answer of %s to %s: it is %q and no image index", r.Reference.Host, path, got)
 	}
 	r.api.Store(present)
 	more, err := r.pages(ctx, next, 0)
-	return append(page.Manifests, more...), err
+	if err != nil {
+		return nil, err
+	}
+	return append(page.Manifests, more...), nil
 }
 
 // withoutAPI decides whether an error of the referrers API means that there is

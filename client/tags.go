@@ -21,18 +21,16 @@ import (
 // registry's order.
 func (r *Repository) TagNames(ctx context.Context) ([]string, error) {
 	var names []string
-	for path := "/v2/" + r.Reference.Repository + "/tags/list"; path != ""; {
-		var page struct{ Tags []string }
-		next, _, err := r.getJSON(ctx, path, &page)
-		if err != nil {
-			return nil, fmt.Errorf("list tags of %s: %w", r.Reference, err)
-		}
+	err := eachPage(ctx, r, "/v2/"+r.Reference.Repository+"/tags/list", func(page struct{ Tags []string }) bool {
 		for _, tag := range page.Tags {
 			if !index.IsReferrersTag(tag) {
 				names = append(names, tag)
 			}
 		}
-		path = next
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tags of %s: %w", r.Reference, err)
 	}
 	return names, nil
 }
@@ -87,14 +85,13 @@ func (r *Repository) Tags(ctx context.Context, order index.Order) ([]Tag, error)
 
 func (r *Repository) tagsByExtension(ctx context.Context, order index.Order) ([]Tag, error) {
 	var tags []Tag
-	for path := r.extensionPath("catalog/tags") + "?" + (url.Values{index.ParamSort: {order.String()}}).Encode(); path != ""; {
-		var page struct{ Tags []Tag }
-		next, _, err := r.getJSON(ctx, path, &page)
-		if err != nil {
-			return nil, fmt.Errorf("list tags of %s: %w", r.Reference, err)
-		}
+	path := r.extensionPath("catalog/tags") + "?" + (url.Values{index.ParamSort: {order.String()}}).Encode()
+	err := eachPage(ctx, r, path, func(page struct{ Tags []Tag }) bool {
 		tags = append(tags, page.Tags...)
-		path = next
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tags of %s: %w", r.Reference, err)
 	}
 	return tags, nil
 }
@@ -138,6 +135,9 @@ func (r *Repository) configCreated(ctx context.Context, m Manifest) (time.Time, 
 		return time.Time{}, false, nil
 	}
 	blob, err := r.Blob(ctx, *contents.Config)
+	if errors.Is(err, ErrNotFound) {
+		return time.Time{}, false, nil // the tag is there all the same
+	}
 	if err != nil {
 		return time.Time{}, false, err
 	}
