@@ -138,10 +138,26 @@ func (r *Repository) PutManifest(ctx context.Context, m Manifest, reference stri
 		return "", fmt.Errorf("push %s to %s/%s: %w", reference, r.Reference.Host, r.Reference.Repository, err)
 	}
 	_ = resp.Body.Close()
-	if got := resp.Header.Get("Docker-Content-Digest"); got != "" && got != m.Digest.String() {
-		if parsed, err := digest.Parse(got); err == nil && parsed.Algorithm() == m.Digest.Algorithm() {
-			return "", fmt.Errorf("push %s to %s/%s: the registry stored %s instead of %s", reference, r.Reference.Host, r.Reference.Repository, got, m.Digest)
-		}
+	if err := r.keeps(ctx, m, resp.Header.Get("Docker-Content-Digest")); err != nil {
+		return "", fmt.Errorf("push %s to %s/%s: %w", reference, r.Reference.Host, r.Reference.Repository, err)
 	}
 	return resp.Header.Get("OCI-Subject"), nil
+}
+
+// keeps makes sure that a pushed manifest is found by its own digest where the
+// registry calls it otherwise: some know one algorithm only.
+func (r *Repository) keeps(ctx context.Context, m Manifest, called string) error {
+	sum, err := digest.Parse(called)
+	switch {
+	case err != nil || sum == m.Digest:
+		return nil //nolint:nilerr // What says nothing contradicts nothing.
+	case sum.Algorithm() == m.Digest.Algorithm():
+		return fmt.Errorf("the registry stored %s instead of %s", sum, m.Digest)
+	}
+	_, found, err := r.Resolve(ctx, m.Digest.String())
+	var answer *statusError
+	if err == nil && !found || errors.As(err, &answer) && answer.status == http.StatusBadRequest {
+		err = fmt.Errorf("the registry keeps this manifest as %s only; what refers to %s would not be found", sum, m.Digest)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -57,5 +58,18 @@ func TestBetween(t *testing.T) {
 		if got, err := Between(tags, ends[0], ends[1]); err == nil {
 			t.Errorf("%v: %v", ends, got)
 		}
+	}
+}
+
+func TestATagWithoutItsConfigIsListed(t *testing.T) {
+	registry, repository := newRegistry(t)
+	body := `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` + sum + `","size":2},"layers":[]}`
+	registry.manifest(body, index.MediaTypeImageManifest, "v1.0.0")
+	registry.HandleFunc("GET /v2/app/tags/list", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"tags":["v1.0.0","deleted"]}`))
+	})
+	tags, err := repository.Tags(t.Context(), index.Order{By: index.SortVersion})
+	if err != nil || names(tags) != "v1.0.0" || tags[0].Created != nil {
+		t.Errorf("%v, %v", tags, err)
 	}
 }
