@@ -3,7 +3,9 @@ package client
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/backref/backref/index"
 )
@@ -82,6 +84,24 @@ func Describe(d index.Descriptor) string {
 	default:
 		return d.MediaType
 	}
+}
+
+// Printable returns a text as people may see it. Artifact types and annotations
+// are anyone's: what would move the cursor, colour or hide something on a
+// terminal is written as an escape sequence of Go.
+func Printable(text string) string {
+	var printable strings.Builder
+	for begin := 0; begin < len(text); {
+		r, size := utf8.DecodeRuneInString(text[begin:])
+		part := text[begin : begin+size]
+		if r == utf8.RuneError && size == 1 || !strconv.IsGraphic(r) {
+			part = strconv.QuoteToGraphic(part)
+			part = part[1 : len(part)-1]
+		}
+		printable.WriteString(part)
+		begin += size
+	}
+	return printable.String()
 }
 
 func matching(known []description, name string) string {

@@ -46,3 +46,21 @@ func TestSigner(t *testing.T) {
 		t.Errorf("of a certificate that is none: %q", got)
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"application/spdx+json":       "application/spdx+json",
+		"größe 大 \"quoted\" 😀":        "größe 大 \"quoted\" 😀",
+		`a\b`:                         `a\b`,
+		"\x1b]0;title\a\x1b[2J":       `\x1b]0;title\a\x1b[2J`,
+		"line\r\nbreak\ttab":          `line\r\nbreak\ttab`,
+		"\u009b31m":                   `\u009b31m`,
+		"turned \u202e round":         `turned \u202e round`,
+		"in\xffvalid":                 `in\xffvalid`,
+		"replacement \ufffd is known": "replacement \ufffd is known",
+	} {
+		if got := Printable(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

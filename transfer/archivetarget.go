@@ -10,7 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
+	"syscall"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -30,6 +30,9 @@ type archiveTarget struct {
 
 // openArchiveTarget prepares the folder, with what the archive holds already.
 func openArchiveTarget(ctx context.Context, file string) (*archiveTarget, error) {
+	if err := checkArchive(file); err != nil {
+		return nil, fmt.Errorf("read archive %s: %w", file, err)
+	}
 	layout, err := openLayoutTarget(ctx, file+partialSuffix)
 	if err != nil {
 		return nil, err
@@ -41,9 +44,35 @@ func openArchiveTarget(ctx context.Context, file string) (*archiveTarget, error)
 	return t, nil
 }
 
-// unpack adds the blobs of an archive to a layout, and takes over its
-// index.json. Where there is no archive there is nothing to do.
+// checkArchive makes sure, before anything is made beside it, that what lies in
+// the place of an archive is one with a layout, or empty, or nothing.
+func checkArchive(archive string) error {
+	layout, files := false, 0
+	err := eachArchived(archive, func(name string, _ io.Reader) error {
+		layout = layout || name == ocispec.ImageIndexFile
+		files++
+		return nil
+	})
+	if err == nil && files > 0 && !layout {
+		err = errors.New("it holds something else and no image layout; give another file")
+	}
+	return err
+}
+
+// unpack adds the files of an archive to a layout, those of others too. The
+// marker file stays: whoever writes to the layout holds it. Where there is no
+// archive there is nothing to do.
 func unpack(archive, root string) error {
+	return eachArchived(archive, func(name string, content io.Reader) error {
+		if name == ocispec.ImageLayoutFile || isTemporary(path.Base(name)) {
+			return nil
+		}
+		return unpackFile(filepath.Join(root, filepath.FromSlash(name)), content)
+	})
+}
+
+// eachArchived visits the regular files of an archive, if there is one.
+func eachArchived(archive string, visit func(name string, content io.Reader) error) error {
 	file, err := os.Open(archive)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -61,10 +90,10 @@ func unpack(archive, root string) error {
 			return err
 		}
 		name := path.Clean(header.Name)
-		if header.Typeflag != tar.TypeReg || !filepath.IsLocal(name) || name != ocispec.ImageIndexFile && !strings.HasPrefix(name, ocispec.ImageBlobsDir+"/") {
+		if header.Typeflag != tar.TypeReg || !filepath.IsLocal(name) {
 			continue
 		}
-		if err := unpackFile(filepath.Join(root, filepath.FromSlash(name)), headers); err != nil {
+		if err := visit(name, headers); err != nil {
 			return err
 		}
 	}
@@ -74,7 +103,7 @@ func unpackFile(name string, content io.Reader) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // G301: a layout holds no secrets of its own; its files are as readable.
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(name), ".unpack.*")
+	file, err := os.CreateTemp(filepath.Dir(name), temporaryPrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -101,9 +130,10 @@ func (t *archiveTarget) Finish(ctx context.Context, done finished) error {
 	return nil
 }
 
-// pack writes the archive beside its place and moves it there.
+// pack writes the archive into the folder, where one that was stopped is
+// written over, and moves it to its place.
 func (t *archiveTarget) pack(ctx context.Context) error {
-	file, err := os.CreateTemp(filepath.Dir(t.file), "."+filepath.Base(t.file)+".*")
+	file, err := os.Create(filepath.Join(t.root, temporaryPrefix+"archive"))
 	if err != nil {
 		return err
 	}
@@ -126,7 +156,7 @@ func (t *archiveTarget) packTo(ctx context.Context, file io.Writer) error {
 		if err != nil || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}
-		if !entry.Type().IsRegular() || strings.HasPrefix(path.Base(name), ".") {
+		if !entry.Type().IsRegular() || isTemporary(path.Base(name)) {
 			return nil
 		}
 		info, err := entry.Info()
@@ -151,5 +181,29 @@ func (t *archiveTarget) Close() error {
 	if !t.written {
 		return t.layoutTarget.Close()
 	}
-	return errors.Join(os.RemoveAll(t.root), t.lock.Close())
+	return errors.Join(t.remove(), t.lock.Close())
+}
+
+// remove takes the folder away, its marker file last: without that it would be
+// another's for whoever comes meanwhile.
+func (t *archiveTarget) remove() error {
+	entries, err := os.ReadDir(t.root)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Name() != ocispec.ImageLayoutFile {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(t.root, entry.Name())))
+		}
+	}
+	if err == nil {
+		err = os.Remove(filepath.Join(t.root, ocispec.ImageLayoutFile))
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(t.root); !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil // the next copy is in it already
 }

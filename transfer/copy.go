@@ -90,8 +90,9 @@ type Result struct {
 
 // source is where a copy comes from.
 type source interface {
-	// Resolve returns the manifest that the location names.
-	Resolve(ctx context.Context) (client.Manifest, error)
+	// Resolve returns the manifest that the location names, and the tag by which
+	// the source knows it; empty where it was asked for by digest or has none.
+	Resolve(ctx context.Context) (client.Manifest, string, error)
 	Manifest(ctx context.Context, d ocispec.Descriptor) (client.Manifest, error)
 	Blob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error)
 	Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error)
@@ -130,9 +131,9 @@ func Copy(ctx context.Context, request Request) (result Result, err error) {
 	if err != nil {
 		return Result{}, err
 	}
-	tag := request.Target.Tag
-	if tag == "" && request.Target.Digest == "" {
-		tag = request.Source.tag()
+	tag, err := chooseTag(request, plan.tag)
+	if err != nil {
+		return Result{}, err
 	}
 	if sum := request.Target.Digest; sum != "" && sum != plan.root.manifest.Digest {
 		return Result{}, fmt.Errorf("the target is to be %s and the source is %s: leave the digest out", sum, plan.root.manifest.Digest)
@@ -147,10 +148,27 @@ func Copy(ctx context.Context, request Request) (result Result, err error) {
 	return run.result, err
 }
 
+// chooseTag returns the tag of the target, else the source's. What a registry
+// gets without tag is soon gone, so it has to be asked for by digest.
+func chooseTag(request Request, tag string) (string, error) {
+	switch target := request.Target; {
+	case target.Tag != "" || target.Digest != "":
+		return target.Tag, nil
+	case target.Kind != Registry:
+		return tag, nil
+	case tag == "" && request.Source.Digest == "":
+		return "", fmt.Errorf("%s has no tag for what is copied: give the target one, as %s:TAG", request.Source.Path, target.Reference)
+	case tag != "" && !validTag(tag):
+		return "", fmt.Errorf("%s calls it %s, which no registry takes as tag: give the target one, as %s:TAG", request.Source.Path, client.Printable(tag), target.Reference)
+	default:
+		return tag, nil
+	}
+}
+
 func openSource(ctx context.Context, request Request) (source, error) {
 	location := request.Source
 	if location.Kind == Registry {
-		return registrySource{request.From.Repository(location.Reference), location.Reference.Reference()}, nil
+		return registrySource{request.From.Repository(location.Reference), location.Reference}, nil
 	}
 	return openLayoutSource(ctx, location)
 }

@@ -3,7 +3,6 @@ package transfer
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -23,7 +22,7 @@ import (
 // all by the subject's referrers tag: clients that know the tag schema take the
 // first with the name, others look at each entry.
 func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
-	entries, err := t.readIndex()
+	document, entries, err := t.readIndex()
 	if err != nil {
 		return fmt.Errorf("read index.json of %s: %w", t.root, err)
 	}
@@ -41,8 +40,7 @@ func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
 			return err
 		}
 	}
-	document, err := client.EmptyIndex().WithEntries(entries)
-	if err != nil {
+	if document, err = document.WithEntries(entries); err != nil {
 		return err
 	}
 	if err := replaceFile(filepath.Join(t.root, ocispec.ImageIndexFile), append(document.Body, '\n')); err != nil {
@@ -51,14 +49,17 @@ func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
 	return nil
 }
 
-func (t *layoutTarget) readIndex() ([]ocispec.Descriptor, error) {
-	document, err := os.ReadFile(filepath.Join(t.root, ocispec.ImageIndexFile))
+// readIndex reads index.json, whose own annotations are to stay, and its
+// entries.
+func (t *layoutTarget) readIndex() (client.Manifest, []ocispec.Descriptor, error) {
+	body, err := os.ReadFile(filepath.Join(t.root, ocispec.ImageIndexFile))
 	if err != nil {
-		return nil, err
+		return client.Manifest{}, nil, err
 	}
-	var parsed ocispec.Index
-	err = json.Unmarshal(document, &parsed)
-	return parsed.Manifests, err
+	document := client.EmptyIndex()
+	document.Body = body
+	entries, err := readEntries(body)
+	return document, entries, err
 }
 
 // addRoot gives what was copied its name. Another manifest that had the name

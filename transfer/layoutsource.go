@@ -13,7 +13,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -87,60 +86,6 @@ func readEntries(document []byte) ([]ocispec.Descriptor, error) {
 // refName returns the name that an entry of index.json has.
 func refName(entry ocispec.Descriptor) string {
 	return entry.Annotations[ocispec.AnnotationRefName]
-}
-
-// Resolve returns the manifest with the location's tag or digest, or the one
-// that there is.
-func (s *layoutSource) Resolve(ctx context.Context) (client.Manifest, error) {
-	if s.location.Digest != "" {
-		return s.byDigest(ctx, s.location.Digest)
-	}
-	var found []ocispec.Descriptor
-	for _, entry := range s.entries {
-		name := refName(entry)
-		if name == s.location.Tag && name != "" || s.location.Tag == "" && !index.IsReferrersTag(name) {
-			found = append(found, entry)
-		}
-	}
-	if s.location.Tag == "" {
-		var err error
-		if found, err = s.roots(ctx, found); err != nil {
-			return client.Manifest{}, err
-		}
-	}
-	if len(found) != 1 {
-		return client.Manifest{}, fmt.Errorf("%s: %d manifests could be meant; name one of the tags: %s",
-			s.location.Path, len(found), strings.Join(s.names(), ", "))
-	}
-	return s.Manifest(ctx, found[0])
-}
-
-// roots leaves out the entries that refer to others, and those of the same
-// manifest.
-func (s *layoutSource) roots(ctx context.Context, entries []ocispec.Descriptor) ([]ocispec.Descriptor, error) {
-	var roots []ocispec.Descriptor
-	for _, entry := range entries {
-		m, err := s.Manifest(ctx, entry)
-		if err != nil {
-			return nil, err
-		}
-		if m.Subject() == "" && !slices.ContainsFunc(roots, func(r ocispec.Descriptor) bool { return r.Digest == entry.Digest }) {
-			roots = append(roots, entry)
-		}
-	}
-	return roots, nil
-}
-
-// names returns the tags of the layout.
-func (s *layoutSource) names() []string {
-	var names []string
-	for _, entry := range s.entries {
-		if name := refName(entry); name != "" && !index.IsReferrersTag(name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 func (s *layoutSource) byDigest(ctx context.Context, sum digest.Digest) (client.Manifest, error) {

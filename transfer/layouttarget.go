@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/opencontainers/go-digest"
@@ -29,6 +30,17 @@ type layoutTarget struct {
 
 // ingestFolder is where unfinished blobs lie.
 const ingestFolder = "ingest"
+
+// temporaryPrefix begins the names of files that are being written.
+const temporaryPrefix = ".backref-"
+
+func isTemporary(name string) bool {
+	return strings.HasPrefix(name, temporaryPrefix)
+}
+
+// errNoLayout says that a folder holds something else, of which nothing may be
+// written over or cleaned away.
+var errNoLayout = errors.New("it holds something else and is no image layout; give another folder")
 
 // openLayoutTarget makes a layout, or opens the one that is there and waits
 // until nobody else writes to it.
@@ -54,26 +66,20 @@ func openLayoutTarget(ctx context.Context, root string) (*layoutTarget, error) {
 // holdLayout makes a layout's folder and marker file, and takes the lock of
 // the file. It returns nil where the file is another by then.
 func holdLayout(ctx context.Context, root string) (*layoutTarget, error) {
-	blobs := filepath.Join(root, ocispec.ImageBlobsDir)
-	if err := os.MkdirAll(blobs, 0o755); err != nil { //nolint:gosec // G301: a layout is as readable as its files.
+	if err := makeMarker(root); errors.Is(err, fs.ErrNotExist) {
+		return nil, ctx.Err()
+	} else if err != nil {
 		return nil, err
 	}
 	marker := filepath.Join(root, ocispec.ImageLayoutFile)
-	if err := createFile(marker, []byte(`{"imageLayoutVersion":"`+ocispec.ImageLayoutVersion+`"}`)); err != nil {
-		return nil, err
-	}
-	storage, err := oci.NewStorage(root)
-	if err != nil {
-		return nil, err
-	}
 	lock, err := os.Open(marker)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, ctx.Err()
 	}
 	if err != nil {
 		return nil, err
 	}
-	t := &layoutTarget{root, storage, lock}
+	t := &layoutTarget{root: root, lock: lock}
 	if err := t.hold(ctx); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -84,7 +90,36 @@ func holdLayout(ctx context.Context, root string) (*layoutTarget, error) {
 	if named, err := os.Stat(marker); err != nil || !os.SameFile(held, named) {
 		return nil, lock.Close()
 	}
+	if t.storage, err = oci.NewStorage(root); err == nil {
+		err = os.MkdirAll(filepath.Join(root, ocispec.ImageBlobsDir), 0o755) //nolint:gosec // G301: a layout is as readable as its files.
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	return t, nil
+}
+
+// makeMarker makes the folder of a layout with its marker file, before all else
+// that is in it: by that others know that the folder is a layout.
+func makeMarker(root string) error {
+	if err := os.MkdirAll(root, 0o755); err != nil { //nolint:gosec // G301: a layout is as readable as its files.
+		return err
+	}
+	marker := filepath.Join(root, ocispec.ImageLayoutFile)
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if isTemporary(entry.Name()) {
+			continue
+		}
+		if _, err := os.Stat(marker); errors.Is(err, fs.ErrNotExist) {
+			return errNoLayout
+		}
+		break
+	}
+	return createFile(marker, []byte(`{"imageLayoutVersion":"`+ocispec.ImageLayoutVersion+`"}`))
 }
 
 // createFile writes a file where there is none. Of several at once one does.
@@ -107,7 +142,7 @@ func replaceFile(path string, content []byte) error {
 
 // writeFile writes a file beside its place and has it put there.
 func writeFile(path string, content []byte, put func(temporary string) error) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	file, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -148,23 +183,35 @@ func (t *layoutTarget) path(sum digest.Digest) string {
 	return filepath.Join(t.root, ocispec.ImageBlobsDir, sum.Algorithm().String(), sum.Encoded())
 }
 
-// HasBlob compares the size too: a machine that went down may have left a file
-// without its content.
+// HasBlob reads what is there: a machine that went down may have left a file
+// without its content. What is damaged is taken away.
 func (t *layoutTarget) HasBlob(_ context.Context, blob ocispec.Descriptor) (bool, error) {
 	if err := blob.Digest.Validate(); err != nil {
 		return false, fmt.Errorf("digest %q: %w", blob.Digest, err)
 	}
-	info, err := os.Stat(t.path(blob.Digest))
+	intact, err := t.intact(blob)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
-		return false, err
-	case info.Size() == blob.Size:
+		return false, fmt.Errorf("read blob %s of %s: %w", blob.Digest, t.root, err)
+	case intact:
 		return true, nil
 	default:
 		return false, os.Remove(t.path(blob.Digest))
 	}
+}
+
+// intact reports whether the file of a blob has its size and digest.
+func (t *layoutTarget) intact(blob ocispec.Descriptor) (bool, error) {
+	file, err := os.Open(t.path(blob.Digest))
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = file.Close() }()
+	verifier := blob.Digest.Verifier()
+	size, err := io.Copy(verifier, file)
+	return size == blob.Size && verifier.Verified(), err
 }
 
 func (t *layoutTarget) PutBlob(ctx context.Context, blob ocispec.Descriptor, open func() (io.ReadCloser, error)) (Outcome, error) {

@@ -79,15 +79,6 @@ func parsePath(kind Kind, text, rest string) (Location, error) {
 	return location, nil
 }
 
-// tag returns the tag that is read from a location; empty where it is a digest,
-// or whatever a layout holds.
-func (l Location) tag() string {
-	if l.Tag == "" && l.Digest == "" && l.Kind == Registry {
-		return l.Reference.Reference()
-	}
-	return l.Tag
-}
-
 // maxTag is the longest tag (distribution-spec, "Pulling manifests").
 const maxTag = 128
 

@@ -3,6 +3,7 @@ package transfer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,7 +29,9 @@ type node struct {
 
 // plan is all that is to be copied.
 type plan struct {
-	root   *node
+	root *node
+	// tag is what the source calls the root.
+	tag    string
 	nodes  map[digest.Digest]*node
 	blobs  map[digest.Digest]ocispec.Descriptor
 	totals Totals
@@ -57,14 +60,14 @@ type seen struct {
 }
 
 func newPlan(ctx context.Context, src source, request Request) (*plan, error) {
-	root, err := src.Resolve(ctx)
+	root, tag, err := src.Resolve(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if root, err = choosePlatforms(ctx, src, root, request.Platforms); err != nil {
 		return nil, err
 	}
-	p := &planner{src, request, &plan{nodes: map[digest.Digest]*node{}, blobs: map[digest.Digest]ocispec.Descriptor{}}}
+	p := &planner{src, request, &plan{tag: tag, nodes: map[digest.Digest]*node{}, blobs: map[digest.Digest]ocispec.Descriptor{}}}
 	wave := []visit{{descriptor: ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}, manifest: &root}}
 	for len(wave) > 0 {
 		if wave, err = p.wave(ctx, wave); err != nil {
@@ -120,6 +123,9 @@ func (p *planner) read(ctx context.Context, v visit) (seen, error) {
 	m := v.manifest
 	if m == nil {
 		read, err := p.source.Manifest(ctx, v.descriptor)
+		if errors.Is(err, client.ErrNotFound) && v.isReferrer {
+			err = fmt.Errorf("%w; the source lists this referrer and no longer has it: mend a backref's index by: backref index verify --fix, or leave the referrer out by --referrers=FILTER", err)
+		}
 		if err != nil {
 			return seen{}, err
 		}

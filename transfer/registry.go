@@ -14,11 +14,16 @@ import (
 // registrySource is a repository that is copied from.
 type registrySource struct {
 	repository *client.Repository
-	reference  string
+	reference  client.Reference
 }
 
-func (s registrySource) Resolve(ctx context.Context) (client.Manifest, error) {
-	return s.repository.Manifest(ctx, s.reference)
+func (s registrySource) Resolve(ctx context.Context) (client.Manifest, string, error) {
+	m, err := s.repository.Manifest(ctx, s.reference.Reference())
+	tag := s.reference.Tag
+	if tag == "" && s.reference.Digest == "" {
+		tag = s.reference.Reference()
+	}
+	return m, tag, err
 }
 
 func (s registrySource) Manifest(ctx context.Context, d ocispec.Descriptor) (client.Manifest, error) {
