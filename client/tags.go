@@ -194,11 +194,15 @@ func sortTags(tags []Tag, order index.Order) {
 }
 
 // Between returns the tags from one to another, both included, in the order
-// that they are in.
-func Between(tags []Tag, from, to string) ([]Tag, error) {
+// that they are in. Both need what that goes by.
+func Between(tags []Tag, from, to string, by index.SortKey) ([]Tag, error) {
 	first := slices.IndexFunc(tags, func(t Tag) bool { return t.Tag == from })
 	last := slices.IndexFunc(tags, func(t Tag) bool { return t.Tag == to })
 	switch {
+	case first >= 0 && tags[first].key(by) == "":
+		return nil, lacks(from, by)
+	case last >= 0 && tags[last].key(by) == "":
+		return nil, lacks(to, by)
 	case first < 0:
 		return nil, fmt.Errorf("there is no tag %s", from)
 	case last < 0:
@@ -208,4 +212,9 @@ func Between(tags []Tag, from, to string) ([]Tag, error) {
 	default:
 		return tags[first : last+1], nil
 	}
+}
+
+// lacks says that a tag can be no end, as the extension does.
+func lacks(tag string, by index.SortKey) error {
+	return fmt.Errorf("the tag %s has no %s to go by", tag, by)
 }

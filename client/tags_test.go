@@ -49,13 +49,13 @@ func TestTagOrder(t *testing.T) {
 }
 
 func TestBetween(t *testing.T) {
-	tags := []Tag{{Tag: "a"}, {Tag: "b"}, {Tag: "c"}, {Tag: "d"}}
-	got, err := Between(tags, "b", "c")
+	tags := []Tag{{Tag: "a", Version: "1"}, {Tag: "b", Version: "2"}, {Tag: "c", Version: "3"}, {Tag: "d", Version: "4"}, {Tag: "e"}}
+	got, err := Between(tags, "b", "c", index.SortVersion)
 	if err != nil || names(got) != "b c" {
 		t.Errorf("%v, %v", got, err)
 	}
-	for _, ends := range [][2]string{{"x", "c"}, {"b", "x"}, {"c", "b"}} {
-		if got, err := Between(tags, ends[0], ends[1]); err == nil {
+	for _, ends := range [][2]string{{"x", "c"}, {"b", "x"}, {"c", "b"}, {"b", "e"}, {"e", "e"}, {"e", "x"}} {
+		if got, err := Between(tags, ends[0], ends[1], index.SortVersion); err == nil {
 			t.Errorf("%v: %v", ends, got)
 		}
 	}

@@ -23,8 +23,10 @@ type Node struct {
 	// ContentSize is that of its blobs together.
 	ContentSize int64      `json:"contentSize"`
 	Created     *time.Time `json:"created,omitempty"`
-	// Missing says that an index lists it and the registry has it not.
-	Missing   bool    `json:"missing,omitempty"`
+	// Missing says that it is listed and the registry has it not.
+	Missing bool `json:"missing,omitempty"`
+	// Repeated says that it is elsewhere in the tree too, with what hangs below.
+	Repeated  bool    `json:"repeated,omitempty"`
 	Manifests []*Node `json:"manifests,omitempty"`
 	Referrers []*Node `json:"referrers,omitempty"`
 	// More says that it has referrers deeper than was asked for.
@@ -96,21 +98,23 @@ func (t *tree) grow(ctx context.Context, level []growing, last bool) ([]growing,
 	for i, g := range level {
 		g.node.More = last && len(lists[i]) > 0
 		for _, d := range lists[i] {
-			if !last && !t.seen[d.Digest] {
-				t.seen[d.Digest] = true
+			if !last {
 				wanted = append(wanted, wish{g.node, d.Digest, ""})
 			}
 		}
 	}
 	found, err := t.read(ctx, wanted)
 	next := make([]growing, 0, len(found))
+	if err != nil {
+		return nil, err
+	}
 	for i, f := range found {
-		if f.node != nil && !f.node.Missing {
-			wanted[i].parent.Referrers = append(wanted[i].parent.Referrers, f.node)
+		wanted[i].parent.Referrers = append(wanted[i].parent.Referrers, f.node)
+		if t.first(f) {
 			next = append(next, f)
 		}
 	}
-	return next, err
+	return next, nil
 }
 
 // open adds the images that the indexes of a level list to it.
@@ -134,13 +138,23 @@ func (t *tree) open(ctx context.Context, level []growing) ([]growing, error) {
 		for i, f := range found {
 			f.node.Platform = wanted[i].platform
 			wanted[i].parent.Manifests = append(wanted[i].parent.Manifests, f.node)
-			if !f.node.Missing && !t.seen[f.manifest.Digest] {
-				t.seen[f.manifest.Digest] = true
+			if t.first(f) {
 				level = append(level, f)
 			}
 		}
 	}
 	return level, nil
+}
+
+// first reports whether what was read is to be followed: it is there, and was
+// not met before. It marks a node that was.
+func (t *tree) first(f growing) bool {
+	if f.node.Missing {
+		return false
+	}
+	f.node.Repeated = t.seen[f.manifest.Digest]
+	t.seen[f.manifest.Digest] = true
+	return !f.node.Repeated
 }
 
 // wish is a manifest that is to be read for a node.

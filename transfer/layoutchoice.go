@@ -96,6 +96,9 @@ func hasOwnName(entry ocispec.Descriptor) bool {
 // where it has none that can be written behind a path.
 func (s *layoutSource) choices(found []ocispec.Descriptor) string {
 	if len(found) == 0 {
+		found = once(s.entries, hasOwnName)
+	}
+	if len(found) == 0 {
 		found = s.entries
 	}
 	var tags, digests []string

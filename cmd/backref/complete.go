@@ -1,7 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,4 +35,40 @@ func completeReferences(access *access, n int) cobra.CompletionFunc {
 		}
 		return candidates, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
+}
+
+// completeLocations completes the two ends of a copy. Behind oci: the shell
+// completes files.
+func completeLocations(access *access) cobra.CompletionFunc {
+	references := completeReferences(access, 2)
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		for _, prefix := range []string{"oci:", "oci-archive:"} {
+			if path, found := strings.CutPrefix(begun, prefix); found && len(args) < 2 {
+				return completeFiles(prefix, path), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			}
+		}
+		return references(cmd, args, begun)
+	}
+}
+
+// completeFiles returns the files and folders that begin with a path, behind a
+// prefix that the shell doesn't know.
+func completeFiles(prefix, begun string) []string {
+	folder, name := filepath.Split(begun)
+	entries, err := os.ReadDir(cmp.Or(folder, "."))
+	if err != nil {
+		return nil // nothing begins like this
+	}
+	var candidates []string
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), name) {
+			continue
+		}
+		candidate := prefix + folder + entry.Name()
+		if entry.IsDir() {
+			candidate += "/"
+		}
+		candidates = append(candidates, candidate)
+	}
+	return candidates
 }

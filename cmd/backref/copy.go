@@ -34,16 +34,19 @@ func newCopy() *cobra.Command {
 		Example: "  backref copy --referrers localhost:8080/app:v1 registry.example.com/app:v1\n" +
 			"  backref copy --referrers='artifactType=application/spdx+json' localhost:8080/app:v1 oci:app:v1\n" +
 			"  backref copy --platform linux/arm64 localhost:8080/app:v1 oci-archive:app.tar:v1",
-		Args: arguments("SRC", "DST"),
+		Args: copyArguments,
 	}
 	from, to := addAccess(cmd, "from-"), addAccess(cmd, "to-")
 	flags := cmd.Flags()
 	flags.StringVar(&referrers, "referrers", "", "referrers too: `all`, or those that a filter such as artifactType=…&annotation=… lets through")
 	flags.Lookup("referrers").NoOptDefVal = allReferrers
 	flags.StringArrayVar(&request.Platforms, "platform", nil, "only the image for `os/architecture[/variant]`; repeatable, for an index of several")
-	flags.IntVar(&request.Concurrency, "concurrency", transfer.DefaultConcurrency, "how many requests are under way at `once`")
-	cmd.ValidArgsFunction = completeReferences(from, 2)
+	flags.IntVar(&request.Concurrency, "concurrency", transfer.DefaultConcurrency, "how many requests are under way once, as a `number`")
+	cmd.ValidArgsFunction = completeLocations(from)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if cmd.Flags().Changed("referrers") && referrers == "" {
+			return usageError{errors.New("--referrers= is empty: give --referrers for all, or --referrers=FILTER")}
+		}
 		if request.Filter, err = referrersFilter(referrers); err != nil {
 			return err
 		}
@@ -66,6 +69,16 @@ func newCopy() *cobra.Command {
 		return runCopy(cmd.Context(), newCopyDisplay(cmd), request)
 	}
 	return cmd
+}
+
+// copyArguments wants a source and a target. The value of --referrers is easily
+// taken for an argument of its own.
+func copyArguments(cmd *cobra.Command, args []string) error {
+	err := arguments("SRC", "DST")(cmd, args)
+	if err != nil && cmd.Flags().Changed("referrers") && len(args) > 2 {
+		return usageError{fmt.Errorf("%w; the value of --referrers is joined by =, as --referrers=%s", err, args[0])}
+	}
+	return err
 }
 
 // referrersFilter reads the value of --referrers.

@@ -23,10 +23,18 @@ type display struct {
 
 func newDisplay(cmd *cobra.Command) *display {
 	d := &display{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
-	if file, ok := d.out.(*os.File); ok {
+	if file, ok := terminalOf(d.out).(*os.File); ok {
 		d.people = term.IsTerminal(int(file.Fd()))
 	}
 	return d
+}
+
+// terminalOf returns what the output of the process goes to.
+func terminalOf(out io.Writer) io.Writer {
+	if w, ok := out.(*remembering); ok {
+		return w.Writer
+	}
+	return out
 }
 
 func (d *display) progress(p reconcile.Progress) {

@@ -28,6 +28,9 @@ func TestExitCodes(t *testing.T) {
 		"config argument":       exitUsage,
 		"config --set nonsense": exitUsage,
 		"nonsense":              exitUsage,
+		"copy --referrers= localhost/a localhost/b":    exitUsage,
+		"copy --referrers all localhost/a localhost/b": exitUsage,
+		"referrers --limit -1 localhost/a":             exitUsage,
 	} {
 		var stdout, stderr bytes.Buffer
 		if got := run(t.Context(), strings.Fields(args), nil, &stdout, &stderr); got != want {
@@ -64,5 +67,34 @@ func TestCommandsAreDocumented(t *testing.T) {
 		if err != nil || cmd.Name() != command || cmd.Example == "" || cmd.ValidArgsFunction == nil {
 			t.Errorf("%s: has no example or completes nothing, or is missing: %v", command, err)
 		}
+	}
+}
+
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = full.Close() }()
+	var stderr bytes.Buffer
+	if got := run(t.Context(), []string{"copy", "--help"}, nil, full, &stderr); got != exitFailure || !strings.Contains(stderr.String(), "no space left") {
+		t.Errorf("%d: %s", got, stderr.String())
+	}
+}
+
+func TestTableIsPrintable(t *testing.T) {
+	var out bytes.Buffer
+	if table(&out, []string{"\x1b[2J", "a\nb"}); out.String() != `\x1b[2J  a\nb`+"\n" {
+		t.Errorf("%q", out.String())
+	}
+}
+
+func TestCompleteFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("apple", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(completeFiles("oci:", "ap"), " "); got != "oci:apple/" {
+		t.Errorf("%q", got)
 	}
 }

@@ -5,12 +5,42 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/backref/backref/client"
 )
+
+// remembering is the output of the process. It remembers the first write that
+// failed, so that printing needn't look after each.
+type remembering struct {
+	io.Writer
+	mutex sync.Mutex
+	err   error
+}
+
+func (w *remembering) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+func (w *remembering) failure() error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.err == nil {
+		return nil
+	}
+	return fmt.Errorf("write the output: %w", w.err)
+}
 
 // output is how a command prints what it found.
 type output struct {
@@ -70,7 +100,11 @@ func (o *output) print(value any, digests []string, people func(w io.Writer)) er
 func table(w io.Writer, rows ...[]string) {
 	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, row := range rows {
-		_, _ = fmt.Fprintln(columns, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = client.Printable(cell)
+		}
+		_, _ = fmt.Fprintln(columns, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}
 	_ = columns.Flush()
 }

@@ -80,6 +80,9 @@ func addFilters(cmd *cobra.Command) *filters {
 
 // query reads the flags.
 func (f *filters) query() (index.Query, error) {
+	if f.limit < 0 {
+		return index.Query{}, usageError{fmt.Errorf("--limit %d: need 1 or more", f.limit)}
+	}
 	values := url.Values{index.ParamArtifactType: f.types, index.ParamAnnotation: f.annotations}
 	if f.latest {
 		f.sort, f.limit = "-created", 1

@@ -35,7 +35,7 @@ func addTagsList(cmd *cobra.Command) {
 		}
 		tags, err := repository.Tags(cmd.Context(), order)
 		if err == nil && between != "" {
-			tags, err = cutBetween(tags, between)
+			tags, err = cutBetween(tags, between, order.By)
 		}
 		if err != nil {
 			return err
@@ -44,12 +44,12 @@ func addTagsList(cmd *cobra.Command) {
 	}
 }
 
-func cutBetween(tags []client.Tag, between string) ([]client.Tag, error) {
+func cutBetween(tags []client.Tag, between string, by index.SortKey) ([]client.Tag, error) {
 	from, to, found := strings.Cut(between, "..")
 	if !found || from == "" || to == "" {
 		return nil, usageError{fmt.Errorf("--between %q: %w", between, errors.New("need two tags, as v1.0..v1.4"))}
 	}
-	return client.Between(tags, from, to)
+	return client.Between(tags, from, to, by)
 }
 
 // tags prints a list of tags.

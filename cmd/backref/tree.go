@@ -51,6 +51,9 @@ func newTree() *cobra.Command {
 
 // nodeDigests lists the digests of a tree from the top down.
 func nodeDigests(digests []string, n *client.Node) []string {
+	if n.Repeated {
+		return digests
+	}
 	digests = append(digests, n.Digest.String())
 	for _, child := range n.Manifests {
 		digests = nodeDigests(digests, child)
@@ -93,5 +96,8 @@ func nodeText(n *client.Node, now time.Time) string {
 	if n.Signer != "" {
 		parts = append(parts, "by "+n.Signer)
 	}
-	return strings.Join(parts, "  ")
+	if n.Repeated {
+		parts = append(parts, "(repeated)")
+	}
+	return client.Printable(strings.Join(parts, "  "))
 }
