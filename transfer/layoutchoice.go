@@ -96,7 +96,8 @@ func hasOwnName(entry ocispec.Descriptor) bool {
 // where it has none that can be written behind a path.
 func (s *layoutSource) choices(found []ocispec.Descriptor) string {
 	if len(found) == 0 {
-		found = once(s.entries, hasOwnName)
+		// Every name counts, of one manifest too.
+		found = slices.DeleteFunc(slices.Clone(s.entries), func(entry ocispec.Descriptor) bool { return !hasOwnName(entry) })
 	}
 	if len(found) == 0 {
 		found = s.entries

@@ -108,7 +108,7 @@ func TestLayoutsAreAddedTo(t *testing.T) {
 	b.copy(t, "oci:layout:v2", "oci-archive:app.tar:v2")
 	wantEqual(t, "from the archive", b.copy(t, "--referrers", "oci-archive:app.tar:v2", "oci:again:v2").Result.Referrers, 6)
 	c := rig.TryCommandLine(t, b.dir, "copy", "oci-archive:app.tar:v3", "oci:again:v2")
-	if c.Err == nil || !strings.Contains(c.Stderr, "name one of the tags: v1, v2") {
+	if c.Err == nil || !strings.Contains(c.Stderr, "name one behind the path: :v1, :v2") {
 		t.Errorf("for a tag that is none: %s", c.Stderr)
 	}
 }
