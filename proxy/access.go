@@ -168,9 +168,9 @@ func (a *access) allows(client policy.Client, needs need, target path) bool {
 func (p *Proxy) forwarded(w http.ResponseWriter, r *http.Request, target path, client policy.Client) {
 	if target.endpoint == endpointUploads {
 		r = withoutForm(r)
-		query, err := url.ParseQuery(r.URL.RawQuery)
+		query, err := parameters(r)
 		if err != nil {
-			p.fail(w, r, badRequest(codeUnsupported, "the query of the request can't be read"))
+			p.fail(w, r, err)
 			return
 		}
 		if (query.Has("mount") || query.Has("from")) && !p.access.mayMount(client, query) {
@@ -227,7 +227,7 @@ func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target
 		})
 		return
 	}
-	query, err := p.parseQuery(r.URL.Query())
+	query, _, err := p.queryOf(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return

@@ -20,7 +20,7 @@ type artifactEntry struct {
 // catalogArtifacts lists the manifests of a repository that the index knows,
 // whether or not they have a tag or a subject.
 func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target path) {
-	query, err := p.parseQuery(r.URL.Query())
+	query, _, err := p.queryOf(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return

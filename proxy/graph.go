@@ -14,8 +14,7 @@ import (
 // graphReferrers answers as listReferrers does, for a subject that may be given
 // by a tag. Its pages are those of the manifest that the tag had at first.
 func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target path) {
-	values := r.URL.Query()
-	query, err := p.parseQuery(values)
+	query, values, err := p.queryOf(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -48,7 +47,12 @@ type parentEntry struct {
 // graphParents lists the manifests that name a digest, be it a manifest or a
 // blob.
 func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path) {
-	child, after, query, err := parseParents(r.URL.Query())
+	values, err := parameters(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	child, after, query, err := parseParents(values)
 	if err != nil {
 		p.fail(w, r, err)
 		return

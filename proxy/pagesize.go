@@ -9,7 +9,8 @@ import (
 )
 
 // limitPages makes n what limits.pageSize allows. The registry or backref then
-// says where the next page is, as it does for any n.
+// says where the next page is, as it does for any n. A query of which the
+// registry may read more than backref does is refused.
 func (p *Proxy) limitPages(next http.Handler) http.Handler {
 	most := p.config.Limits.PageSize
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -17,7 +18,12 @@ func (p *Proxy) limitPages(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if query := r.URL.Query(); slices.ContainsFunc(query["n"], func(n string) bool { return exceeds(n, most) }) {
+		query, err := parameters(r)
+		if err != nil {
+			p.fail(w, r, err)
+			return
+		}
+		if slices.ContainsFunc(query["n"], func(n string) bool { return exceeds(n, most) }) {
 			p.metrics.limited.WithLabelValues("limits.pageSize").Inc()
 			query.Set("n", strconv.Itoa(most))
 			smaller := *r

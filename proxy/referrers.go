@@ -20,7 +20,7 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 	if p.recall(client) && p.serveKept(w, r, place) {
 		return
 	}
-	query, err := p.parseQuery(r.URL.Query())
+	query, _, err := p.queryOf(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -97,16 +97,6 @@ func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Diges
 	}
 	page, err := p.page(ctx, client.repository, subject, native, query)
 	return gathered{page, lasting}, err
-}
-
-// parseQuery reads the parameters of a listing.
-func (p *Proxy) parseQuery(values url.Values) (index.Query, error) {
-	query, err := index.ParseQuery(values)
-	if err != nil {
-		return query, err
-	}
-	query.MaxBytes = int(p.config.Limits.ResponseSize) - len(listHead) - len(listTail)
-	return query, nil
 }
 
 // What stands around the descriptors of a page.

@@ -31,7 +31,12 @@ type taggedEntry struct {
 // catalogTags lists the tags that the upstream shows to the client, without
 // hidden ones, ordered by what their manifests say.
 func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path) {
-	query, err := parseTagQuery(r.URL.Query())
+	values, err := parameters(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	query, err := parseTagQuery(values)
 	if err != nil {
 		p.fail(w, r, err)
 		return

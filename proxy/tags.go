@@ -82,7 +82,11 @@ func parseTagList(body []byte) (tagList, error) {
 // that are hidden are left out, and their places in the page filled. A list
 // that is right as it came passes unchanged.
 func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) {
-	query := r.URL.Query()
+	query, err := parameters(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	if r.Method != http.MethodGet || !p.hides() && !query.Has("n") && !query.Has("last") {
 		p.passthrough(w, r, target)
 		return

@@ -50,7 +50,11 @@ type treeNode struct {
 // refers to it, and where it is an index its manifests, each with what refers
 // to them in turn.
 func (p *Proxy) graphTree(w http.ResponseWriter, r *http.Request, target path) {
-	values := r.URL.Query()
+	values, err := parameters(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	depth, err := parseDepth(values)
 	if err != nil {
 		p.fail(w, r, err)

@@ -1,0 +1,39 @@
+package proxy
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/backref/backref/index"
+)
+
+// parameters reads the query of a request. One that can't be read whole is
+// refused: what is dropped of it may be a filter, or the place of a page.
+func parameters(r *http.Request) (url.Values, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &index.QueryError{Param: "query", Reason: "encode ; as %3B and % as %25"}
+	}
+	return values, nil
+}
+
+// queryOf reads the query of a request for a listing, and returns all of its
+// parameters too.
+func (p *Proxy) queryOf(r *http.Request) (index.Query, url.Values, error) {
+	values, err := parameters(r)
+	if err != nil {
+		return index.Query{}, nil, err
+	}
+	query, err := p.parseQuery(values)
+	return query, values, err
+}
+
+// parseQuery reads the parameters of a listing.
+func (p *Proxy) parseQuery(values url.Values) (index.Query, error) {
+	query, err := index.ParseQuery(values)
+	if err != nil {
+		return query, err
+	}
+	query.MaxBytes = int(p.config.Limits.ResponseSize) - len(listHead) - len(listTail)
+	return query, nil
+}
