@@ -85,14 +85,22 @@ func (s *sieve) sortKey(e entry) (string, error) {
 const annotationsField = `,"annotations":{`
 
 // annotation finds one annotation of a descriptor that was encoded by
-// [index.Descriptor.Encode]. A quote within a string has a backslash in front,
-// so that a comma or brace before a quoted key is never part of a string.
+// [index.Descriptor.Encode], by searching for its encoded key.
+//
+// A quote within a string has a backslash in front. So the quote that a key
+// begins with, behind a comma or brace, is one that begins a string of the
+// descriptor, and that is then a key; or it ends one whose last letter is that
+// comma or brace, and what is behind it is punctuation. A key that begins with
+// punctuation is therefore not searched for.
 func annotation(descriptor, key []byte) (value string, given bool, err error) {
 	at := bytes.Index(descriptor, []byte(annotationsField))
 	if at < 0 {
 		return "", false, nil
 	}
 	rest := descriptor[at+len(annotationsField)-1:]
+	if bytes.IndexByte([]byte(",:}"), key[1]) >= 0 {
+		return decodedAnnotation(rest, key)
+	}
 	for {
 		at := bytes.Index(rest, key)
 		if at <= 0 {
@@ -106,6 +114,21 @@ func annotation(descriptor, key []byte) (value string, given bool, err error) {
 	}
 	value, err = cutText(rest)
 	return value, true, err
+}
+
+// decodedAnnotation finds one annotation among those that the end of a
+// descriptor encodes.
+func decodedAnnotation(end, key []byte) (value string, given bool, err error) {
+	var annotations map[string]string
+	if err := json.NewDecoder(bytes.NewReader(end)).Decode(&annotations); err != nil {
+		return "", false, fmt.Errorf("%w: descriptor of a referrer: %w", index.ErrDamaged, err)
+	}
+	name, err := cutText(key)
+	if err != nil {
+		return "", false, err
+	}
+	value, given = annotations[name]
+	return value, given, nil
 }
 
 // cutText decodes the string of JSON that b begins with.

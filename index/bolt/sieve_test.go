@@ -2,9 +2,11 @@ package bolt
 
 import (
 	"testing"
+	"time"
 
 	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+	"pgregory.net/rapid"
 )
 
 // FuzzAnnotation checks that an annotation that is found in an encoded
@@ -39,4 +41,47 @@ func FuzzAnnotation(f *testing.F) {
 
 func encodeValid(text string) bool {
 	return string([]rune(text)) == text
+}
+
+// TestTheSieveTakesWhatTheQueryMatches compares the search in what is encoded
+// with the filters themselves, for annotations that look like JSON.
+func TestTheSieveTakesWhatTheQueryMatches(t *testing.T) {
+	check := func(t interface {
+		Fatalf(format string, args ...any)
+	}, key string, op index.Operator, value string, annotations map[string]string,
+	) {
+		d := index.Descriptor{MediaType: "a/b", Digest: digest.FromString("x"), Size: 1, Annotations: annotations}
+		encoded, err := d.Encode()
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		filter, err := index.NewAnnotationFilter(key, op, value)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		query := index.Query{Annotations: []index.AnnotationFilter{filter}, Order: index.Order{By: index.SortVersion}}
+		s := newSieve(query)
+		if got, err := s.takesAnnotations(encoded); err != nil || got != query.Matches(d) {
+			t.Fatalf("%s: %s is %v, %v", encoded, filter, got, err)
+		}
+		if got, err := s.sortKey(entry{descriptor: encoded}); err != nil || got != query.Order.Key(d, time.Time{}) {
+			t.Fatalf("%s: version %q, %v", encoded, got, err)
+		}
+	}
+	for _, key := range []string{",", ":", "}", "{", `"`, `\`} {
+		for _, annotations := range []map[string]string{
+			{"0": "v,", ":": "zz"}, {"0": "v,", ":": "zz", key: "y"}, {"0,": ":", "1{": ":,", "2": "{"}, {"a": "}", "}": ":"}, {key: ""}, nil,
+		} {
+			check(t, key, index.OpExists, "", annotations)
+			check(t, key, index.OpEqual, "zz", annotations)
+		}
+	}
+	text := rapid.OneOf(rapid.StringOfN(rapid.RuneFrom([]rune("\",:{}[]\\av \n\u2028<é")), 0, 4, -1), rapid.String(),
+		rapid.SampledFrom([]string{index.AnnotationVersion, "annotations", `,"annotations":{`, "1.2.3"}))
+	rapid.Check(t, func(t *rapid.T) {
+		annotations := rapid.MapOfN(text, text, 0, 5).Draw(t, "annotations")
+		key := rapid.OneOf(text, rapid.SampledFrom([]string{",", ":", "}", ":,"})).Filter(func(s string) bool { return s != "" }).Draw(t, "key")
+		op := rapid.SampledFrom([]index.Operator{index.OpExists, index.OpEqual, index.OpNotEqual}).Draw(t, "operator")
+		check(t, key, op, text.Draw(t, "value"), annotations)
+	})
 }
