@@ -105,6 +105,9 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		answer = unavailable(http.StatusGatewayTimeout, "the registry behind this proxy did not answer in time; try again later", err)
+	case errors.Is(err, upstream.ErrTooMany):
+		answer = unavailable(http.StatusBadGateway, "the registry behind this proxy lists more referrers of this manifest than this proxy reads; its operator can raise limits.tagEntries", err)
+		answer.limit = "limits.tagEntries"
 	case errors.Is(err, upstream.ErrUnreachable), errors.Is(err, upstream.ErrInvalid), errors.As(err, &status):
 		answer = unavailable(http.StatusBadGateway, "the registry behind this proxy did not give a usable answer; try again later", err)
 	case errors.Is(err, index.ErrDamaged):

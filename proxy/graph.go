@@ -140,15 +140,10 @@ func (p *Proxy) complete(ctx context.Context, client *reader, subject digest.Dig
 		return err
 	}
 	native, err := p.nativeReferrers(ctx, client, subject)
-	if err != nil || len(native) == 0 {
+	if err != nil {
 		return err
 	}
-	digests := make([]digest.Digest, 0, len(native))
-	for _, entry := range native {
-		digests = append(digests, entry.Digest)
-	}
-	_, err = p.records(ctx, client, digests)
-	return err
+	return p.recordNative(ctx, client, native)
 }
 
 // tryParents lets a client in by a parent that it may read, where what it asked

@@ -50,6 +50,24 @@ func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject dig
 	return entries, nil
 }
 
+// recordNative records what only the upstream's own API lists. In an order other
+// than that of the digests an entry has another place once it is recorded: when
+// it was seen, or what its manifest says, is known only then. So it is recorded
+// before a page in such an order is made, and is not passed over or shown twice
+// where somebody else does so between two pages. What can't be had is not
+// recorded later either.
+func (p *Proxy) recordNative(ctx context.Context, client *reader, native []upstream.Descriptor) error {
+	if len(native) == 0 {
+		return nil
+	}
+	digests := make([]digest.Digest, 0, len(native))
+	for _, entry := range native {
+		digests = append(digests, entry.Digest)
+	}
+	_, err := p.records(ctx, client, digests)
+	return err
+}
+
 // page reads a page from the index, and merges in the upstream's own
 // referrers. Of those that both have the index speaks alone: it may know of
 // another time, and other annotations, and so place them elsewhere.

@@ -95,6 +95,11 @@ func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Diges
 	if err := errors.Join(p.settle(ctx, findings), p.keep(ctx, read)); err != nil {
 		return gathered{}, err
 	}
+	if query.Order.By != index.SortDigest {
+		if err := p.recordNative(ctx, client, native); err != nil {
+			return gathered{}, err
+		}
+	}
 	page, err := p.page(ctx, client.repository, subject, native, query)
 	return gathered{page, lasting}, err
 }

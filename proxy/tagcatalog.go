@@ -131,6 +131,7 @@ func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 			continue
 		case len(names) == limits.CatalogTags:
 			return nil, &apiError{
+				limit:  "limits.catalogTags",
 				status: http.StatusNotImplemented, code: codeUnsupported,
 				message: "the repository has more tags than this proxy looks up for one list; its operator can raise limits.catalogTags",
 			}

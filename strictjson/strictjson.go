@@ -46,11 +46,16 @@ type Bound struct {
 	count int
 }
 
+// Exceeded tells whether a text that was checked has more.
+func (b *Bound) Exceeded() bool {
+	return b.Most > 0 && b.count > b.Most
+}
+
 func (b *Bound) add() error {
 	if b == nil {
 		return nil
 	}
-	if b.count++; b.Most > 0 && b.count > b.Most {
+	if b.count++; b.Exceeded() {
 		return fmt.Errorf("%w: %s is %d", ErrLimit, b.Name, b.Most)
 	}
 	return nil

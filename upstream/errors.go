@@ -23,6 +23,9 @@ var (
 	// ErrNotIndex means that a document is no image index, and claims to be
 	// none.
 	ErrNotIndex = errors.New("not an image index")
+	// ErrTooMany means that a list has more entries than may be read. It comes
+	// with ErrInvalid.
+	ErrTooMany = errors.New("more entries than may be read")
 	// ErrNoReferrers means that the registry has no referrers API.
 	ErrNoReferrers = errors.New("upstream registry has no referrers API")
 )

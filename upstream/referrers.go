@@ -32,7 +32,7 @@ type Descriptor struct {
 
 // ParseIndex reads an image index of at most limit entries, each with a valid
 // digest. Any other document, and one that names another media type, is
-// [ErrInvalid]; one that clients may read differently is
+// [ErrInvalid]; one with more entries is [ErrTooMany] too, one that clients may read differently is
 // [strictjson.ErrAmbiguous] too, one of another media type [ErrNotIndex].
 func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 	if err := checkIndex(body, limit); err != nil {
@@ -50,7 +50,7 @@ func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, ErrNotIndex)
 	}
 	if len(*doc.Manifests) > limit {
-		return nil, fmt.Errorf("%w: image index with more entries than are left of limits.tagEntries", ErrInvalid)
+		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, ErrTooMany)
 	}
 	for _, entry := range *doc.Manifests {
 		if err := entry.Digest.Validate(); err != nil {
@@ -69,18 +69,23 @@ const maxIndexDepth = 64
 // checkIndex makes sure, before anything is decoded, that an image index says
 // one thing only and is within its bounds.
 func checkIndex(body []byte, limit int) error {
+	// A bound of 0 would be none: then the first entry is left to ParseIndex.
+	entries := &strictjson.Bound{Name: "limits.tagEntries", Most: max(limit, 1)}
 	entry := &strictjson.Shape{
 		Fields: []strictjson.Field{
 			{Name: "mediaType"}, {Name: "digest"}, {Name: "size"}, {Name: "artifactType"},
 			{Name: "annotations", Shape: &strictjson.Shape{Every: true}},
 		},
-		// A bound of 0 would be none: then the first entry is left to ParseIndex.
-		Bound: &strictjson.Bound{Name: "limits.tagEntries", Most: max(limit, 1)},
+		Bound: entries,
 	}
 	index := &strictjson.Shape{Fields: []strictjson.Field{
 		{Name: "schemaVersion"}, {Name: "mediaType"}, {Name: "manifests", Shape: entry},
 	}}
-	return strictjson.Check(body, index, strictjson.Bound{Name: "the depth of an index", Most: maxIndexDepth})
+	err := strictjson.Check(body, index, strictjson.Bound{Name: "the depth of an index", Most: maxIndexDepth})
+	if err != nil && entries.Exceeded() {
+		return fmt.Errorf("%w: %w", ErrTooMany, err)
+	}
+	return err
 }
 
 // Referrers asks the registry's own referrers API for all referrers of a
@@ -89,8 +94,8 @@ func checkIndex(body []byte, limit int) error {
 // [ErrNoReferrers] means that the registry doesn't have the API: it has it
 // only where it answers 200 with the media type of an image index and a valid
 // one, since registries answer all sorts of things to paths that they don't
-// know. Other errors: [ErrInvalid] for a page after the first and for too
-// many entries, [*StatusError] for 429 and 5xx, [ErrUnreachable].
+// know. Other errors: [ErrInvalid] for a page after the first,
+// [ErrTooMany], [*StatusError] for 429 and 5xx, [ErrUnreachable].
 func (r *Registry) Referrers(ctx context.Context, as Credentials, repository string, subject digest.Digest, limit int) ([]Descriptor, error) {
 	var all []Descriptor
 	next := &url.URL{Path: "/v2/" + repository + "/referrers/" + subject.String()}
@@ -116,7 +121,7 @@ func (r *Registry) Referrers(ctx context.Context, as Credentials, repository str
 // one, comes from a registry that does: to leave it out would shorten a list.
 func unsupported(err error) bool {
 	switch {
-	case errors.Is(err, strictjson.ErrAmbiguous), errors.Is(err, strictjson.ErrLimit), errors.Is(err, errNextPage):
+	case errors.Is(err, strictjson.ErrAmbiguous), errors.Is(err, strictjson.ErrLimit), errors.Is(err, ErrTooMany), errors.Is(err, errNextPage):
 		return false
 	case errors.Is(err, ErrInvalid), errors.Is(err, ErrNotFound):
 		return true
