@@ -259,3 +259,36 @@ func TestTagPagesThatFail(t *testing.T) {
 		})
 	}
 }
+
+// TestALongRunOfHiddenTags checks that the limits, as they are by default, let
+// a page be filled where nearly all of many tags are hidden.
+func TestALongRunOfHiddenTags(t *testing.T) {
+	tags := []string{"a", "b", "c", "d", "e", "v", "w", "x", "y", "z"}
+	want := slices.Clone(tags)
+	for i := range 4_990 {
+		tags = append(tags, "sha256-"+digest.FromString(strconv.Itoa(i)).Encoded())
+	}
+	for name, pager := range map[string]*tagPager{
+		"in pages": {tags: tags}, "in pages of 100": {tags: tags, most: 100},
+		"in pages with cursors": {tags: tags, opaque: true}, "all at once": {tags: tags, ignorant: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.registry.answer(pager.answer)
+			var got []string
+			for next := "/v2/a/tags/list?n=3"; next != ""; {
+				page := f.do(http.MethodGet, next, nil)
+				var list struct{ Tags []string }
+				if err := json.Unmarshal(page.body, &list); page.status != http.StatusOK || err != nil || len(list.Tags) > 3 {
+					t.Fatalf("%s: status %d, %v: %s", next, page.status, err, page.body)
+				}
+				got = append(got, list.Tags...)
+				next = strings.TrimSuffix(strings.TrimPrefix(page.header.Get("Link"), "<"), `>; rel="next"`)
+				next = strings.TrimPrefix(next, f.url)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
