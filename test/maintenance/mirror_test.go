@@ -150,6 +150,9 @@ func TestF6Prune(t *testing.T) {
 			t.Errorf("dry run: %s", got)
 		}
 		backref.Run(t, "tags", "prune", "--yes")
+		if got := report[verified](t, backref.Try(t, "index", "verify").Stdout, "verification"); got.Missing != 0 {
+			t.Errorf("after the pruning: %+v", got)
+		}
 		if tags := rig.Tags(t, registry.URL, "app"); !slices.Equal(tags, []string{"v1"}) {
 			t.Errorf("tags upstream: %v", tags)
 		}
