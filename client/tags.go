@@ -101,7 +101,7 @@ func (r *Repository) tag(ctx context.Context, name string) (Tag, error) {
 	if err != nil {
 		return Tag{}, err
 	}
-	tag := Tag{Tag: name, Descriptor: m.Descriptor(), Version: version(name, m.Annotations)}
+	tag := Tag{Tag: name, Descriptor: m.Descriptor(), Version: index.TagVersion(name, m.Annotations)}
 	created, found := index.Created(m.Annotations)
 	if !found {
 		if created, found, err = r.configCreated(ctx, m); err != nil {
@@ -151,25 +151,11 @@ func (r *Repository) configCreated(ctx context.Context, m Manifest) (time.Time, 
 	return config.Created, !config.Created.IsZero(), nil
 }
 
-// version returns the version of a tagged manifest: its own, else the tag.
-func version(tag string, annotations map[string]string) string {
-	for _, text := range []string{annotations[index.AnnotationVersion], tag} {
-		if versionKey(text) != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-func versionKey(text string) string {
-	return index.Order{By: index.SortVersion}.Key(index.Descriptor{Annotations: map[string]string{index.AnnotationVersion: text}}, time.Time{})
-}
-
 // key returns what an order goes by; empty where the tag has none of it.
 func (t Tag) key(by index.SortKey) string {
 	switch {
 	case by == index.SortVersion:
-		return versionKey(t.Version)
+		return index.VersionKey(t.Version)
 	case t.Created == nil:
 		return ""
 	default:

@@ -58,14 +58,6 @@ type path struct {
 	digest digest.Digest
 }
 
-// reference returns the tag or digest as the path has it.
-func (p path) reference() string {
-	if p.tag != "" {
-		return p.tag
-	}
-	return p.digest.String()
-}
-
 // Errors of parsePath.
 var (
 	errPath       = errors.New("path is not allowed")

@@ -71,7 +71,7 @@ func TestPathsOfTheSpecification(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			reference := got.reference()
+			reference := referenceOf(got)
 			if got.endpoint != c.endpoint || got.repository != c.repository || reference != c.reference {
 				t.Errorf("got %s %q %q, want %s %q %q", got.endpoint, got.repository, reference, c.endpoint, c.repository, c.reference)
 			}
@@ -160,4 +160,12 @@ func FuzzParsePath(f *testing.F) {
 			}
 		}
 	})
+}
+
+// referenceOf returns the tag or digest as the path has it.
+func referenceOf(p path) string {
+	if p.tag != "" {
+		return p.tag
+	}
+	return p.digest.String()
 }

@@ -84,7 +84,7 @@ func (q *tagQuery) order() string {
 
 // entry describes a tag.
 func (q *tagQuery) entry(tag string, record index.Record) taggedEntry {
-	e := taggedEntry{Tag: tag, Descriptor: record.Descriptor(), Version: version(tag, record.Annotations)}
+	e := taggedEntry{Tag: tag, Descriptor: record.Descriptor(), Version: index.TagVersion(tag, record.Annotations)}
 	created, stated := index.Created(record.Annotations)
 	if !stated {
 		created = record.Seen
@@ -96,25 +96,11 @@ func (q *tagQuery) entry(tag string, record index.Record) taggedEntry {
 	case q.byName():
 		e.key = tag
 	case q.by == index.SortVersion.String():
-		e.key = versionKey(e.Version)
+		e.key = index.VersionKey(e.Version)
 	case e.Created != nil:
 		e.key = createdKey(created)
 	}
 	return e
-}
-
-// version returns the version of a tagged manifest: its own, else the tag.
-func version(tag string, annotations map[string]string) string {
-	for _, text := range []string{annotations[index.AnnotationVersion], tag} {
-		if versionKey(text) != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-func versionKey(text string) string {
-	return index.Order{By: index.SortVersion}.Key(index.Descriptor{Annotations: map[string]string{index.AnnotationVersion: text}}, time.Time{})
 }
 
 func createdKey(created time.Time) string {
@@ -154,7 +140,7 @@ func (q *tagQuery) endKey(text string, entries []taggedEntry) string {
 		return entries[i].key
 	}
 	if q.by == index.SortVersion.String() {
-		return versionKey(text)
+		return index.VersionKey(text)
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
