@@ -98,7 +98,7 @@ func (m *Mirror) hold(ctx context.Context, repository string, entries []digest.D
 // dropOld deletes the image index that a tag stood for before. A registry that
 // allows no deletes keeps it until its garbage collection.
 func (m *Mirror) dropOld(ctx context.Context, repository string, old digest.Digest) {
-	if err := m.Source.registry.DeleteManifest(ctx, m.Source.as, repository, old); err != nil {
+	if err := m.Source.drop(ctx, m.Store, index.Key{Repository: repository, Digest: old}); err != nil {
 		m.Log.Debug("old index of a referrers tag is left", zap.String("repository", repository), zap.Stringer("digest", old), zap.Error(err))
 	}
 }

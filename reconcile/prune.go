@@ -74,21 +74,9 @@ func (r *Reconciler) pruneOne(ctx context.Context, repository, tag string, dryRu
 	}
 	pruned.Removable = true
 	if !dryRun {
-		mark, err := r.store.Mark(ctx)
-		if err != nil {
-			return pruned, err
-		}
-		_, err = ask(ctx, r.source, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, r.source.registry.DeleteManifest(ctx, r.source.as, repository, list.Digest)
-		})
-		if err != nil && !errors.Is(err, upstream.ErrNotFound) {
+		if err := r.source.drop(ctx, r.store, index.Key{Repository: repository, Digest: list.Digest}); err != nil {
 			pruned.Reason = err.Error()
 			return pruned, ctx.Err()
-		}
-		// A record of it would be asked for twice before it is dropped.
-		err = r.store.Forget(ctx, mark, repository, list.Digest)
-		if err != nil && !errors.Is(err, index.ErrStale) {
-			return pruned, err
 		}
 	}
 	pruned.Removed = !dryRun

@@ -102,6 +102,26 @@ func (s *Source) put(ctx context.Context, repository, tag, mediaType string, bod
 	return err
 }
 
+// drop deletes a manifest that is not needed any more, and its record, which
+// would be asked for twice before it goes. One that is gone already is no error.
+func (s *Source) drop(ctx context.Context, store index.Maintainer, key index.Key) error {
+	mark, err := store.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = ask(ctx, s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.registry.DeleteManifest(ctx, s.as, key.Repository, key.Digest)
+	})
+	if err != nil && !errors.Is(err, upstream.ErrNotFound) {
+		return err
+	}
+	err = store.Forget(ctx, mark, key.Repository, key.Digest)
+	if errors.Is(err, index.ErrStale) {
+		return nil
+	}
+	return err
+}
+
 // record fetches a manifest by tag or digest and reads it. Where the registry
 // has not got it the error matches [upstream.ErrNotFound]; where it can't be
 // read as a manifest, [index.ErrManifest].
