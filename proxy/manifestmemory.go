@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -69,6 +70,22 @@ func (p *Proxy) hurry(w http.ResponseWriter, r *http.Request) (rest func(), err 
 		return nil, fmt.Errorf("bound the time of a push: %w", err)
 	}
 	return func() { _ = connection.SetReadDeadline(time.Time{}) }, nil
+}
+
+// discard reads a manifest that is refused, and keeps nothing of it: most
+// clients look for an answer only when they have sent all, and one that is
+// still sending when the connection is closed never sees why. A client that
+// expects to be asked for its body first is not asked.
+func (p *Proxy) discard(w http.ResponseWriter, r *http.Request, size int64) {
+	if r.Header.Get("Expect") != "" || r.Context().Err() != nil {
+		return
+	}
+	rest, err := p.hurry(w, r)
+	if err != nil {
+		return
+	}
+	defer rest()
+	_, _ = io.CopyN(io.Discard, r.Body, size)
 }
 
 // tooSlow is the answer to a client that did not hurry.

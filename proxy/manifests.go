@@ -76,6 +76,7 @@ func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) (body []byt
 	}
 	giveBack, err = p.memory.take(r.Context(), size)
 	if err != nil {
+		p.discard(w, r, size)
 		return nil, nil, err
 	}
 	body, err = p.readBody(w, r, limit)

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -102,5 +103,36 @@ func TestSlowManifest(t *testing.T) {
 	}
 	if seen := f.registry.seen(); len(seen) != 1 {
 		t.Errorf("the registry saw %v", seen)
+	}
+}
+
+// TestRefusedManifestIsReadToItsEnd checks that a client that is told to come
+// again can send its manifest first, and so gets to see that.
+func TestRefusedManifestIsReadToItsEnd(t *testing.T) {
+	t.Parallel() // It waits as long as a push waits for room.
+	f := newFixture(t, func(cfg *config.Config) { cfg.Limits.ManifestMemory = cfg.Limits.ManifestSize })
+	host := strings.TrimPrefix(f.url, "http://")
+	begin := func() net.Conn {
+		conn, err := net.Dial("tcp", host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		_, _ = fmt.Fprintf(conn, "PUT /v2/app/manifests/large HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", 4<<20)
+		return conn
+	}
+	begin() // It takes all of the room, and keeps it.
+	for f.push("app", image("no room")).status != http.StatusServiceUnavailable {
+		if t.Context().Err() != nil {
+			t.Fatal("there was always room")
+		}
+	}
+	conn := begin()
+	if _, err := conn.Write(make([]byte, 4<<20-1)); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || answer.StatusCode != http.StatusServiceUnavailable || answer.Close {
+		t.Errorf("got %v, %+v", err, answer)
 	}
 }
