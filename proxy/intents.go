@@ -14,7 +14,7 @@ type begun struct {
 	proxy *Proxy
 	r     *http.Request
 	id    index.IntentID
-	kind  index.IntentKind
+	of    index.Intent
 }
 
 // begin makes an intent durable. The caller has to leave it.
@@ -25,7 +25,7 @@ func (p *Proxy) begin(r *http.Request, intent index.Intent) (*begun, error) {
 		return nil, err
 	}
 	p.underway.Store(id, struct{}{})
-	return &begun{proxy: p, r: r, id: id, kind: intent.Kind}, nil
+	return &begun{proxy: p, r: r, id: id, of: intent}, nil
 }
 
 // requestTime is how long a request may take effect upstream after it was begun.
@@ -52,10 +52,24 @@ func (b *begun) end(resp *http.Response) {
 }
 
 // confirm says that the upstream carried the request out. Where that can't be
-// written the intent stays, and the next reader asks the upstream.
+// written the intent stays, and the next reader asks the upstream. The client
+// of a push need not wait for it.
 func (b *begun) confirm() {
 	b.count("carried out")
-	b.check(b.proxy.store.Confirm(detached(b.r), b.id, b.proxy.now()))
+	ctx, at := detached(b.r), b.proxy.now()
+	if b.of.Kind != index.IntentPush {
+		b.check(b.proxy.store.Confirm(ctx, b.id, at))
+		return
+	}
+	p, record, request := b.proxy, b.of.Record, requestID(b.r)
+	p.store.behind(record.Repository, func() {
+		if err := p.store.Confirm(ctx, b.id, at); err != nil {
+			p.log.Error("push is not recorded yet", zap.String("request", request),
+				zap.String("repository", record.Repository), zap.Stringer("digest", record.Digest), zap.Error(err))
+		}
+	})
+	// From now on it is for readers, who wait, to settle what was not written.
+	b.leave()
 }
 
 // cancel says that the upstream did not carry the request out.
@@ -70,7 +84,7 @@ func (b *begun) unknown() {
 }
 
 func (b *begun) count(outcome string) {
-	b.proxy.metrics.outcomes.WithLabelValues(b.kind.String(), outcome).Inc()
+	b.proxy.metrics.outcomes.WithLabelValues(b.of.Kind.String(), outcome).Inc()
 }
 
 func (b *begun) check(err error) {

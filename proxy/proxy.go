@@ -27,11 +27,11 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Proxy serves registry clients. It is an [http.Handler] and holds no
-// goroutines of its own.
+// Proxy serves registry clients. It is an [http.Handler]. The only goroutines
+// that outlive a request write what came of pushes, see [Proxy.Close].
 type Proxy struct {
 	config   config.Config
-	store    index.Store
+	store    *confirmingStore
 	upstream *upstream.Registry
 	log      *zap.Logger
 	now      func() time.Time
@@ -74,7 +74,7 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{
 		access:      access,
 		config:      o.Config,
-		store:       o.Store,
+		store:       newConfirmingStore(o.Store),
 		upstream:    o.Upstream,
 		log:         o.Log,
 		now:         o.Now,
@@ -88,6 +88,13 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.handler = p.routes()
 	return p, nil
+}
+
+// Close waits until what came of all pushes is in the store. It is to be called
+// after the last request and before the store is closed; what is not written
+// then, the next start finds open and asks the upstream about.
+func (p *Proxy) Close() {
+	p.store.drain()
 }
 
 // ServeHTTP serves one request.

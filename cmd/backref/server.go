@@ -31,6 +31,7 @@ type server struct {
 	flushLog func() error
 	store    *bolt.Store
 	upstream *upstream.Registry
+	proxy    *proxy.Proxy
 	front    listener
 	admin    listener
 	draining atomic.Bool
@@ -73,6 +74,7 @@ func (s *server) open() error {
 	if err != nil {
 		return err
 	}
+	s.proxy = handler
 	if s.front, err = s.listen("server", s.config.Server.Listen, s.config.Server.TLS, handler); err != nil {
 		return err
 	}
@@ -236,6 +238,9 @@ func (s *server) close() error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if s.proxy != nil {
+		s.proxy.Close()
 	}
 	if s.upstream != nil {
 		s.upstream.Close()

@@ -55,6 +55,10 @@ func preparePushes(ctx context.Context, s *stage) ([]comparison, error) {
 	if err != nil {
 		return nil, err
 	}
+	plain, err := s.self("reverse-proxy", peerProxy, registry.url)
+	if err != nil {
+		return nil, err
+	}
 	backref, err := s.startBackref("backref", registry.url, filepath.Join(s.dir, "backref.db"))
 	if err != nil {
 		return nil, err
@@ -71,9 +75,9 @@ func preparePushes(ctx context.Context, s *stage) ([]comparison, error) {
 		}
 		made := comparison{
 			name: c.name(), about: fmt.Sprintf("Referrers pushed by %d clients at once to %s.", c.clients, to),
-			metrics: []string{metricPushes, metricP50, metricP99}, bases: []string{direct2}, warm: true,
+			metrics: []string{metricPushes, metricP50, metricP99}, bases: []string{direct2, reverseProxy}, warm: true,
 		}
-		for _, contestant := range []peer{{name: direct2, server: registry}, {name: backrefName, server: backref}} {
+		for _, contestant := range []peer{{name: direct2, server: registry}, {name: reverseProxy, server: plain}, {name: backrefName, server: backref}} {
 			made.contenders = append(made.contenders, contender{
 				name: contestant.name,
 				measure: func(ctx context.Context, duration time.Duration) (sample, error) {

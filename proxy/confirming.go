@@ -1,0 +1,166 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
+)
+
+// maxConfirming bounds the outcomes that are written behind their requests;
+// beyond it a request waits for its own.
+const maxConfirming = 1024
+
+// confirmingStore is a store to which the outcome of a push is written while
+// the client has its answer already: the intent is durable, and has the
+// upstream asked should the writing fail. Whoever reads or deletes in the
+// repository meanwhile waits for it, and so finds all that was acknowledged.
+type confirmingStore struct {
+	index.Store
+
+	mutex sync.Mutex
+	// pending are the outcomes under way by repository, each with a channel
+	// that is closed when it is written, or can't be.
+	pending map[string]map[chan struct{}]struct{}
+	count   int
+	// idle is signalled when none is left.
+	idle sync.Cond
+}
+
+func newConfirmingStore(store index.Store) *confirmingStore {
+	s := &confirmingStore{Store: store, pending: map[string]map[chan struct{}]struct{}{}}
+	s.idle.L = &s.mutex
+	return s
+}
+
+// behind has an outcome in a repository written by write, which runs when the
+// caller has gone on, or at once where too many are under way. From the return
+// of behind on, readers wait for it.
+func (s *confirmingStore) behind(repository string, write func()) {
+	written := make(chan struct{})
+	if !s.enter(repository, written) {
+		write()
+		return
+	}
+	go func() {
+		defer s.leave(repository, written)
+		write()
+	}()
+}
+
+func (s *confirmingStore) enter(repository string, written chan struct{}) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.count >= maxConfirming {
+		return false
+	}
+	s.count++
+	here := s.pending[repository]
+	if here == nil {
+		here = map[chan struct{}]struct{}{}
+		s.pending[repository] = here
+	}
+	here[written] = struct{}{}
+	return true
+}
+
+func (s *confirmingStore) leave(repository string, written chan struct{}) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	close(written)
+	here := s.pending[repository]
+	if delete(here, written); len(here) == 0 {
+		delete(s.pending, repository)
+	}
+	if s.count--; s.count == 0 {
+		s.idle.Broadcast()
+	}
+}
+
+// wait waits for the outcomes in a repository that are under way now.
+func (s *confirmingStore) wait(ctx context.Context, repository string) error {
+	for _, written := range s.underway(repository) {
+		select {
+		case <-written:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *confirmingStore) underway(repository string) []chan struct{} {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	here := s.pending[repository]
+	if len(here) == 0 {
+		return nil
+	}
+	all := make([]chan struct{}, 0, len(here))
+	for written := range here {
+		all = append(all, written)
+	}
+	return all
+}
+
+// drain waits until none is under way.
+func (s *confirmingStore) drain() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for s.count > 0 {
+		s.idle.Wait()
+	}
+}
+
+// Begin implements [index.Store]. A delete of what is being recorded would
+// leave it to the upstream which of the two came last.
+func (s *confirmingStore) Begin(ctx context.Context, intent index.Intent) (index.IntentID, error) {
+	if intent.Kind == index.IntentDelete {
+		if err := s.wait(ctx, intent.Record.Repository); err != nil {
+			return 0, err
+		}
+	}
+	return s.Store.Begin(ctx, intent)
+}
+
+// Get implements [index.Store].
+func (s *confirmingStore) Get(ctx context.Context, repository string, manifest digest.Digest) (index.Record, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return index.Record{}, err
+	}
+	return s.Store.Get(ctx, repository, manifest)
+}
+
+// Referrers implements [index.Store].
+func (s *confirmingStore) Referrers(ctx context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return index.Page{}, err
+	}
+	return s.Store.Referrers(ctx, repository, subject, query)
+}
+
+// Manifests implements [index.Store].
+func (s *confirmingStore) Manifests(ctx context.Context, repository string, query index.Query) ([]index.Record, bool, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return nil, false, err
+	}
+	return s.Store.Manifests(ctx, repository, query)
+}
+
+// Parents implements [index.Store].
+func (s *confirmingStore) Parents(ctx context.Context, repository string, target digest.Digest, after index.Parent, limit int) ([]index.Parent, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return nil, err
+	}
+	return s.Store.Parents(ctx, repository, target, after, limit)
+}
+
+// Unsettled implements [index.Store].
+func (s *confirmingStore) Unsettled(ctx context.Context, repository string, subject digest.Digest) ([]index.Intent, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return nil, err
+	}
+	return s.Store.Unsettled(ctx, repository, subject)
+}
