@@ -133,6 +133,14 @@ type Versioner interface {
 	Version(repository, referrersTag string) uint64
 }
 
+// LateConfirmer is a [Store] that can confirm at its leisure.
+type LateConfirmer interface {
+	// ConfirmLater is [Store.Confirm] for a caller that nobody waits for: it
+	// may take some milliseconds more, in which other changes come to share
+	// the wait for the disk.
+	ConfirmLater(ctx context.Context, id IntentID, at time.Time) error
+}
+
 // Page is a part of a listing.
 type Page struct {
 	Referrers []Referrer

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -35,10 +36,19 @@ func newConfirmingStore(store index.Store) *confirmingStore {
 	return s
 }
 
-// behind has an outcome in a repository written by write, which runs when the
-// caller has gone on, or at once where too many are under way. From the return
-// of behind on, readers wait for it.
-func (s *confirmingStore) behind(repository string, write func()) {
+// confirmBehind confirms an intent of a repository when the caller has gone on,
+// or at once where too many are under way. From its return on, readers wait for
+// that. failed is called where it could not be written.
+func (s *confirmingStore) confirmBehind(ctx context.Context, repository string, id index.IntentID, at time.Time, failed func(error)) {
+	confirm := s.Confirm
+	if late, able := s.Store.(index.LateConfirmer); able {
+		confirm = late.ConfirmLater
+	}
+	write := func() {
+		if err := confirm(ctx, id, at); err != nil {
+			failed(err)
+		}
+	}
 	written := make(chan struct{})
 	if !s.enter(repository, written) {
 		write()

@@ -62,11 +62,9 @@ func (b *begun) confirm() {
 		return
 	}
 	p, record, request := b.proxy, b.of.Record, requestID(b.r)
-	p.store.behind(record.Repository, func() {
-		if err := p.store.Confirm(ctx, b.id, at); err != nil {
-			p.log.Error("push is not recorded yet", zap.String("request", request),
-				zap.String("repository", record.Repository), zap.Stringer("digest", record.Digest), zap.Error(err))
-		}
+	p.store.confirmBehind(ctx, record.Repository, b.id, at, func(err error) {
+		p.log.Error("push is not recorded yet", zap.String("request", request),
+			zap.String("repository", record.Repository), zap.Stringer("digest", record.Digest), zap.Error(err))
 	})
 	// From now on it is for readers, who wait, to settle what was not written.
 	b.leave()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/backref/backref/index"
 	"go.etcd.io/bbolt"
@@ -16,6 +17,9 @@ const (
 	// batchSize bounds the changes of one transaction, and with them the time
 	// that the first waits for the last.
 	batchSize = 256
+	// patience is how long a change that can wait does so for one that can't,
+	// to share its transaction: each that is spared leaves the disk to others.
+	patience = 5 * time.Millisecond
 )
 
 // change is one call that writes, handed to the writer.
@@ -28,19 +32,30 @@ type change struct {
 	// done takes the outcome. It has room for it, so that the writer never
 	// waits for a caller that has gone.
 	done chan error
+	// patient says that its caller is in no hurry.
+	patient bool
 }
 
 // change has the writer make a change and waits until it is on disk.
 func (s *Store) change(ctx context.Context, apply func(*writing) error) error {
-	c := &change{ctx: ctx, apply: apply, done: make(chan error, 1)}
+	return s.hand(&change{ctx: ctx, apply: apply, done: make(chan error, 1)})
+}
+
+// changeLater is change for a caller that is in no hurry.
+func (s *Store) changeLater(ctx context.Context, apply func(*writing) error) error {
+	return s.hand(&change{ctx: ctx, apply: apply, done: make(chan error, 1), patient: true})
+}
+
+// hand hands a change to the writer and waits for the outcome.
+func (s *Store) hand(c *change) error {
 	if err := s.enqueue(c); err != nil {
 		return err
 	}
 	select {
 	case err := <-c.done:
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-c.ctx.Done():
+		return c.ctx.Err()
 	}
 }
 
@@ -69,12 +84,35 @@ func (s *Store) write() {
 	batch := make([]*change, 0, batchSize)
 	for first := range s.queue {
 		batch = append(batch[:0], first)
+		if first.patient {
+			batch = s.await(batch)
+		}
 		for len(batch) < batchSize && len(s.queue) > 0 {
 			batch = append(batch, <-s.queue)
 		}
 		s.commit(batch)
 		clear(batch[:cap(batch)])
 	}
+}
+
+// await adds what comes to changes that can wait, up to one that can't.
+func (s *Store) await(batch []*change) []*change {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for len(batch) < batchSize {
+		select {
+		case c, open := <-s.queue:
+			if !open {
+				return batch
+			}
+			if batch = append(batch, c); !c.patient {
+				return batch
+			}
+		case <-timer.C:
+			return batch
+		}
+	}
+	return batch
 }
 
 // commit makes the changes and answers them. One that fails is taken out and

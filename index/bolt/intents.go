@@ -90,13 +90,25 @@ func (w *writing) contend(id index.IntentID) error {
 
 // Confirm implements [index.Store].
 func (s *Store) Confirm(ctx context.Context, id index.IntentID, at time.Time) error {
-	err := s.change(ctx, func(w *writing) error {
+	return confirmError(id, s.change(ctx, confirmation(id, at)))
+}
+
+// ConfirmLater implements [index.LateConfirmer]. It waits for up to patience.
+func (s *Store) ConfirmLater(ctx context.Context, id index.IntentID, at time.Time) error {
+	return confirmError(id, s.changeLater(ctx, confirmation(id, at)))
+}
+
+func confirmation(id index.IntentID, at time.Time) func(*writing) error {
+	return func(w *writing) error {
 		intent, err := w.intent(id)
 		if err != nil || intent == nil {
 			return err
 		}
 		return w.confirm(*intent, at)
-	})
+	}
+}
+
+func confirmError(id index.IntentID, err error) error {
 	if err != nil {
 		return fmt.Errorf("confirm intent %d: %w", id, err)
 	}

@@ -68,7 +68,10 @@ type Store struct {
 	unlisted bool
 }
 
-var _ index.Store = (*Store)(nil)
+var (
+	_ index.Store         = (*Store)(nil)
+	_ index.LateConfirmer = (*Store)(nil)
+)
 
 // Mark implements [index.Store]. It costs no transaction.
 func (s *Store) Mark(ctx context.Context) (index.Mark, error) {

@@ -1,7 +1,9 @@
 package indextest
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/backref/backref/index"
 )
@@ -26,6 +28,9 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("referrers", func(t *testing.T) { run(t, open, referrerStories()) })
 	t.Run("parents", func(t *testing.T) { run(t, open, parentStories()) })
 	t.Run("intents", func(t *testing.T) { run(t, open, intentStories()) })
+	t.Run("intents confirmed later", func(t *testing.T) {
+		run(t, func(t *testing.T) index.Store { return confirmingLater(open(t)) }, intentStories())
+	})
 	t.Run("settling", func(t *testing.T) { settling(t, open) })
 	t.Run("marks", func(t *testing.T) { run(t, open, markStories()) })
 	t.Run("paging", func(t *testing.T) { paging(t, open) })
@@ -51,6 +56,22 @@ func isMaintainer(t *testing.T, store index.Store) bool {
 	_, is := store.(index.Maintainer)
 	must(t, store.Close())
 	return is
+}
+
+// late is a store whose intents are confirmed by [index.LateConfirmer].
+type late struct{ index.Store }
+
+// confirmingLater returns the store itself where it can't do that.
+func confirmingLater(store index.Store) index.Store {
+	if _, able := store.(index.LateConfirmer); !able {
+		return store
+	}
+	return late{store}
+}
+
+// Confirm implements [index.Store].
+func (s late) Confirm(ctx context.Context, id index.IntentID, at time.Time) error {
+	return s.Store.(index.LateConfirmer).ConfirmLater(ctx, id, at) //nolint:forcetypeassert // Asked before.
 }
 
 // upkeep makes a story of one that is told with a Maintainer.
