@@ -152,7 +152,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path)
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(found.body)
+		writeWhole(w, r, found.body)
 	}
 	return true
 }

@@ -154,5 +154,5 @@ func (a referrersAnswer) write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(a.body)
+	writeWhole(w, r, a.body)
 }

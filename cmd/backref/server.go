@@ -155,9 +155,10 @@ func (s *server) listen(key, address string, secure config.ServerTLS, handler ht
 	if err != nil {
 		return listener{}, errors.Join(err, accepting.Close())
 	}
-	return listener{accepting, &http.Server{
+	return listener{proxy.Listener(accepting), &http.Server{
 		Handler:           handler,
 		TLSConfig:         speak,
+		ConnContext:       proxy.ConnContext,
 		ReadHeaderTimeout: s.config.Server.ReadHeaderTimeout,
 		IdleTimeout:       s.config.Server.IdleTimeout,
 		MaxHeaderBytes:    int(s.config.Server.MaxHeaderBytes),
