@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -113,6 +115,19 @@ func (s *confirmingStore) underway(repository string) []chan struct{} {
 		all = append(all, written)
 	}
 	return all
+}
+
+// waitAll waits for the outcomes that are under way now, wherever.
+func (s *confirmingStore) waitAll(ctx context.Context) error {
+	s.mutex.Lock()
+	repositories := slices.Collect(maps.Keys(s.pending))
+	s.mutex.Unlock()
+	for _, repository := range repositories {
+		if err := s.wait(ctx, repository); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drain waits until none is under way.

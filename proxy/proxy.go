@@ -97,6 +97,17 @@ func (p *Proxy) Close() {
 	p.store.drain()
 }
 
+// AfterRecords has next served when what came of the pushes that were answered
+// before is in the store: next reads there without the proxy.
+func (p *Proxy) AfterRecords(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := p.store.waitAll(r.Context()); err != nil {
+			panic(http.ErrAbortHandler) // Nobody waits for an answer.
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // ServeHTTP serves one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.handler.ServeHTTP(w, r)

@@ -117,7 +117,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 			}).Run)
 		}
 	}
-	return reconcile.New(s.store, source, s.config.Reconcile, s.log).Handler()
+	return handler.AfterRecords(reconcile.New(s.store, source, s.config.Reconcile, s.log).Handler())
 }
 
 // clearOutbox turns the outbox off that an earlier run with the mirror left.

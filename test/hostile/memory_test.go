@@ -130,13 +130,17 @@ func TestMemoryUnderLargeManifests(t *testing.T) {
 	registry := rig.NewRegistry(t, rig.Distribution3)
 	b := rig.NewBackref(t, registry.URL)
 	rig.PushBlob(t, b.URL, "app", rig.Empty)
+	// Made before, so that no client dawdles because others make theirs.
+	bodies := make([][]byte, 200)
+	for i := range bodies {
+		bodies[i] = large(i)
+	}
 	memory := follow(t, b)
 	var pushes sync.WaitGroup
-	statuses := make([]int, 200)
+	statuses := make([]int, len(bodies))
 	count(t)
-	for i := range statuses {
+	for i, body := range bodies {
 		pushes.Go(func() {
-			body := large(i)
 			reply, err := rig.Send(t, http.MethodPut, b.URL+"/v2/app/manifests/"+digest.FromBytes(body).String(), body, "Content-Type", rig.ImageManifest)
 			if err != nil {
 				t.Errorf("push %d: %v", i, err)
