@@ -39,7 +39,7 @@ func (s *Store) Correct(ctx context.Context, mark index.Mark, record index.Recor
 // says something else.
 func (w *writing) wrongRecord(key []byte, record index.Record) (bool, error) {
 	for _, g := range w.generations() {
-		before, found, err := g.record(key, record)
+		before, found, err := g.record(key)
 		if err != nil {
 			return false, err
 		}
@@ -48,16 +48,6 @@ func (w *writing) wrongRecord(key []byte, record index.Record) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// record returns the record that the generation has of the same manifest.
-func (g *generation) record(key []byte, same index.Record) (record index.Record, found bool, err error) {
-	value := g.manifests.Get(key)
-	if value == nil {
-		return index.Record{}, false, nil
-	}
-	record, err = decodeStamped(same.Repository, same.Digest, value)
-	return record, true, err
 }
 
 // differ tells whether two records of a manifest differ in more than Seen.
@@ -77,7 +67,7 @@ func differ(a, b index.Record) (bool, error) {
 func (w *writing) correct(key []byte, record index.Record) error {
 	known := false
 	for _, g := range w.generations() {
-		before, found, err := g.record(key, record)
+		before, found, err := g.record(key)
 		if err != nil {
 			return err
 		}

@@ -16,26 +16,44 @@
 // The buckets at the top of the file:
 //
 //	meta          name → number: format, generation, sequence, horizon
-//	generation-N  the buckets of the generation N; meta names the live one
+//	generation-N  the records of the generation N; meta names the live one
 //	intents       id → intent
 //	open          where an intent is found by what it is about → nothing
 //	changes       manifest → sequences of the last changes "gone" and "came"
 //	history       sequence → time, manifest
 //
-// and those of a generation, which a rebuild can make anew beside the live one:
+// A rebuild can make a generation anew beside the live one. Its keys are, behind
+// the number of the repository:
 //
-//	manifests     repository, digest → record
-//	referrers     repository, subject, digest → artifact type, seen, descriptor
-//	created       repository, subject, created, digest → artifact type
-//	parents       repository, target, digest, kind → nothing
+//	'm' digest                  a record → stamp, seen, edges, description
+//	'r' subject digest          a referrer → artifact type, description
+//	'c' subject created digest  a referrer → artifact type
+//	'p' target digest kind      an edge that is not that to a subject → nothing
 //
-// A key begins with the repository and a zero byte. Digests are one byte for
-// the algorithm and the raw hash, so that keys come in the order of the
-// digests' usual form. Numbers in keys and in meta are eight bytes, the highest
-// first. The descriptor of a referrer is the JSON that a listing shows, and the
-// artifact type stands before it, so that a listing reads no JSON. A created is
+// and behind the number 0, which no repository has:
+//
+//	'n' repository              a repository → its number
+//	'k'                         the checkpoint of a rebuild
+//
+// The number of a repository takes four bytes, the highest first. It is given
+// with the first record and not used again, so that a repository that is new
+// comes behind all others. What belongs to a repository lies together: a change
+// and a query find it in one tree, most of it on a few pages. Listings that go
+// through repositories follow their names.
+//
+// The description is what a listing shows beside the digest: media type, size,
+// annotations. A record that has a subject has it in its referrer alone, as
+// pieces of JSON that a listing copies and need not encode. What can't be said
+// so, for it isn't UTF-8 or has a quote in its type, is kept in both: in the
+// referrer as the descriptor itself, as it is sent. The artifact type stands in
+// front, so that a listing that leaves it out reads no further. A created is
 // the key by which [index.SortCreated] orders, so that the latest referrers of
 // a subject are found without looking at the others.
+//
+// The keys of the other buckets begin with the name of the repository and a
+// zero byte. Digests are one byte for the algorithm and the raw hash, so that
+// keys come in the order of the digests' usual form. Numbers in keys and in meta
+// are eight bytes, the highest first, but for those of repositories.
 //
 // The keys of open are, behind the repository:
 //

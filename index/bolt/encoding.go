@@ -51,6 +51,12 @@ func (e *encoder) digest(d digest.Digest) {
 // manifests are written equally, so that a record pushed again is known.
 func (e *encoder) manifest(m index.Manifest, seen time.Time) {
 	e.time(seen)
+	e.description(m)
+	e.edges(m.Edges)
+}
+
+// description writes what a descriptor says of a manifest beside its digest.
+func (e *encoder) description(m index.Manifest) {
 	e.string(m.MediaType)
 	e.int(m.Size)
 	e.string(m.ArtifactType)
@@ -59,8 +65,11 @@ func (e *encoder) manifest(m index.Manifest, seen time.Time) {
 		e.string(key)
 		e.string(m.Annotations[key])
 	}
-	e.uint(uint64(len(m.Edges)))
-	for _, edge := range m.Edges {
+}
+
+func (e *encoder) edges(edges []index.Edge) {
+	e.uint(uint64(len(edges)))
+	for _, edge := range edges {
 		e.byte(byte(edge.Kind))
 		e.digest(edge.Target)
 		if edge.Target == "" && e.err == nil {
@@ -144,25 +153,37 @@ func (d *decoder) time() time.Time {
 }
 
 func (d *decoder) digest() digest.Digest {
-	if len(d.b) == 0 {
-		d.fail()
-		return ""
-	}
-	size, known := digestSize(d.b[0])
-	if !known || len(d.b) < 1+size {
-		d.fail()
-		return ""
-	}
-	compact := d.b[:1+size]
-	d.b = d.b[1+size:]
-	if size == 0 {
+	compact := d.compact()
+	if len(compact) <= 1 {
 		return ""
 	}
 	return expandDigest(compact)
 }
 
+// compact returns a digest in its compact form, a part of the value itself.
+func (d *decoder) compact() []byte {
+	if len(d.b) == 0 {
+		d.fail()
+		return nil
+	}
+	size, known := digestSize(d.b[0])
+	if !known || len(d.b) < 1+size {
+		d.fail()
+		return nil
+	}
+	compact := d.b[:1+size]
+	d.b = d.b[1+size:]
+	return compact
+}
+
 func (d *decoder) manifest() (m index.Manifest, seen time.Time) {
 	seen = d.time()
+	d.description(&m)
+	m.Edges = d.edges()
+	return m, seen
+}
+
+func (d *decoder) description(m *index.Manifest) {
 	m.MediaType = d.string()
 	m.Size = d.int()
 	m.ArtifactType = d.string()
@@ -173,14 +194,17 @@ func (d *decoder) manifest() (m index.Manifest, seen time.Time) {
 			m.Annotations[key] = d.string()
 		}
 	}
+}
+
+func (d *decoder) edges() (edges []index.Edge) {
 	if n := d.count(); n > 0 {
-		m.Edges = make([]index.Edge, 0, min(n, roomForParts))
+		edges = make([]index.Edge, 0, min(n, roomForParts))
 		for ; n > 0 && !d.failed; n-- {
 			kind := index.EdgeKind(d.byte())
-			m.Edges = append(m.Edges, index.Edge{Kind: kind, Target: d.digest()})
+			edges = append(edges, index.Edge{Kind: kind, Target: d.digest()})
 		}
 	}
-	return m, seen
+	return edges
 }
 
 // end reports damage: a part that was missing, or bytes left over.
@@ -242,29 +266,4 @@ func decodeIntent(id index.IntentID, value []byte) (index.Intent, error) {
 	intent.Record.Manifest, intent.Record.Seen = d.manifest()
 	intent.Record.Repository, intent.Record.Digest = repository, manifest
 	return intent, d.end("intent")
-}
-
-// encodeReferrer writes an entry of a listing so that it can be filtered and
-// sent without being parsed: the artifact type, when it was seen, and the
-// descriptor's JSON up to the end.
-func encodeReferrer(record index.Record) ([]byte, error) {
-	descriptor, err := record.Descriptor().Encode()
-	if err != nil {
-		return nil, err
-	}
-	var e encoder
-	e.string(record.ArtifactType)
-	e.time(record.Seen)
-	return append(e.b, descriptor...), e.err
-}
-
-// cutReferrer returns the parts of the value itself, not copies.
-func cutReferrer(value []byte) (artifactType, descriptor []byte, err error) {
-	d := decoder{b: value}
-	artifactType = d.bytes()
-	d.time()
-	if d.failed || len(d.b) == 0 {
-		return nil, nil, fmt.Errorf("%w: value of a referrer", index.ErrDamaged)
-	}
-	return artifactType, d.b, nil
 }

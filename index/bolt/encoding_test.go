@@ -93,22 +93,83 @@ func shortened(t *testing.T, value []byte, decode func([]byte) error) {
 	}
 }
 
+// TestReferrerEncoding checks that the descriptor comes out as it is sent, and
+// the record as it went in, whatever must be escaped.
 func TestReferrerEncoding(t *testing.T) {
-	for _, record := range samples() {
-		value, err := encodeReferrer(record)
+	cases := samples()
+	for _, change := range []func(*index.Record){
+		func(r *index.Record) {},
+		func(r *index.Record) { r.MediaType = index.MediaTypeImageIndex },
+		func(r *index.Record) { r.MediaType = "application/vnd.example+json" },
+		func(r *index.Record) { r.MediaType = "" },
+		func(r *index.Record) { r.MediaType = `a","digest":"b` },
+		func(r *index.Record) { r.ArtifactType = "" },
+		func(r *index.Record) { r.ArtifactType = "\"<ü>\u2028\xff" },
+		func(r *index.Record) { r.Annotations = nil },
+		func(r *index.Record) { r.Annotations = map[string]string{"\xff": "a"} },
+		func(r *index.Record) { r.Annotations = map[string]string{`a"\,:{}`: "\xff", "<": `"}`, "": ""} },
+	} {
+		record := samples()[1]
+		change(&record)
+		cases = append(cases, record)
+	}
+	for _, record := range cases {
+		value, whole, err := encodeReferrer(record)
 		if err != nil {
 			t.Fatal(err)
 		}
-		artifactType, descriptor, err := cutReferrer(value)
-		if err != nil || string(artifactType) != record.ArtifactType || descriptor[0] != '{' || descriptor[len(descriptor)-1] != '}' {
-			t.Fatalf("got %q, %q, %v", artifactType, descriptor, err)
+		r, err := cutReferrer(value)
+		if err != nil || string(r.artifactType) != record.ArtifactType || (r.whole != nil) != whole {
+			t.Fatalf("got %+v, %v", r, err)
 		}
-		for n := range len(value) - len(descriptor) + 1 {
-			if _, _, err := cutReferrer(value[:n]); !errors.Is(err, index.ErrDamaged) {
+		want, _ := record.Descriptor().Encode()
+		got := r.appendDescriptor(nil, string(record.Digest))
+		if string(got) != string(want) || len(got) != r.descriptorSize(len(record.Digest)) {
+			t.Fatalf("got %s of %d bytes, want %s", got, r.descriptorSize(len(record.Digest)), want)
+		}
+		head := len(value) - len(r.annotations)
+		if whole {
+			head = len(value) - len(r.whole) + 1
+		}
+		for n := range head {
+			if _, err := cutReferrer(value[:n]); !errors.Is(err, index.ErrDamaged) {
 				t.Fatalf("first %d bytes: got error %v", n, err)
 			}
 		}
 	}
+}
+
+// FuzzReferrer checks that a referrer reads as the record that was written.
+func FuzzReferrer(f *testing.F) {
+	f.Add("a/b", "c/d", int64(1), "key", "value")
+	f.Add(`"`, "\xff", int64(-1), "<", `\"},`)
+	f.Fuzz(func(t *testing.T, mediaType, artifactType string, size int64, key, value string) {
+		record := samples()[1]
+		record.MediaType, record.ArtifactType, record.Size = mediaType, artifactType, size
+		record.Annotations = map[string]string{key: value, "z": key}
+		kept, shown, err := encodeKept(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := cutReferrer(shown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := record.Descriptor().Encode()
+		if got := r.appendDescriptor(nil, string(record.Digest)); string(got) != string(want) {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+		compact, _ := appendDigest(nil, record.Digest)
+		k, _, err := cutKept(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.referrer = r
+		got, err := shelf{repository: record.Repository}.decode(compact, k)
+		if err != nil || !reflect.DeepEqual(got, record) {
+			t.Fatalf("got %+v, %v, want %+v", got, err, record)
+		}
+	})
 }
 
 func TestEncodingRefuses(t *testing.T) {
@@ -129,7 +190,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(value)
 		value, _ = encodeIntent(index.Intent{Kind: index.IntentDelete, Record: record})
 		f.Add(value)
-		value, _ = encodeReferrer(record)
+		value, _, _ = encodeReferrer(record)
 		f.Add(value)
 	}
 	f.Add([]byte{0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
@@ -151,7 +212,9 @@ func FuzzDecode(f *testing.F) {
 				}
 			}
 		}
-		_, _, _ = cutReferrer(value)
+		if r, err := cutReferrer(value); err == nil {
+			_, _ = decodeAnnotations(r.annotations)
+		}
 		_, _, _ = cutDigest(value)
 	})
 }

@@ -13,7 +13,12 @@ import (
 // entry is a part of a listing in the memory of the transaction. The key is
 // what the order of the query puts before the digest.
 type entry struct {
-	digest, artifactType, descriptor, key []byte
+	digest, key []byte
+	// referrer is one of a listing of referrers, record of one of records.
+	referrer referrer
+	record   *kept
+	// size is that of what the entry adds to the page.
+	size int
 }
 
 // gathering is a page that still lies in the memory of the transaction.
@@ -21,7 +26,7 @@ type gathering struct {
 	query   index.Query
 	entries []entry
 	more    bool
-	// bytes sums up the descriptors, text the digests and artifact types.
+	// bytes sums up the sizes, text the digests and artifact types.
 	bytes, text int
 }
 
@@ -45,7 +50,7 @@ func (s *Store) reuse(g *gathering) {
 
 // take adds an entry, unless the page is full: then there is more.
 func (g *gathering) take(e entry) bool {
-	if g.full(len(e.descriptor)) {
+	if g.full(e.size) {
 		g.more = true
 		return false
 	}
@@ -66,12 +71,13 @@ func (g *gathering) full(size int) bool {
 
 func (g *gathering) add(e entry) {
 	// Neighbours mostly have the same type, whose text is then kept once.
-	if n := len(g.entries); n > 0 && bytes.Equal(g.entries[n-1].artifactType, e.artifactType) {
-		g.text -= len(e.artifactType)
+	artifactType := e.referrer.artifactType
+	if n := len(g.entries); n > 0 && bytes.Equal(g.entries[n-1].referrer.artifactType, artifactType) {
+		g.text -= len(artifactType)
 	}
 	g.entries = append(g.entries, e)
-	g.bytes += len(e.descriptor)
-	g.text += digestTextSize(e.digest) + len(e.artifactType)
+	g.bytes += e.size
+	g.text += digestTextSize(e.digest) + len(artifactType)
 }
 
 // page copies what was gathered: all descriptors into one piece of memory, and
@@ -92,14 +98,16 @@ func (g *gathering) page() index.Page {
 	var artifactType string
 	descriptors := make([]byte, 0, g.bytes)
 	page.Referrers = make([]index.Referrer, len(g.entries))
-	for i, e := range g.entries {
-		if i == 0 || string(e.artifactType) != artifactType {
-			artifactType = write(e.artifactType)
+	for i := range g.entries {
+		e := &g.entries[i]
+		if i == 0 || string(e.referrer.artifactType) != artifactType {
+			artifactType = write(e.referrer.artifactType)
 		}
+		name := write(appendDigestText(digestText[:0], e.digest))
 		from := len(descriptors)
-		descriptors = append(descriptors, e.descriptor...)
+		descriptors = e.referrer.appendDescriptor(descriptors, name)
 		page.Referrers[i] = index.Referrer{
-			Digest:       digest.Digest(write(appendDigestText(digestText[:0], e.digest))),
+			Digest:       digest.Digest(name),
 			ArtifactType: artifactType,
 			Key:          string(e.key),
 			// The capacity keeps an append from running into the next one.
@@ -169,7 +177,7 @@ func (s *selection) Swap(i, j int) { s.entries[i], s.entries[j] = s.entries[j], 
 func (s *selection) Push(x any) {
 	e := x.(placed)
 	s.entries = append(s.entries, e)
-	s.bytes += len(e.descriptor)
+	s.bytes += e.size
 }
 
 // Pop implements [heap.Interface].
@@ -177,6 +185,6 @@ func (s *selection) Pop() any {
 	last := len(s.entries) - 1
 	e := s.entries[last]
 	s.entries = s.entries[:last]
-	s.bytes -= len(e.descriptor)
+	s.bytes -= e.size
 	return e
 }

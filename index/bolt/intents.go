@@ -134,7 +134,7 @@ func (w *writing) confirm(intent index.Intent, at time.Time) error {
 		intent.Deadline = at
 		return w.putIntent(intent)
 	case intent.Kind == index.IntentDelete:
-		_, err = w.removeRecord(key, intent.Record.Repository, intent.Record.Digest)
+		_, err = w.removeRecord(key)
 	default:
 		if err = w.putRecord(key, intent.Record, true); err == nil {
 			err = w.noteRecorded(key, intent)

@@ -49,20 +49,20 @@ func (s *Store) Records(ctx context.Context, after index.Key, limit int) ([]inde
 	}
 	var records []index.Record
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		live, err := liveTables(tx, tableManifests)
+		live, err := openLive(tx)
 		if err != nil {
 			return err
 		}
-		cursor := live[0].Cursor()
-		key, value := seekBehind(cursor, start)
-		for ; key != nil && (limit <= 0 || len(records) < limit); key, value = cursor.Next() {
-			record, err := readRecord(key, value)
+		t := live.tour(sectionManifests)
+		manifest, value, err := t.first(start)
+		for ; err == nil && manifest != nil && (limit <= 0 || len(records) < limit); manifest, value, err = t.next() {
+			record, err := t.record(manifest, value)
 			if err != nil {
 				return err
 			}
 			records = append(records, record)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list records: %w", err)
@@ -83,7 +83,7 @@ func (s *Store) Forget(ctx context.Context, mark index.Mark, repository string, 
 		if stale, err = w.mayBeBack(key, mark); stale || err != nil {
 			return err
 		}
-		removed, err := w.removeRecord(key, repository, manifest)
+		removed, err := w.removeRecord(key)
 		if removed {
 			// It must not come back by what was read before.
 			err = w.markGone(key)
@@ -105,7 +105,7 @@ func (s *Store) Forget(ctx context.Context, mark index.Mark, repository string, 
 func (w *writing) mayBeBack(key []byte, mark index.Mark) (bool, error) {
 	recorded := false
 	for _, g := range w.generations() {
-		value := g.manifests.Get(key)
+		value := g.get(key)
 		if value == nil {
 			continue
 		}
@@ -122,7 +122,7 @@ func (w *writing) mayBeBack(key []byte, mark index.Mark) (bool, error) {
 	return w.unknown(mark) || len(pushes) > 0, err
 }
 
-// startBehind returns the key in manifests behind which a listing begins. One
+// startBehind returns the key of a manifest behind which a listing begins. One
 // without a digest stands before all of its repository.
 func startBehind(after index.Key) ([]byte, error) {
 	switch {
@@ -142,15 +142,6 @@ func seekBehind(cursor *bbolt.Cursor, start []byte) (key, value []byte) {
 		return cursor.Next()
 	}
 	return key, value
-}
-
-// readRecord reads a record with its key.
-func readRecord(key, value []byte) (index.Record, error) {
-	at, err := readKey(key)
-	if err != nil {
-		return index.Record{}, err
-	}
-	return decodeStamped(at.Repository, at.Digest, value)
 }
 
 // readKey reads a key that is a repository and a digest.

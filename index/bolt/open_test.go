@@ -151,10 +151,11 @@ func TestOpenForeign(t *testing.T) {
 		"another program's":  {bucket(put("things", "a", "b")), index.ErrDamaged},
 		"meta of another":    {bucket(put("meta", "version", "1")), index.ErrDamaged},
 		"format of no size":  {bucket(put("meta", "format", "1")), index.ErrDamaged},
-		"format to come":     {bucket(put("meta", "format", number(3))), index.ErrFormat},
-		"format of before":   {bucket(put("meta", "format", number(1))), index.ErrFormat},
-		"no generation":      {bucket(put("meta", "format", number(2))), index.ErrDamaged},
-		"generation missing": {bucket(put("meta", "format", number(2), "generation", number(7))), index.ErrDamaged},
+		"format to come":     {bucket(put("meta", "format", number(4))), index.ErrFormat},
+		"first format":       {bucket(put("meta", "format", number(1))), index.ErrFormat},
+		"format of before":   {bucket(put("meta", "format", number(2))), index.ErrFormat},
+		"no generation":      {bucket(put("meta", "format", number(3))), index.ErrDamaged},
+		"generation missing": {bucket(put("meta", "format", number(3), "generation", number(7))), index.ErrDamaged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "index.db")

@@ -71,17 +71,14 @@ func (w *writing) openNewOutbox() error {
 	return w.addPass(pass{of: w.live.number})
 }
 
-// enterListing enters the listing that shows a referrer, whose key is given, or
-// shows it no more.
-func (w *writing) enterListing(g *generation, referrer []byte) error {
+// enterListing enters the listing that shows a record, or shows it no more.
+func (w *writing) enterListing(g *generation, record index.Record) error {
 	if !g.listed {
 		return nil
 	}
-	listing, err := listingOf(referrer)
+	w.touchListing(record.Repository, record.Subject())
+	listing, err := repositoryKey(record.Repository, record.Subject())
 	if err != nil {
-		return err
-	}
-	if err := w.touch(listing); err != nil {
 		return err
 	}
 	return w.enter(listing)

@@ -108,63 +108,51 @@ func (w *writing) walkPass(p *pass) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	lookUp := func([]byte) []byte { return nil }
+	var against *generation
 	if p.against != 0 {
-		against, err := openGeneration(w.tx, p.against)
-		if err != nil {
+		if against, err = openGeneration(w.tx, p.against); err != nil {
 			return false, err
 		}
-		lookUp = against.referrers.Get
 	}
 	var entered []byte
-	cursor := of.referrers.Cursor()
-	key, value := seekBehind(cursor, p.after)
+	t := of.tour(sectionReferrers)
+	rest, value, err := t.first(p.after)
 	for range passStep {
-		if key == nil {
-			return true, nil
+		if rest == nil || err != nil {
+			return true, err
 		}
-		listing, err := listingOf(key)
+		subject, _, err := cutDigest(rest)
 		if err != nil {
 			return false, err
 		}
-		if !bytes.Equal(listing, entered) {
-			same, err := shownAlike(value, lookUp(key))
-			if err != nil {
+		if listing := t.key(subject); !bytes.Equal(listing, entered) {
+			if same, err := against.shows(t.key(rest), value); err != nil {
 				return false, err
-			}
-			if !same {
-				entered = bytes.Clone(listing)
+			} else if !same {
+				entered = listing
 				if err := w.enter(entered); err != nil {
 					return false, err
 				}
 			}
 		}
-		p.after = bytes.Clone(key)
-		key, value = cursor.Next()
+		p.after = t.key(rest)
+		if rest, value, err = t.next(); err != nil {
+			return false, err
+		}
 	}
 	return false, nil
 }
 
-// listingOf cuts the repository and subject out of the key of a referrer.
-func listingOf(key []byte) ([]byte, error) {
-	repository := bytes.IndexByte(key, 0) + 1
-	if repository <= 1 {
-		return nil, fmt.Errorf("%w: key of a referrer", index.ErrDamaged)
-	}
-	subject, _, err := cutDigest(key[repository:])
-	return key[:repository+len(subject)], err
-}
-
-// shownAlike tells whether a listing shows two referrers alike. The second need
-// not exist.
-func shownAlike(a, b []byte) (bool, error) {
-	if b == nil {
+// shows reports whether a listing of the generation, which may be nil, has an
+// entry with the value. The key has the name of the repository.
+func (g *generation) shows(key, value []byte) (bool, error) {
+	if g == nil {
 		return false, nil
 	}
-	typeA, descriptorA, err := cutReferrer(a)
-	if err != nil {
+	name, rest, _ := bytes.Cut(key, []byte{0})
+	n, found, err := g.find(name)
+	if !found || err != nil {
 		return false, err
 	}
-	typeB, descriptorB, err := cutReferrer(b)
-	return bytes.Equal(typeA, typeB) && bytes.Equal(descriptorA, descriptorB), err
+	return bytes.Equal(g.records.Get(sectionKey(n, sectionReferrers, rest)), value), nil
 }

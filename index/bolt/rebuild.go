@@ -9,19 +9,18 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-const (
-	// checkpointKey is where a generation in the making keeps the checkpoint.
-	checkpointKey = "checkpoint"
-	// scanStep bounds the records that one call of Unfilled looks at.
-	scanStep = 10_000
-)
+// scanStep bounds the records that one call of Unfilled looks at.
+const scanStep = 10_000
+
+// checkpointKey is where a generation in the making keeps the checkpoint.
+func checkpointKey() []byte { return sectionKey(repositoryNumber{}, sectionCheckpoint) }
 
 // BeginRebuild implements [index.Rebuilder].
 func (s *Store) BeginRebuild(ctx context.Context) ([]byte, error) {
 	var checkpoint []byte
 	err := s.change(ctx, func(w *writing) error {
 		if w.next != nil {
-			checkpoint = bytes.Clone(w.next.bucket.Get([]byte(checkpointKey)))
+			checkpoint = bytes.Clone(w.next.records.Get(checkpointKey()))
 			return nil
 		}
 		checkpoint = nil
@@ -88,14 +87,14 @@ func (s *Store) Fill(ctx context.Context, mark index.Mark, checkpoint []byte, re
 }
 
 func (w *writing) fill(key []byte, record index.Record) error {
-	if w.next.manifests.Get(key) != nil {
+	if w.next.get(key) != nil {
 		return nil
 	}
-	if value := w.live.manifests.Get(key); value != nil {
-		before, err := decodeStamped(record.Repository, record.Digest, value)
-		if err != nil {
-			return err
-		}
+	before, found, err := w.live.record(key)
+	if err != nil {
+		return err
+	}
+	if found {
 		record.Seen = before.Seen
 	}
 	if _, err := w.putIn(w.next, key, record, true); err != nil {
@@ -108,14 +107,14 @@ func (w *writing) fill(key []byte, record index.Record) error {
 }
 
 func (w *writing) saveCheckpoint(checkpoint []byte) error {
-	key := []byte(checkpointKey)
+	key := checkpointKey()
 	switch {
-	case bytes.Equal(w.next.bucket.Get(key), checkpoint):
+	case bytes.Equal(w.next.records.Get(key), checkpoint):
 		return nil
 	case len(checkpoint) == 0:
-		return w.delete(w.next.bucket, key)
+		return w.delete(w.next.records, key)
 	default:
-		return w.put(w.next.bucket, key, checkpoint)
+		return w.put(w.next.records, key, checkpoint)
 	}
 }
 
@@ -133,7 +132,7 @@ func (s *Store) Unfilled(ctx context.Context, after index.Key, limit int) (recor
 		if next == nil {
 			return index.ErrNoRebuild
 		}
-		records, scanned, err = unfilled(live.manifests, next.manifests, start, limit)
+		records, scanned, err = unfilled(live, next, start, limit)
 		return err
 	})
 	if err != nil {
@@ -142,12 +141,14 @@ func (s *Store) Unfilled(ctx context.Context, after index.Key, limit int) (recor
 	return records, scanned, nil
 }
 
-func unfilled(live, next *bbolt.Bucket, start []byte, limit int) (records []index.Record, scanned index.Key, err error) {
-	cursor := live.Cursor()
+func unfilled(live, next *generation, start []byte, limit int) (records []index.Record, scanned index.Key, err error) {
+	t := live.tour(sectionManifests)
 	looked := 0
-	for key, value := seekBehind(cursor, start); key != nil; key, value = cursor.Next() {
-		if next.Get(key) == nil {
-			record, err := readRecord(key, value)
+	manifest, value, err := t.first(start)
+	for ; err == nil && manifest != nil; manifest, value, err = t.next() {
+		key := t.key(manifest)
+		if next.get(key) == nil {
+			record, err := t.record(manifest, value)
 			if err != nil {
 				return nil, index.Key{}, err
 			}
@@ -158,7 +159,7 @@ func unfilled(live, next *bbolt.Bucket, start []byte, limit int) (records []inde
 			return records, scanned, err
 		}
 	}
-	return records, index.Key{}, nil
+	return records, index.Key{}, err
 }
 
 // FinishRebuild implements [index.Rebuilder]. It swaps two numbers; what was

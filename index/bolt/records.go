@@ -17,15 +17,14 @@ func (s *Store) Get(ctx context.Context, repository string, manifest digest.Dige
 	}
 	var record index.Record
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		live, err := liveTables(tx, tableManifests)
+		live, err := openLive(tx)
 		if err != nil {
 			return err
 		}
-		value := live[0].Get(key)
-		if value == nil {
+		var found bool
+		if record, found, err = live.record(key); err == nil && !found {
 			return index.ErrNotFound
 		}
-		record, err = decodeStamped(repository, manifest, value)
 		return err
 	})
 	if err != nil {
@@ -73,13 +72,13 @@ func (s *Store) Observe(ctx context.Context, mark index.Mark, records ...index.R
 
 func (s *Store) allKnown(ctx context.Context, keys [][]byte) (known bool, err error) {
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		live, err := liveTables(tx, tableManifests)
+		live, err := openLive(tx)
 		if err != nil {
 			return err
 		}
 		known = true
 		for _, key := range keys {
-			known = known && live[0].Get(key) != nil
+			known = known && live.get(key) != nil
 		}
 		return nil
 	})
@@ -90,7 +89,7 @@ func (s *Store) allKnown(ctx context.Context, keys [][]byte) (known bool, err er
 // yet may have been deleted since the mark.
 func (w *writing) anyStale(g *generation, keys [][]byte, mark index.Mark) (bool, error) {
 	for _, key := range keys {
-		if g.manifests.Get(key) != nil {
+		if g.get(key) != nil {
 			continue
 		}
 		if stale, err := w.stalePresent(key, mark); stale || err != nil {
@@ -101,7 +100,7 @@ func (w *writing) anyStale(g *generation, keys [][]byte, mark index.Mark) (bool,
 }
 
 func (w *writing) observe(key []byte, record index.Record) error {
-	if w.live.manifests.Get(key) != nil {
+	if w.live.get(key) != nil {
 		return nil
 	}
 	if err := w.putRecord(key, record, true); err != nil {
@@ -126,7 +125,7 @@ func checkRecord(record index.Record) ([]byte, error) {
 // recorded reports whether a generation has a record.
 func (w *writing) recorded(key []byte) bool {
 	for _, g := range w.generations() {
-		if g.manifests.Get(key) != nil {
+		if g.get(key) != nil {
 			return true
 		}
 	}
@@ -145,9 +144,9 @@ func (w *writing) putRecord(key []byte, record index.Record, news bool) error {
 }
 
 // removeRecord removes a record from all generations, where there is one.
-func (w *writing) removeRecord(key []byte, repository string, manifest digest.Digest) (removed bool, err error) {
+func (w *writing) removeRecord(key []byte) (removed bool, err error) {
 	for _, g := range w.generations() {
-		found, err := w.removeFrom(g, key, repository, manifest)
+		found, err := w.removeFrom(g, key)
 		if err != nil {
 			return false, err
 		}

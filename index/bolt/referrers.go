@@ -13,27 +13,32 @@ import (
 // Referrers implements [index.Store]. By digest and by time it reads no further
 // than the page goes; by another order it looks at all referrers of the subject.
 func (s *Store) Referrers(ctx context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error) {
-	prefix, err := repositoryKey(repository, subject)
+	of, err := newAddress(repository, sectionReferrers, subject)
 	if err != nil {
 		return index.Page{}, err
 	}
-	start, err := startOf(prefix, query)
+	start, err := startOf(query)
 	if err != nil {
 		return index.Page{}, err
 	}
 	var page index.Page
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		live, err := liveTables(tx, tableReferrers, tableCreated)
+		live, err := openLive(tx)
 		if err != nil {
 			return err
 		}
+		prefix, err := of.within(live)
+		if prefix == nil || err != nil {
+			return err
+		}
 		g := s.gathering(query)
-		list := listing{ctx: ctx, sieve: newSieve(query), prefix: prefix, referrers: live[0]}
+		defer s.reuse(g)
+		list := listing{ctx: ctx, sieve: newSieve(query), prefix: prefix, records: live.records}
 		switch query.Order.By {
 		case index.SortDigest:
-			err = list.byDigest(walkOf(live[0], prefix, start, query), g)
+			err = list.byDigest(walkOf(live.records, prefix, start, query), g)
 		case index.SortCreated:
-			err = list.byCreated(walkOf(live[1], prefix, start, query), g)
+			err = list.byCreated(walkOf(live.records, inSection(sectionCreated, prefix), start, query), g)
 		default:
 			err = list.byOther(g)
 		}
@@ -41,7 +46,6 @@ func (s *Store) Referrers(ctx context.Context, repository string, subject digest
 			return err
 		}
 		page = g.page()
-		s.reuse(g)
 		return nil
 	})
 	if err != nil {
@@ -50,13 +54,14 @@ func (s *Store) Referrers(ctx context.Context, repository string, subject digest
 	return page, nil
 }
 
-// startOf returns the key behind which the page of a query begins, in the
-// bucket that has its order; nil where it begins at the first.
-func startOf(prefix []byte, query index.Query) ([]byte, error) {
+// startOf returns what the key behind which the page of a query begins has
+// behind its prefix, in the section that has the order; nil where the page
+// begins at the first.
+func startOf(query index.Query) ([]byte, error) {
 	if query.After.IsZero() {
 		return nil, nil
 	}
-	start := bytes.Clone(prefix)
+	var start []byte
 	if query.Order.By == index.SortCreated {
 		start = append(start, query.After.Key...)
 	}
@@ -65,11 +70,11 @@ func startOf(prefix []byte, query index.Query) ([]byte, error) {
 
 // listing reads the referrers of a subject that a query selects.
 type listing struct {
-	ctx       context.Context //nolint:containedctx // It lives as long as one call.
-	sieve     *sieve
-	prefix    []byte
-	referrers *bbolt.Bucket
-	looked    int
+	ctx     context.Context //nolint:containedctx // It lives as long as one call.
+	sieve   *sieve
+	prefix  []byte
+	records *bbolt.Bucket
+	looked  int
 }
 
 // look counts an entry that is looked at, and ends a walk for which nobody
@@ -110,7 +115,7 @@ func (l *listing) byCreated(w *walk, g *gathering) error {
 			continue
 		}
 		referrer := append(bytes.Clone(l.prefix), rest[index.CreatedKeySize:]...)
-		e, selected, err := l.read(referrer, l.referrers.Get(referrer))
+		e, selected, err := l.read(referrer, l.records.Get(referrer))
 		if err != nil {
 			return err
 		}
@@ -125,7 +130,7 @@ func (l *listing) byCreated(w *walk, g *gathering) error {
 // byOther gathers the entries of a page out of all.
 func (l *listing) byOther(g *gathering) error {
 	s := selection{query: g.query}
-	w := walk{cursor: l.referrers.Cursor(), prefix: l.prefix}
+	w := walk{cursor: l.records.Cursor(), prefix: l.prefix}
 	for key, value := w.first(); key != nil; key, value = w.next() {
 		e, selected, err := l.read(key, value)
 		if err != nil {
@@ -150,77 +155,73 @@ func (l *listing) read(key, value []byte) (entry, bool, error) {
 	if err := l.look(); err != nil {
 		return entry{}, false, err
 	}
-	artifactType, descriptor, err := cutReferrer(value)
+	r, err := cutReferrer(value)
 	if err != nil {
 		return entry{}, false, err
 	}
-	if !l.sieve.takesType(artifactType) {
+	if !l.sieve.takesType(r.artifactType) {
 		return entry{}, false, nil
 	}
-	if let, err := l.sieve.takesAnnotations(descriptor); !let || err != nil {
+	if let, err := l.sieve.takesAnnotations(r.annotations); !let || err != nil {
 		return entry{}, false, err
 	}
 	compact, rest, err := cutDigest(key[len(l.prefix):])
 	if err != nil || len(rest) > 0 {
 		return entry{}, false, fmt.Errorf("%w: key of a referrer", index.ErrDamaged)
 	}
-	return entry{digest: compact, artifactType: artifactType, descriptor: descriptor}, true, nil
+	return entry{digest: compact, referrer: r, size: r.descriptorSize(digestTextSize(compact))}, true, nil
 }
 
-func (w *writing) putReferrer(g *generation, record index.Record) error {
-	subject := record.Subject()
-	if subject == "" {
-		return nil
-	}
-	key, err := repositoryKey(record.Repository, subject, record.Digest)
-	if err != nil {
+// putReferrer writes the entries of listings of a record, of which the value is
+// given.
+func (w *writing) putReferrer(g *generation, n repositoryNumber, record index.Record, value []byte) error {
+	keys, err := listingKeys(n, record)
+	if keys == nil || err != nil {
 		return err
 	}
-	value, err := encodeReferrer(record)
-	if err != nil {
+	if err := w.keep(g, n, keys.referrer, value); err != nil {
 		return err
 	}
-	created, err := createdKey(record)
-	if err != nil {
+	if err := w.keep(g, n, keys.created, []byte(record.ArtifactType)); err != nil {
 		return err
 	}
-	if err := w.put(g.referrers, key, value); err != nil {
-		return err
-	}
-	if err := w.put(g.created, created, []byte(record.ArtifactType)); err != nil {
-		return err
-	}
-	return w.enterListing(g, key)
+	return w.enterListing(g, record)
 }
 
-func (w *writing) removeReferrer(g *generation, record index.Record) error {
-	subject := record.Subject()
-	if subject == "" {
-		return nil
-	}
-	key, err := repositoryKey(record.Repository, subject, record.Digest)
-	if err != nil {
+func (w *writing) removeReferrer(g *generation, n repositoryNumber, record index.Record) error {
+	keys, err := listingKeys(n, record)
+	if keys == nil || err != nil {
 		return err
 	}
-	created, err := createdKey(record)
-	if err != nil {
+	if err := w.delete(g.records, keys.referrer); err != nil {
 		return err
 	}
-	if err := w.delete(g.referrers, key); err != nil {
+	if err := w.delete(g.records, keys.created); err != nil {
 		return err
 	}
-	if err := w.delete(g.created, created); err != nil {
-		return err
-	}
-	return w.enterListing(g, key)
+	return w.enterListing(g, record)
 }
 
-// createdKey returns the key of a referrer in created.
-func createdKey(record index.Record) ([]byte, error) {
-	key, err := repositoryKey(record.Repository, record.Subject())
+// inListings are the keys of a record in the sections that listings are read
+// from.
+type inListings struct{ referrer, created []byte }
+
+// listingKeys returns nil where the record has no subject.
+func listingKeys(n repositoryNumber, record index.Record) (*inListings, error) {
+	if record.Subject() == "" {
+		return nil, nil
+	}
+	subject, err := appendDigest(nil, record.Subject())
 	if err != nil {
 		return nil, err
 	}
-	key = append(key, index.Order{By: index.SortCreated}.Key(record.Descriptor(), record.Seen)...)
-	return appendDigest(key, record.Digest)
+	manifest, err := appendDigest(nil, record.Digest)
+	if err != nil {
+		return nil, err
+	}
+	created := index.Order{By: index.SortCreated}.Key(record.Descriptor(), record.Seen)
+	return &inListings{
+		referrer: sectionKey(n, sectionReferrers, subject, manifest),
+		created:  sectionKey(n, sectionCreated, subject, []byte(created), manifest),
+	}, nil
 }

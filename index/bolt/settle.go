@@ -57,7 +57,7 @@ func (w *writing) settle(intent index.Intent, finding index.Finding) (stale bool
 
 func (w *writing) settlePresent(key []byte, intent index.Intent, over bool) error {
 	if intent.Kind == index.IntentPush {
-		news := over || !intent.Recorded || w.live.manifests.Get(key) == nil
+		news := over || !intent.Recorded || w.live.get(key) == nil
 		if err := w.putRecord(key, intent.Record, news); err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (w *writing) settleAbsent(key []byte, intent index.Intent, over bool) error
 	removed := false
 	if intent.Kind == index.IntentDelete || intent.Contended {
 		var err error
-		removed, err = w.removeRecord(key, intent.Record.Repository, intent.Record.Digest)
+		removed, err = w.removeRecord(key)
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/backref/backref/index"
@@ -54,10 +53,10 @@ func (s *sieve) takesType(artifactType []byte) bool {
 }
 
 // takesAnnotations reports whether the filters let the annotations of a
-// descriptor through.
-func (s *sieve) takesAnnotations(descriptor []byte) (bool, error) {
+// descriptor through, which are encoded.
+func (s *sieve) takesAnnotations(annotations []byte) (bool, error) {
 	for i, filter := range s.query.Annotations {
-		value, given, err := annotation(descriptor, s.keys[i])
+		value, given, err := annotation(annotations, s.keys[i])
 		if err != nil || !given || !filter.MatchesValue(value) {
 			return false, err
 		}
@@ -68,9 +67,9 @@ func (s *sieve) takesAnnotations(descriptor []byte) (bool, error) {
 // sortKey returns the key by which an entry is ordered, where that is not when
 // it was created.
 func (s *sieve) sortKey(e entry) (string, error) {
-	d := index.Descriptor{ArtifactType: string(e.artifactType)}
+	d := index.Descriptor{ArtifactType: string(e.referrer.artifactType)}
 	if s.query.Order.By == index.SortVersion {
-		version, given, err := annotation(e.descriptor, s.version)
+		version, given, err := annotation(e.referrer.annotations, s.version)
 		if err != nil {
 			return "", err
 		}
@@ -81,27 +80,20 @@ func (s *sieve) sortKey(e entry) (string, error) {
 	return s.query.Order.Key(d, time.Time{}), nil
 }
 
-// annotationsField begins the annotations of a descriptor, its last field.
-const annotationsField = `,"annotations":{`
-
 // annotation finds one annotation of a descriptor that was encoded by
-// [index.Descriptor.Encode], by searching for its encoded key.
+// [index.Descriptor.Encode], by searching for its encoded key in the JSON of
+// all of them.
 //
 // A quote within a string has a backslash in front. So the quote that a key
 // begins with, behind a comma or brace, is one that begins a string of the
-// descriptor, and that is then a key; or it ends one whose last letter is that
+// annotations, and that is then a key; or it ends one whose last letter is that
 // comma or brace, and what is behind it is punctuation. A key that begins with
 // punctuation is therefore not searched for.
-func annotation(descriptor, key []byte) (value string, given bool, err error) {
-	at := bytes.Index(descriptor, []byte(annotationsField))
-	if at < 0 {
-		return "", false, nil
-	}
-	rest := descriptor[at+len(annotationsField)-1:]
+func annotation(annotations, key []byte) (value string, given bool, err error) {
 	if bytes.IndexByte([]byte(",:}"), key[1]) >= 0 {
-		return decodedAnnotation(rest, key)
+		return decodedAnnotation(annotations, key)
 	}
-	for {
+	for rest := annotations; ; {
 		at := bytes.Index(rest, key)
 		if at <= 0 {
 			return "", false, nil
@@ -109,44 +101,22 @@ func annotation(descriptor, key []byte) (value string, given bool, err error) {
 		before := rest[at-1]
 		rest = rest[at+len(key):]
 		if before == ',' || before == '{' {
-			break
+			value, _, err = cutText(rest)
+			return value, true, err
 		}
 	}
-	value, err = cutText(rest)
-	return value, true, err
 }
 
-// decodedAnnotation finds one annotation among those that the end of a
-// descriptor encodes.
-func decodedAnnotation(end, key []byte) (value string, given bool, err error) {
-	var annotations map[string]string
-	if err := json.NewDecoder(bytes.NewReader(end)).Decode(&annotations); err != nil {
-		return "", false, fmt.Errorf("%w: descriptor of a referrer: %w", index.ErrDamaged, err)
+// decodedAnnotation finds one annotation among all that are decoded.
+func decodedAnnotation(encoded, key []byte) (value string, given bool, err error) {
+	annotations, err := decodeAnnotations(encoded)
+	if err != nil {
+		return "", false, err
 	}
-	name, err := cutText(key)
+	name, _, err := cutText(key)
 	if err != nil {
 		return "", false, err
 	}
 	value, given = annotations[name]
 	return value, given, nil
-}
-
-// cutText decodes the string of JSON that b begins with.
-func cutText(b []byte) (string, error) {
-	for i := 1; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			if text := b[1:i]; bytes.IndexByte(text, '\\') < 0 {
-				return string(text), nil
-			}
-			var text string
-			if err := json.Unmarshal(b[:i+1], &text); err != nil {
-				return "", fmt.Errorf("%w: descriptor of a referrer: %w", index.ErrDamaged, err)
-			}
-			return text, nil
-		}
-	}
-	return "", fmt.Errorf("%w: descriptor of a referrer", index.ErrDamaged)
 }

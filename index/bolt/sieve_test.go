@@ -21,7 +21,7 @@ func FuzzAnnotation(f *testing.F) {
 			MediaType: "a/b", Digest: digest.FromString("x"), Size: 1, ArtifactType: artifactType,
 			Annotations: map[string]string{otherKey: otherValue, key: value, "z": otherValue},
 		}
-		encoded, err := d.Encode()
+		encoded, err := encodeAnnotations(d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,6 +39,18 @@ func FuzzAnnotation(f *testing.F) {
 	})
 }
 
+// encodeAnnotations encodes those of a descriptor as a referrer has them.
+func encodeAnnotations(d index.Descriptor) ([]byte, error) {
+	value, _, err := encodeReferrer(index.Record{Manifest: index.Manifest{
+		MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, ArtifactType: d.ArtifactType, Annotations: d.Annotations,
+	}})
+	if err != nil {
+		return nil, err
+	}
+	r, err := cutReferrer(value)
+	return r.annotations, err
+}
+
 func encodeValid(text string) bool {
 	return string([]rune(text)) == text
 }
@@ -51,7 +63,7 @@ func TestTheSieveTakesWhatTheQueryMatches(t *testing.T) {
 	}, key string, op index.Operator, value string, annotations map[string]string,
 	) {
 		d := index.Descriptor{MediaType: "a/b", Digest: digest.FromString("x"), Size: 1, Annotations: annotations}
-		encoded, err := d.Encode()
+		encoded, err := encodeAnnotations(d)
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
@@ -64,7 +76,7 @@ func TestTheSieveTakesWhatTheQueryMatches(t *testing.T) {
 		if got, err := s.takesAnnotations(encoded); err != nil || got != query.Matches(d) {
 			t.Fatalf("%s: %s is %v, %v", encoded, filter, got, err)
 		}
-		if got, err := s.sortKey(entry{descriptor: encoded}); err != nil || got != query.Order.Key(d, time.Time{}) {
+		if got, err := s.sortKey(entry{referrer: referrer{annotations: encoded}}); err != nil || got != query.Order.Key(d, time.Time{}) {
 			t.Fatalf("%s: version %q, %v", encoded, got, err)
 		}
 	}

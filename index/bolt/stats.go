@@ -1,9 +1,9 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/backref/backref/index"
 	"go.etcd.io/bbolt"
@@ -26,24 +26,20 @@ func (s *Store) Stats(ctx context.Context) (index.Stats, error) {
 		}
 		stats = index.Stats{Bytes: tx.Size(), Rebuilding: -1}
 		if next != nil {
-			if stats.Rebuilding, err = countKeys(ctx, next.manifests); err != nil {
+			counts, err := countSections(ctx, next)
+			if err != nil {
 				return err
 			}
+			stats.Rebuilding = counts[sectionManifests]
 		}
-		for _, c := range []struct {
-			bucket *bbolt.Bucket
-			count  *int64
-		}{
-			{live.manifests, &stats.Records},
-			{live.referrers, &stats.Referrers},
-			{live.parents, &stats.Edges},
-			{intents, &stats.Intents},
-		} {
-			if *c.count, err = countKeys(ctx, c.bucket); err != nil {
-				return err
-			}
+		counts, err := countSections(ctx, live)
+		if err != nil {
+			return err
 		}
-		stats.Repositories, err = countRepositories(ctx, live.manifests)
+		stats.Repositories = counts[sectionNames]
+		stats.Records, stats.Referrers = counts[sectionManifests], counts[sectionReferrers]
+		stats.Edges = counts[sectionParents] + counts[sectionReferrers]
+		stats.Intents, err = countKeys(ctx, intents)
 		return err
 	})
 	if err != nil {
@@ -62,19 +58,23 @@ func countKeys(ctx context.Context, bucket *bbolt.Bucket) (n int64, err error) {
 	return n, nil
 }
 
-// countRepositories takes one seek for each.
-func countRepositories(ctx context.Context, manifests *bbolt.Bucket) (n int64, err error) {
-	cursor := manifests.Cursor()
-	for key, _ := cursor.First(); key != nil; {
-		if n++; n%countStep == 0 && ctx.Err() != nil {
-			return 0, ctx.Err()
+// countSections counts the entries of each section.
+func countSections(ctx context.Context, g *generation) (counts map[section]int64, err error) {
+	var n [math.MaxUint8 + 1]int64
+	looked := 0
+	cursor := g.records.Cursor()
+	for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {
+		if looked++; looked%countStep == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		end := bytes.IndexByte(key, 0)
-		if end < 0 {
-			return 0, fmt.Errorf("%w: key of a record", index.ErrDamaged)
+		if len(key) < prefixSize {
+			return nil, fmt.Errorf("%w: key of a record", index.ErrDamaged)
 		}
-		// The zero byte ends the name; no key of it is behind the next byte.
-		key, _ = cursor.Seek(append(bytes.Clone(key[:end]), 1))
+		n[key[prefixSize-1]]++
 	}
-	return n, nil
+	counts = make(map[section]int64)
+	for _, in := range []section{sectionNames, sectionManifests, sectionParents, sectionReferrers} {
+		counts[in] = n[in]
+	}
+	return counts, nil
 }

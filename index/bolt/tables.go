@@ -3,6 +3,7 @@ package bolt
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/backref/backref/index"
@@ -10,7 +11,7 @@ import (
 )
 
 // formatVersion is the layout that doc.go describes.
-const formatVersion = 2
+const formatVersion = 3
 
 // firstGeneration numbers the data of a new index.
 const firstGeneration = 1
@@ -25,14 +26,6 @@ const (
 	tableOpen    table = "open"
 	tableChanges table = "changes"
 	tableHistory table = "history"
-)
-
-// The buckets of a generation.
-const (
-	tableManifests table = "manifests"
-	tableReferrers table = "referrers"
-	tableParents   table = "parents"
-	tableCreated   table = "created"
 )
 
 // The buckets of an outbox.
@@ -62,11 +55,11 @@ const (
 )
 
 func generationTable(number uint64) table {
-	return table(fmt.Sprintf("%s%d", generationPrefix, number))
+	return table(generationPrefix + strconv.FormatUint(number, 10))
 }
 
 func outboxTable(number uint64) table {
-	return table(fmt.Sprintf("%s%d", outboxPrefix, number))
+	return table(outboxPrefix + strconv.FormatUint(number, 10))
 }
 
 // parent is what has buckets: a transaction or a bucket.
@@ -104,8 +97,8 @@ func number(v uint64) []byte {
 	return binary.BigEndian.AppendUint64(nil, v)
 }
 
-// liveTables opens buckets of the live generation.
-func liveTables(tx *bbolt.Tx, names ...table) ([]*bbolt.Bucket, error) {
+// openLive opens the live generation.
+func openLive(tx *bbolt.Tx) (*generation, error) {
 	meta, err := openTable(tx, tableMeta)
 	if err != nil {
 		return nil, err
@@ -114,17 +107,7 @@ func liveTables(tx *bbolt.Tx, names ...table) ([]*bbolt.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	generation, err := openTable(tx, generationTable(live))
-	if err != nil {
-		return nil, err
-	}
-	buckets := make([]*bbolt.Bucket, len(names))
-	for i, name := range names {
-		if buckets[i], err = openTable(generation, name); err != nil {
-			return nil, err
-		}
-	}
-	return buckets, nil
+	return openGeneration(tx, live)
 }
 
 // openGenerations opens the live generation, and the one in the making where

@@ -28,11 +28,11 @@ func (s *Store) Unsettled(ctx context.Context, repository string, subject digest
 		if first, _ := open.Cursor().Seek(prefix); !bytes.HasPrefix(first, prefix) {
 			return nil
 		}
-		live, err := liveTables(tx, tableReferrers)
+		live, err := openLive(tx)
 		if err != nil {
 			return err
 		}
-		ids, err := unsettled(open, live[0], key, index.ReferrersTag(subject))
+		ids, err := unsettled(open, live, key, index.ReferrersTag(subject))
 		if err != nil {
 			return err
 		}
@@ -48,8 +48,12 @@ func (s *Store) Unsettled(ctx context.Context, repository string, subject digest
 
 // unsettled collects the intents that may change the listing of a subject,
 // whose key is given.
-func unsettled(open, referrers *bbolt.Bucket, key []byte, tag string) ([]index.IntentID, error) {
+func unsettled(open *bbolt.Bucket, live *generation, key []byte, tag string) ([]index.IntentID, error) {
 	repository := key[:bytes.IndexByte(key, 0)+1]
+	referrers := live.key(key)
+	if referrers != nil {
+		referrers = inSection(sectionReferrers, referrers)
+	}
 	pushes := openPrefix(key, roleSubject)
 	ids, err := findOpen(open, importPrefix(repository, tag), nil)
 	if err != nil {
@@ -67,7 +71,7 @@ func unsettled(open, referrers *bbolt.Bucket, key []byte, tag string) ([]index.I
 		if err != nil {
 			return nil, false, err
 		}
-		if referrers.Get(slices.Concat(key, manifest)) != nil {
+		if referrers != nil && live.records.Get(slices.Concat(referrers, manifest)) != nil {
 			return id, true, nil
 		}
 		push := slices.Concat(pushes, manifest)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backref/backref/index"
@@ -104,20 +105,30 @@ func (w *writing) unusedTable() (table, error) {
 	return "", nil
 }
 
-// stepDrop drops keys of the buckets in a bucket, and at last the bucket.
+// stepDrop drops keys of a generation or an outbox, and at last its bucket.
 func (w *writing) stepDrop(name table) error {
 	bucket, err := openTable(w.tx, name)
 	if err != nil {
 		return err
 	}
+	parts := []*bbolt.Bucket{bucket}
+	if strings.HasPrefix(string(name), outboxPrefix) {
+		// A generation has no buckets, and many keys to look for them among.
+		parts = nil
+		err := bucket.ForEachBucket(func(name []byte) error {
+			parts = append(parts, bucket.Bucket(name))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
 	left := dropStep
-	err = bucket.ForEachBucket(func(name []byte) error {
-		dropped, err := w.dropKeys(bucket.Bucket(name), left)
-		left -= dropped
-		return err
-	})
-	if err != nil || left == 0 {
-		return err
+	for _, part := range parts {
+		dropped, err := w.dropKeys(part, left)
+		if left -= dropped; err != nil || left == 0 {
+			return err
+		}
 	}
 	w.dirty = true
 	return w.tx.DeleteBucket([]byte(name))

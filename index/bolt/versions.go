@@ -17,16 +17,7 @@ func (s *Store) Version(repository, referrersTag string) uint64 {
 	return s.versions.Of(repository, referrersTag)
 }
 
-// touch notes that a listing, given by its key, may look different.
-func (w *writing) touch(listing []byte) error {
-	at, err := readKey(listing)
-	if err != nil {
-		return err
-	}
-	w.touchListing(at.Repository, at.Digest)
-	return nil
-}
-
+// touchListing notes that a listing may look different.
 func (w *writing) touchListing(repository string, subject digest.Digest) {
 	w.touched = append(w.touched, listingName{repository, index.ReferrersTag(subject)})
 }
@@ -56,14 +47,12 @@ func (w *writing) touchDeleted(intent index.Intent) error {
 	if err != nil {
 		return err
 	}
-	if value := w.live.manifests.Get(key); value != nil {
-		record, err := decodeStamped(repository, intent.Record.Digest, value)
-		if err != nil {
-			return err
-		}
-		if subject := record.Subject(); subject != "" {
-			w.touchListing(repository, subject)
-		}
+	record, _, err := w.live.record(key)
+	if err != nil {
+		return err
+	}
+	if subject := record.Subject(); subject != "" {
+		w.touchListing(repository, subject)
 	}
 	pushes, err := w.openIntents(key, index.IntentPush)
 	if err != nil {

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/backref/backref/index"
 	"go.etcd.io/bbolt"
@@ -17,7 +18,12 @@ type walk struct {
 	backward bool
 }
 
+// walkOf walks in the direction of a query. The start is what stands behind the
+// prefix.
 func walkOf(bucket *bbolt.Bucket, prefix, start []byte, query index.Query) *walk {
+	if start != nil {
+		start = slices.Concat(prefix, start)
+	}
 	return &walk{cursor: bucket.Cursor(), prefix: prefix, start: start, backward: query.Order.Descending}
 }
 
@@ -60,7 +66,7 @@ func (w *walk) within(key, value []byte) (found, of []byte) {
 }
 
 // behindPrefix returns the first key behind all that have a prefix, which
-// begins with a repository and so is not all of the highest byte.
+// has the letter of a section and so is not all of the highest byte.
 func behindPrefix(prefix []byte) []byte {
 	end := bytes.Clone(bytes.TrimRight(prefix, "\xff"))
 	end[len(end)-1]++

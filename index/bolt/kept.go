@@ -1,0 +1,176 @@
+package bolt
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/backref/backref/index"
+)
+
+// A record is kept as an entry of manifests: its stamp, Seen, its edges, and
+// its description, which is what a descriptor says of it. That of a record that
+// has a subject stands in the entry of referrers alone, where the listings need
+// it, unless it can't be read from there exactly.
+
+// encodeKept returns the entry of manifests without its stamp, and that of
+// referrers, nil where the record has no subject.
+func encodeKept(record index.Record) (kept, referrer []byte, err error) {
+	var e encoder
+	e.time(record.Seen)
+	e.edges(record.Edges)
+	whole := true
+	if record.Subject() != "" {
+		if referrer, whole, err = encodeReferrer(record); err != nil {
+			return nil, nil, err
+		}
+	}
+	if whole {
+		e.description(record.Manifest)
+	}
+	return e.b, referrer, e.err
+}
+
+// stamped puts the stamp in front of an entry: the sequence at which it was
+// recorded last. A manifest that was not found before that may be there.
+func stamped(stamp uint64, kept []byte) []byte {
+	var e encoder
+	e.uint(stamp)
+	return append(e.b, kept...)
+}
+
+func cutStamp(value []byte) (stamp uint64, kept []byte, err error) {
+	d := decoder{b: value}
+	stamp = d.uint()
+	if d.failed {
+		return 0, nil, errRecordValue()
+	}
+	return stamp, d.b, nil
+}
+
+func errRecordValue() error {
+	return fmt.Errorf("%w: value of a record", index.ErrDamaged)
+}
+
+// shelf is where the records of one repository are read.
+type shelf struct {
+	g          *generation
+	repository string
+	number     repositoryNumber
+}
+
+// record returns the record of a manifest, whose key is given.
+func (g *generation) record(key []byte) (record index.Record, found bool, err error) {
+	name, manifest, _ := bytes.Cut(key, []byte{0})
+	n, found, err := g.find(name)
+	if !found || err != nil {
+		return index.Record{}, false, err
+	}
+	value := g.records.Get(sectionKey(n, sectionManifests, manifest))
+	if value == nil {
+		return index.Record{}, false, nil
+	}
+	record, err = shelf{g, string(name), n}.record(manifest, value)
+	return record, true, err
+}
+
+// record reads the record of the entry that a tour of manifests is at.
+func (t *tour) record(manifest, value []byte) (index.Record, error) {
+	return shelf{t.g, string(t.repository), t.number}.record(manifest, value)
+}
+
+// record reads a record, given the compact digest and the value of its entry.
+func (s shelf) record(manifest, value []byte) (index.Record, error) {
+	kept, err := s.open(manifest, value)
+	if err != nil {
+		return index.Record{}, err
+	}
+	return s.decode(manifest, kept)
+}
+
+// kept is the entry of a record in the memory of the transaction. What
+// describes it is either the rest of the value or the referrer.
+type kept struct {
+	value, described []byte
+	referrer         referrer
+	// size is that of all that is kept of the description and the value.
+	size int
+}
+
+// open finds what describes a record.
+func (s shelf) open(manifest, value []byte) (kept, error) {
+	compact, rest, err := cutDigest(manifest)
+	if err != nil || len(rest) > 0 {
+		return kept{}, fmt.Errorf("%w: key of a record", index.ErrDamaged)
+	}
+	_, encoded, err := cutStamp(value)
+	if err != nil {
+		return kept{}, err
+	}
+	k, subject, err := cutKept(encoded)
+	k.size += len(value) - len(encoded)
+	if k.described != nil || err != nil {
+		return k, err
+	}
+	shown := s.g.records.Get(sectionKey(s.number, sectionReferrers, subject, compact))
+	if k.referrer, err = cutReferrer(shown); err != nil || k.referrer.whole != nil {
+		return kept{}, errRecordValue()
+	}
+	k.size += len(shown)
+	return k, nil
+}
+
+// cutKept finds the description in an entry of manifests, or the subject under
+// which the referrer has it.
+func cutKept(value []byte) (k kept, subject []byte, err error) {
+	d := decoder{b: value}
+	d.time()
+	for i := range d.count() {
+		kind, target := index.EdgeKind(d.byte()), d.compact()
+		if i == 0 && kind == index.EdgeSubject {
+			subject = target
+		}
+	}
+	if d.failed {
+		return kept{}, nil, errRecordValue()
+	}
+	k = kept{value: value, size: len(value)}
+	if len(d.b) > 0 {
+		k.described = d.b
+	}
+	return k, subject, nil
+}
+
+// artifactType reads no more than it has to.
+func (k kept) artifactType() (string, error) {
+	if k.described == nil {
+		return string(k.referrer.artifactType), nil
+	}
+	d := decoder{b: k.described}
+	d.bytes()
+	d.int()
+	artifactType := d.string()
+	if d.failed {
+		return "", errRecordValue()
+	}
+	return artifactType, nil
+}
+
+func (s shelf) decode(manifest []byte, k kept) (index.Record, error) {
+	record := index.Record{Repository: s.repository}
+	d := decoder{b: k.value}
+	record.Seen = d.time()
+	record.Edges = d.edges()
+	if k.described != nil {
+		d.description(&record.Manifest)
+	} else {
+		var err error
+		if record.Annotations, err = decodeAnnotations(k.referrer.annotations); err != nil {
+			return index.Record{}, err
+		}
+		record.MediaType = k.referrer.form.mediaType() + string(k.referrer.mediaType)
+		record.ArtifactType = string(k.referrer.artifactType)
+		record.Size = k.referrer.size
+	}
+	record.Digest = expandDigest(manifest)
+	return record, d.end("record")
+}
