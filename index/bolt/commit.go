@@ -172,7 +172,7 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 	// Whatever becomes of the commit, what was made of the listings before may
 	// be wrong after it.
 	defer w.announce(s.versions)
-	s.unlisted = true
+	s.chooseList(w)
 	returned := false
 	err = guard(func() error {
 		err := tx.Commit()

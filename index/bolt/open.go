@@ -49,8 +49,6 @@ func open(path string, opts Options) (*Store, error) {
 	if err := inspect(path, until); err != nil {
 		return nil, err
 	}
-	// The list of free pages is written at the end only. It is long after a
-	// rebuild, and every change would write all of it.
 	db, err := openFile(path, until, bbolt.Options{InitialMmapSize: mapSize(path), NoFreelistSync: true})
 	if err != nil {
 		return nil, err
@@ -64,7 +62,9 @@ func open(path string, opts Options) (*Store, error) {
 		stopped:  make(chan struct{}),
 		wake:     make(chan struct{}, 1),
 		rested:   make(chan struct{}),
+		still:    time.NewTimer(stillness),
 	}
+	s.still.Stop()
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(err, guard(db.Close))
 	}
@@ -175,7 +175,7 @@ func (s *Store) prepare() error {
 	if err != nil || !w.dirty {
 		return errors.Join(err, guard(tx.Rollback))
 	}
-	s.unlisted = true
+	s.chooseList(w)
 	return guard(tx.Commit)
 }
 
@@ -232,7 +232,6 @@ func openFile(path string, until time.Time, options bbolt.Options) (*bbolt.DB, e
 	options.Timeout = max(time.Until(until), time.Millisecond)
 	// The free list of a large file is searched on every change.
 	options.FreelistType = bbolt.FreelistMapType
-	options.NoStatistics = true
 	var db *bbolt.DB
 	err := guard(func() (err error) {
 		db, err = bbolt.Open(path, fileMode, &options)

@@ -60,12 +60,16 @@ type Store struct {
 	// when it has ended.
 	wake   chan struct{}
 	rested chan struct{}
-	// broken, stuck and unlisted belong to the writer: see [Store.attempt] and
-	// [Store.rollback].
+	// broken, stuck, unlisted and reserve belong to the writer: see
+	// [Store.attempt], [Store.rollback] and [Store.chooseList].
 	broken error
 	stuck  bool
-	// unlisted says that the file has no list of its free pages.
+	// unlisted says that the file has no list of its free pages, and still
+	// tells the upkeep that it is time to write one.
 	unlisted bool
+	still    *time.Timer
+	// reserve says that the upkeep is to be woken once pages are wanted.
+	reserve bool
 }
 
 var (

@@ -151,8 +151,11 @@ type writing struct {
 	// where allTouched is set.
 	touched    []listingName
 	allTouched bool
-	// dirty says that there is something to commit.
-	dirty bool
+	// dirty says that there is something to commit, list that the list of free
+	// pages is to be written, however long it is.
+	dirty, list bool
+	// reserve says that what is unused is left until pages are wanted.
+	reserve bool
 }
 
 func newWriting(tx *bbolt.Tx, now time.Time) (*writing, error) {

@@ -30,6 +30,9 @@ func (s *Store) upkeep() {
 		select {
 		case <-s.stopped:
 			return
+		case <-s.still.C:
+			s.list()
+			continue
 		case <-s.wake:
 		case <-again:
 		}
@@ -37,6 +40,7 @@ func (s *Store) upkeep() {
 		for more := true; more; {
 			err := s.change(context.Background(), func(w *writing) (err error) {
 				more, err = w.tidy()
+				s.reserve = s.reserve || w.reserve
 				return err
 			})
 			switch {
@@ -74,6 +78,11 @@ func (w *writing) tidy() (more bool, err error) {
 	unused, err := w.unusedTable()
 	if err != nil || unused == "" {
 		return false, err
+	}
+	// A rebuild wants many pages, sooner than a change could ask for them.
+	if w.next == nil && w.freePages() >= shortList {
+		w.reserve = true
+		return false, nil
 	}
 	return true, w.stepDrop(unused)
 }

@@ -1,0 +1,148 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/backref/backref/index"
+	"github.com/opencontainers/go-digest"
+	"go.etcd.io/bbolt"
+)
+
+// hasList reports whether the last transaction of a file wrote the list of its
+// free pages, by the meta pages of bbolt.
+func hasList(t *testing.T, path string) bool {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	const header, list, transaction = 16, 32, 48
+	var last uint64
+	listed := false
+	for page := range int64(2) {
+		meta := make([]byte, 64)
+		if _, err := file.ReadAt(meta, page*int64(os.Getpagesize())+header); err != nil {
+			t.Fatal(err)
+		}
+		if id := binary.NativeEndian.Uint64(meta[transaction:]); id >= last {
+			last, listed = id, binary.NativeEndian.Uint64(meta[list:]) != 1<<64-1
+		}
+	}
+	return listed
+}
+
+// observe records so many manifests, in several repositories.
+func observe(t *testing.T, store *Store, what string, n int) {
+	t.Helper()
+	var records []index.Record
+	for i := range n {
+		record := samples()[1]
+		record.Repository = fmt.Sprintf("%s/%d", what, i%7)
+		record.Digest = digest.FromString(fmt.Sprint(what, i))
+		records = append(records, record)
+	}
+	if err := store.Observe(t.Context(), 0, records...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitUntil waits for what happens beside the test.
+func waitUntil(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not yet", what)
+		}
+	}
+}
+
+// TestListOfFreePages checks that a short list is written with each change and
+// a long one when nothing changes, so that a kill leaves one mostly.
+func TestListOfFreePages(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index.db")
+	store, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	observe(t, store, "few", 10)
+	if !hasList(t, path) {
+		t.Fatal("a change did not write the list")
+	}
+	// What a reader sees is not reused, so that the list grows.
+	tx, err := store.db.Begin(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := 0; store.db.Stats().PendingPageN <= shortList; round++ {
+		observe(t, store, fmt.Sprint("round", round), 500)
+	}
+	observe(t, store, "last", 1)
+	if hasList(t, path) {
+		t.Fatal("a change wrote a list that is long")
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, "the list of a store that rests", func() bool { return hasList(t, path) })
+}
+
+// TestReserve checks that what a rebuild replaced is dropped as pages are
+// wanted, so that there are never many free ones.
+func TestReserve(t *testing.T) {
+	store := openTemporary(t)
+	defer func() { _ = store.Close() }()
+	for round := range 20 {
+		observe(t, store, fmt.Sprint("round", round), 500)
+	}
+	if _, err := store.BeginRebuild(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.FinishRebuild(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	unused := func() bool {
+		var found table
+		err := store.change(t.Context(), func(w *writing) (err error) {
+			found, err = w.unusedTable()
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found != ""
+	}
+	reserved := func() bool {
+		reserved := false
+		_ = store.change(t.Context(), func(*writing) error { reserved = store.reserve; return nil })
+		return reserved
+	}
+	waitUntil(t, "the upkeep", reserved)
+	if !unused() {
+		t.Fatal("all was dropped at once")
+	}
+	for round := 0; unused(); round++ {
+		if pages := store.db.Stats().FreePageN; pages > 3*shortList {
+			t.Fatalf("%d pages are free", pages)
+		}
+		observe(t, store, fmt.Sprint("more", round), 500)
+		if round > 1000 {
+			t.Fatal("it is never dropped")
+		}
+	}
+	err := store.view(t.Context(), func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
