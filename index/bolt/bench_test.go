@@ -45,6 +45,23 @@ func BenchmarkReferrers(b *testing.B) {
 	}
 }
 
+// BenchmarkManifests lists a page of the records of a repository that has ten
+// for each of its subjects.
+func BenchmarkManifests(b *testing.B) {
+	store := mustOpen(b, filepath.Join(b.TempDir(), "index.db"))
+	defer func() { must(b, store.Close()) }()
+	for i := range 1000 {
+		must(b, store.Observe(b.Context(), 0, benchmarkRecords(10, fmt.Sprint("subject", i))...))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		records, _, err := store.Manifests(b.Context(), repo, index.Query{Limit: 1000})
+		if err != nil || len(records) != 1000 {
+			b.Fatal(len(records), err)
+		}
+	}
+}
+
 // BenchmarkUnsettled asks where nothing is open, and where pushes are under
 // way to other subjects of the repository.
 func BenchmarkUnsettled(b *testing.B) {

@@ -33,7 +33,7 @@ func (s *Store) Manifests(ctx context.Context, repository string, query index.Qu
 		if prefix == nil || err != nil {
 			return err
 		}
-		c := catalog{ctx: ctx, query: query, shelf: shelf{live, repository, repositoryNumber(prefix)}}
+		c := catalog{ctx: ctx, query: query, shelf: newShelf(live, []byte(repository), repositoryNumber(prefix[:numberSize]))}
 		if query.Order.By == index.SortDigest {
 			err = c.byDigest(walkOf(live.records, prefix, start, query), g)
 		} else {
@@ -54,7 +54,7 @@ func (s *Store) Manifests(ctx context.Context, repository string, query index.Qu
 // catalog reads the records of a repository that a query selects.
 type catalog struct {
 	ctx    context.Context //nolint:containedctx // It lives as long as one call.
-	shelf  shelf
+	shelf  *shelf
 	query  index.Query
 	looked int
 }
@@ -82,7 +82,7 @@ func (c *catalog) byOther(w *walk, g *gathering) error {
 		if !selected {
 			continue
 		}
-		record, err := c.shelf.decode(e.digest, *e.record)
+		record, err := c.shelf.decode(e.digest, &e.kept)
 		if err != nil {
 			return err
 		}
@@ -110,18 +110,19 @@ func (c *catalog) read(key, value []byte) (entry, bool, error) {
 		}
 	}
 	if len(c.query.Annotations) > 0 {
-		record, err := c.shelf.decode(manifest, kept)
+		record, err := c.shelf.decode(manifest, &kept)
 		if err != nil || !c.query.MatchesAnnotations(record.Annotations) {
 			return entry{}, false, err
 		}
 	}
-	return entry{digest: manifest, record: &kept, size: kept.size}, true, nil
+	return entry{digest: manifest, kept: kept}, true, nil
 }
 
 func (c *catalog) records(g *gathering) ([]index.Record, error) {
 	records := make([]index.Record, 0, len(g.entries))
-	for _, e := range g.entries {
-		record, err := c.shelf.decode(e.digest, *e.record)
+	for i := range g.entries {
+		e := &g.entries[i]
+		record, err := c.shelf.decode(e.digest, &e.kept)
 		if err != nil {
 			return nil, err
 		}

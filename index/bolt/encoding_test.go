@@ -165,7 +165,7 @@ func FuzzReferrer(f *testing.F) {
 			t.Fatal(err)
 		}
 		k.referrer = r
-		got, err := shelf{repository: record.Repository}.decode(compact, k)
+		got, err := (&shelf{repository: record.Repository}).decode(compact, &k)
 		if err != nil || !reflect.DeepEqual(got, record) {
 			t.Fatalf("got %+v, %v, want %+v", got, err, record)
 		}

@@ -14,11 +14,9 @@ import (
 // what the order of the query puts before the digest.
 type entry struct {
 	digest, key []byte
-	// referrer is one of a listing of referrers, record of one of records.
-	referrer referrer
-	record   *kept
-	// size is that of what the entry adds to the page.
-	size int
+	// kept is the whole entry of a listing of records. One of referrers has
+	// the referrer, and as the size that of the descriptor.
+	kept
 }
 
 // gathering is a page that still lies in the memory of the transaction.

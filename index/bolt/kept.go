@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"go.etcd.io/bbolt"
 )
 
 // A record is kept as an entry of manifests: its stamp, Seen, its edges, and
@@ -53,9 +54,15 @@ func errRecordValue() error {
 
 // shelf is where the records of one repository are read.
 type shelf struct {
-	g          *generation
 	repository string
 	number     repositoryNumber
+	// cursor finds the referrers, by keys that are put together in key.
+	cursor *bbolt.Cursor
+	key    []byte
+}
+
+func newShelf(g *generation, repository []byte, n repositoryNumber) *shelf {
+	return &shelf{repository: string(repository), number: n, cursor: g.records.Cursor()}
 }
 
 // record returns the record of a manifest, whose key is given.
@@ -69,22 +76,25 @@ func (g *generation) record(key []byte) (record index.Record, found bool, err er
 	if value == nil {
 		return index.Record{}, false, nil
 	}
-	record, err = shelf{g, string(name), n}.record(manifest, value)
+	record, err = newShelf(g, name, n).record(manifest, value)
 	return record, true, err
 }
 
 // record reads the record of the entry that a tour of manifests is at.
 func (t *tour) record(manifest, value []byte) (index.Record, error) {
-	return shelf{t.g, string(t.repository), t.number}.record(manifest, value)
+	if t.shelf == nil || t.shelf.number != t.number {
+		t.shelf = newShelf(t.g, t.repository, t.number)
+	}
+	return t.shelf.record(manifest, value)
 }
 
 // record reads a record, given the compact digest and the value of its entry.
-func (s shelf) record(manifest, value []byte) (index.Record, error) {
+func (s *shelf) record(manifest, value []byte) (index.Record, error) {
 	kept, err := s.open(manifest, value)
 	if err != nil {
 		return index.Record{}, err
 	}
-	return s.decode(manifest, kept)
+	return s.decode(manifest, &kept)
 }
 
 // kept is the entry of a record in the memory of the transaction. What
@@ -97,7 +107,7 @@ type kept struct {
 }
 
 // open finds what describes a record.
-func (s shelf) open(manifest, value []byte) (kept, error) {
+func (s *shelf) open(manifest, value []byte) (kept, error) {
 	compact, rest, err := cutDigest(manifest)
 	if err != nil || len(rest) > 0 {
 		return kept{}, fmt.Errorf("%w: key of a record", index.ErrDamaged)
@@ -111,12 +121,23 @@ func (s shelf) open(manifest, value []byte) (kept, error) {
 	if k.described != nil || err != nil {
 		return k, err
 	}
-	shown := s.g.records.Get(sectionKey(s.number, sectionReferrers, subject, compact))
+	shown := s.find(subject, compact)
 	if k.referrer, err = cutReferrer(shown); err != nil || k.referrer.whole != nil {
 		return kept{}, errRecordValue()
 	}
 	k.size += len(shown)
 	return k, nil
+}
+
+// find returns the value of a referrer, nil where there is none.
+func (s *shelf) find(subject, manifest []byte) []byte {
+	key := append(append(s.key[:0], s.number[:]...), byte(sectionReferrers))
+	s.key = append(append(key, subject...), manifest...)
+	found, value := s.cursor.Seek(s.key)
+	if !bytes.Equal(found, s.key) {
+		return nil
+	}
+	return value
 }
 
 // cutKept finds the description in an entry of manifests, or the subject under
@@ -141,7 +162,7 @@ func cutKept(value []byte) (k kept, subject []byte, err error) {
 }
 
 // artifactType reads no more than it has to.
-func (k kept) artifactType() (string, error) {
+func (k *kept) artifactType() (string, error) {
 	if k.described == nil {
 		return string(k.referrer.artifactType), nil
 	}
@@ -155,7 +176,7 @@ func (k kept) artifactType() (string, error) {
 	return artifactType, nil
 }
 
-func (s shelf) decode(manifest []byte, k kept) (index.Record, error) {
+func (s *shelf) decode(manifest []byte, k *kept) (index.Record, error) {
 	record := index.Record{Repository: s.repository}
 	d := decoder{b: k.value}
 	record.Seen = d.time()

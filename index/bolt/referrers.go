@@ -169,7 +169,8 @@ func (l *listing) read(key, value []byte) (entry, bool, error) {
 	if err != nil || len(rest) > 0 {
 		return entry{}, false, fmt.Errorf("%w: key of a referrer", index.ErrDamaged)
 	}
-	return entry{digest: compact, referrer: r, size: r.descriptorSize(digestTextSize(compact))}, true, nil
+	size := r.descriptorSize(digestTextSize(compact))
+	return entry{digest: compact, kept: kept{referrer: r, size: size}}, true, nil
 }
 
 // putReferrer writes the entries of listings of a record, of which the value is

@@ -76,7 +76,7 @@ func TestTheSieveTakesWhatTheQueryMatches(t *testing.T) {
 		if got, err := s.takesAnnotations(encoded); err != nil || got != query.Matches(d) {
 			t.Fatalf("%s: %s is %v, %v", encoded, filter, got, err)
 		}
-		if got, err := s.sortKey(entry{referrer: referrer{annotations: encoded}}); err != nil || got != query.Order.Key(d, time.Time{}) {
+		if got, err := s.sortKey(entry{kept: kept{referrer: referrer{annotations: encoded}}}); err != nil || got != query.Order.Key(d, time.Time{}) {
 			t.Fatalf("%s: version %q, %v", encoded, got, err)
 		}
 	}

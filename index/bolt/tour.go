@@ -16,6 +16,8 @@ type tour struct {
 	repository []byte
 	number     repositoryNumber
 	prefix     []byte
+	// shelf is that of the record which was read last.
+	shelf *shelf
 }
 
 func (g *generation) tour(in section) *tour {
