@@ -165,6 +165,9 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 			failed = c
 		}
 	}
+	if err == nil && w.dirty {
+		err = guard(w.save)
+	}
 	if err != nil || !w.dirty {
 		s.rollback(tx)
 		return failed, err

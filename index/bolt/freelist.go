@@ -7,29 +7,39 @@ import (
 
 // When it opens a file, bbolt reads the list of its free pages, if the last
 // transaction wrote one; else it walks through all pages, which takes a second
-// for every GB or so. A list that is short costs a change a page or two. One
-// that is long, as after a rebuild or a backup under load, would cost each
-// change all of it: it is written once nothing has changed for a while, and at
-// the end, so that only a process that is killed amid changes leaves none.
+// for every GB in memory, and ten on a disk. A list that is short costs a change
+// a page or two. One that is long would cost each change all of it: it is
+// written once nothing has changed for a while, and at the end, so that only a
+// process that is killed amid changes leaves none.
 //
-// So that a rebuild leaves no long one, what it replaced is dropped only as
-// pages are wanted. Until then it is a reserve of them.
+// So that it is short again soon, each change puts some free pages into a bucket
+// of its own, the reserve. What a rebuild replaced is left as it is, and is one
+// too. Both are dropped as pages are wanted.
 
 const (
 	// shortList is how many pages a list may have to be written with each
-	// change.
-	shortList = 1000
+	// change: free ones, and those that a reader may still see.
+	shortList = 4000
+	// manyFree is from how many free pages on changes put some into the
+	// reserve; where there are fewFree it is dropped, until there are enough.
+	manyFree   = 750
+	enoughFree = 500
+	fewFree    = 250
 	// stillness is for how long nothing is to change before a long list is
 	// written, and once more for each so many pages.
 	stillness      = time.Second
 	stillnessPages = 100_000
+	// reserveStep is how many entries a change puts into the reserve. Three of
+	// the size of theirs, with key and header, fill a page.
+	reserveStep = 48
+	reserveSize = 1330
 )
 
 // chooseList decides whether the transaction that is about to be committed
 // writes the list. It belongs to the writer.
 func (s *Store) chooseList(w *writing) {
 	pages := w.freePages()
-	if s.reserve && pages < shortList/2 {
+	if s.reserve = s.reserve || w.reserve; s.reserve && pages < fewFree {
 		s.reserve = false
 		s.wakeUpkeep()
 	}
@@ -46,6 +56,31 @@ func (s *Store) chooseList(w *writing) {
 func (w *writing) freePages() int {
 	stats := w.tx.DB().Stats()
 	return stats.FreePageN + stats.PendingPageN
+}
+
+// save puts free pages into the reserve where there are many. Those of a rebuild
+// are about to be used.
+func (w *writing) save() error {
+	if w.next != nil || w.tx.DB().Stats().FreePageN < manyFree {
+		return nil
+	}
+	bucket, err := w.tx.CreateBucketIfNotExists([]byte(tableReserve))
+	if err != nil {
+		return err
+	}
+	bucket.FillPercent = 1
+	w.reserve = true
+	nothing := make([]byte, reserveSize)
+	for range reserveStep {
+		id, err := bucket.NextSequence()
+		if err != nil {
+			return err
+		}
+		if err := w.put(bucket, number(id), nothing); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // list writes the list of free pages and nothing else. Where it can't be

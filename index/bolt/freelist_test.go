@@ -91,6 +91,47 @@ func TestListOfFreePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitUntil(t, "the list of a store that rests", func() bool { return hasList(t, path) })
+	changes := 0
+	for observe(t, store, "next", 1); !hasList(t, path); changes++ {
+		if changes > 1000 {
+			t.Fatalf("%+v: the list is not getting shorter", store.db.Stats())
+		}
+		observe(t, store, fmt.Sprint("next", changes), 1)
+	}
+	if changes == 0 {
+		t.Fatal("a change wrote a list that is long")
+	}
+	waitUntil(t, "the use of the reserve", func() bool {
+		changes++
+		observe(t, store, fmt.Sprint("next", changes), 500)
+		return !hasTable(t, store, tableReserve)
+	})
+	checkPages(t, store)
+}
+
+func hasTable(t *testing.T, store *Store, name table) (has bool) {
+	t.Helper()
+	err := store.view(t.Context(), func(tx *bbolt.Tx) error {
+		has = tx.Bucket([]byte(name)) != nil
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return has
+}
+
+func checkPages(t *testing.T, store *Store) {
+	t.Helper()
+	err := store.view(t.Context(), func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestReserve checks that what a rebuild replaced is dropped as pages are
@@ -128,7 +169,7 @@ func TestReserve(t *testing.T) {
 		t.Fatal("all was dropped at once")
 	}
 	for round := 0; unused(); round++ {
-		if pages := store.db.Stats().FreePageN; pages > 3*shortList {
+		if pages := store.db.Stats().FreePageN; pages > shortList {
 			t.Fatalf("%d pages are free", pages)
 		}
 		observe(t, store, fmt.Sprint("more", round), 500)
@@ -136,13 +177,5 @@ func TestReserve(t *testing.T) {
 			t.Fatal("it is never dropped")
 		}
 	}
-	err := store.view(t.Context(), func(tx *bbolt.Tx) error {
-		for err := range tx.Check() {
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	checkPages(t, store)
 }

@@ -42,7 +42,8 @@ func Open(path string, opts Options) (*Store, error) {
 }
 
 func open(path string, opts Options) (*Store, error) {
-	until := time.Now().Add(opts.LockTimeout)
+	begun := time.Now()
+	until := begun.Add(opts.LockTimeout)
 	if err := createMissing(path); err != nil {
 		return nil, err
 	}
@@ -64,7 +65,11 @@ func open(path string, opts Options) (*Store, error) {
 		rested:   make(chan struct{}),
 		still:    time.NewTimer(stillness),
 	}
-	s.still.Stop()
+	// An opening that took long has walked through all pages: then a list is
+	// written even if nothing changes.
+	if time.Since(begun) < stillness {
+		s.still.Stop()
+	}
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(err, guard(db.Close))
 	}

@@ -26,6 +26,7 @@ const (
 	tableOpen    table = "open"
 	tableChanges table = "changes"
 	tableHistory table = "history"
+	tableReserve table = "reserve"
 )
 
 // The buckets of an outbox.

@@ -80,14 +80,15 @@ func (w *writing) tidy() (more bool, err error) {
 		return false, err
 	}
 	// A rebuild wants many pages, sooner than a change could ask for them.
-	if w.next == nil && w.freePages() >= shortList {
+	if w.next == nil && w.freePages() >= enoughFree {
 		w.reserve = true
 		return false, nil
 	}
 	return true, w.stepDrop(unused)
 }
 
-// unusedTable returns a generation or an outbox that nothing leads to, or "".
+// unusedTable returns a generation or an outbox that nothing leads to, or the
+// reserve, or "".
 func (w *writing) unusedTable() (table, error) {
 	outbox, err := getField(w.meta, fieldOutbox)
 	if err != nil {
@@ -107,14 +108,14 @@ func (w *writing) unusedTable() (table, error) {
 	cursor := w.tx.Cursor()
 	for name, _ := cursor.First(); name != nil; name, _ = cursor.Next() {
 		numbered := bytes.HasPrefix(name, []byte(generationPrefix)) || bytes.HasPrefix(name, []byte(outboxPrefix))
-		if numbered && !slices.Contains(used, table(name)) {
+		if numbered && !slices.Contains(used, table(name)) || table(name) == tableReserve {
 			return table(name), nil
 		}
 	}
 	return "", nil
 }
 
-// stepDrop drops keys of a generation or an outbox, and at last its bucket.
+// stepDrop drops keys of what is unused, and at last its bucket.
 func (w *writing) stepDrop(name table) error {
 	bucket, err := openTable(w.tx, name)
 	if err != nil {
@@ -122,7 +123,7 @@ func (w *writing) stepDrop(name table) error {
 	}
 	parts := []*bbolt.Bucket{bucket}
 	if strings.HasPrefix(string(name), outboxPrefix) {
-		// A generation has no buckets, and many keys to look for them among.
+		// The others have no buckets, but many keys to look for them among.
 		parts = nil
 		err := bucket.ForEachBucket(func(name []byte) error {
 			parts = append(parts, bucket.Bucket(name))

@@ -79,10 +79,12 @@ func sizeGoals(r result) []goal {
 				})
 			}
 		}
-		all = append(all, goal{
-			Text: fmt.Sprintf("size: opening the index of %s, in ms", c.Name), Most: 1000,
-			scenario: r.Name, contender: c.Name, metric: metricOpen,
-		})
+		for _, metric := range []string{metricOpen, metricOpenKill} {
+			all = append(all, goal{
+				Text: fmt.Sprintf("size: %s, %s", metric, c.Name), Most: 1000,
+				scenario: r.Name, contender: c.Name, metric: metric,
+			})
+		}
 	}
 	return all
 }

@@ -19,7 +19,8 @@ import (
 )
 
 // probe is the process that uses an index: it opens it, asks and pushes, and
-// prints what it measured.
+// prints what it measured. It does not close what it used, as one that is
+// killed; without a time it only opens the index and closes it.
 func probe(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) != 2 {
 		return errors.New(peerProbe + " INDEX MILLISECONDS")
@@ -39,7 +40,12 @@ func probe(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	values := sample{metricOpen: milliseconds(time.Since(begun))}
 	p := &prober{file: file, store: store, values: values, each: time.Duration(duration) * time.Millisecond / works}
-	if err := errors.Join(p.run(ctx), store.Close()); err != nil {
+	if duration == 0 {
+		err = store.Close()
+	} else {
+		err = p.run(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	return json.NewEncoder(stdout).Encode(values)
@@ -68,7 +74,11 @@ func (p *prober) run(ctx context.Context) error {
 			work{ofLarge + metricQueryP50, ofLarge + metricQueryP99, p.queryLarge},
 			work{ofLarge + metricPushP50, ofLarge + metricPushP99, p.pushLarge})
 	}
-	// What the file has in memory is not mapped into a new process yet.
+	// A server that has run for a while has met all pages: the walk through all
+	// keys reads them into memory, as far as there is room, and maps them.
+	if _, err := p.store.Stats(ctx); err != nil {
+		return err
+	}
 	if _, err := p.time(ctx, p.query); err != nil {
 		return err
 	}

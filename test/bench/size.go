@@ -21,6 +21,7 @@ import (
 // in its listing, and of pushes to it.
 const (
 	metricOpen      = "open ms"
+	metricOpenKill  = "open after a kill ms"
 	metricQueryP50  = "query p50 µs"
 	metricQueryP99  = "query p99 µs"
 	metricPushP50   = "push p50 µs"
@@ -64,7 +65,7 @@ func prepareSize(ctx context.Context, s *stage, o sizeOptions) ([]comparison, er
 			"All but the first have one subject with %d referrers more.", subjectReferrers, o.subject),
 		metrics: []string{metricQueryP50, metricQueryP99, metricPushP50, metricPushP99,
 			ofLarge + metricQueryP50, ofLarge + metricQueryP99, ofLarge + metricPushP50, ofLarge + metricPushP99,
-			metricOpen, metricAnonymous, metricMapped, metricFile, metricPerEntry},
+			metricOpen, metricOpenKill, metricAnonymous, metricMapped, metricFile, metricPerEntry},
 		bases: []string{sizeName(o.referrers[0])}, warm: true,
 	}
 	for i, referrers := range o.referrers {
@@ -163,8 +164,30 @@ func (f indexFile) load(ctx context.Context, store *bolt.Store) error {
 	return store.Observe(ctx, 0, batch...)
 }
 
-// measure has a process of its own open the index and use it.
+// measure has a process of its own open the index and use it. It ends as one
+// that is killed while it pushes, so another opens what it left.
 func (f indexFile) measure(ctx context.Context, duration time.Duration) (sample, error) {
+	values, err := f.probe(ctx, duration)
+	if err != nil {
+		return nil, err
+	}
+	left, err := f.probe(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	values[metricOpenKill] = left[metricOpen]
+	info, err := os.Stat(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	values[metricFile] = mebibytes(info.Size())
+	values[metricPerEntry] = float64(info.Size()) / float64(f.entries())
+	return values, nil
+}
+
+// probe starts a process that uses the index for a time, or only opens and
+// closes it.
+func (f indexFile) probe(ctx context.Context, duration time.Duration) (sample, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -183,11 +206,5 @@ func (f indexFile) measure(ctx context.Context, duration time.Duration) (sample,
 	if err := json.Unmarshal(output, &values); err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(f.Path)
-	if err != nil {
-		return nil, err
-	}
-	values[metricFile] = mebibytes(info.Size())
-	values[metricPerEntry] = float64(info.Size()) / float64(f.entries())
 	return values, nil
 }
