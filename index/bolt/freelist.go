@@ -12,8 +12,8 @@ import (
 // written once nothing has changed for a while, and at the end, so that only a
 // process that is killed amid changes leaves none.
 //
-// So that it is short again soon, each change puts some free pages into a bucket
-// of its own, the reserve. What a rebuild replaced is left as it is, and is one
+// So that it is short again soon, changes put some of the free pages into a
+// bucket of its own, the reserve, as does who writes the list. What a rebuild replaced is left as it is, and is one
 // too. Both are dropped as pages are wanted.
 
 const (
@@ -29,10 +29,15 @@ const (
 	// written, and once more for each so many pages.
 	stillness      = time.Second
 	stillnessPages = 100_000
-	// reserveStep is how many entries a change puts into the reserve. Three of
-	// the size of theirs, with key and header, fill a page.
-	reserveStep = 48
-	reserveSize = 1330
+	// A change puts one of so many free pages into the reserve, within the
+	// bounds; one that nobody waits for takes more.
+	reserveShare = 50
+	reserveLeast = 16
+	reserveMost  = 128
+	reserveStill = 1000
+	// Of entries of this size, with key and header, so many fill a page.
+	reserveSize    = 1330
+	reservePerPage = 3
 )
 
 // chooseList decides whether the transaction that is about to be committed
@@ -45,7 +50,7 @@ func (s *Store) chooseList(w *writing) {
 	}
 	s.unlisted = pages > shortList && !w.list
 	s.db.NoFreelistSync = s.unlisted
-	if s.unlisted {
+	if s.unlisted || pages > shortList && w.saved {
 		s.still.Reset(stillness * time.Duration(1+pages/stillnessPages))
 	} else {
 		s.still.Stop()
@@ -61,17 +66,22 @@ func (w *writing) freePages() int {
 // save puts free pages into the reserve where there are many. Those of a rebuild
 // are about to be used.
 func (w *writing) save() error {
-	if w.next != nil || w.tx.DB().Stats().FreePageN < manyFree {
+	free := w.tx.DB().Stats().FreePageN
+	if w.next != nil || free < manyFree {
 		return nil
+	}
+	pages := max(reserveLeast, min(reserveMost, free/reserveShare))
+	if w.list {
+		pages = min(reserveStill, free-enoughFree)
 	}
 	bucket, err := w.tx.CreateBucketIfNotExists([]byte(tableReserve))
 	if err != nil {
 		return err
 	}
 	bucket.FillPercent = 1
-	w.reserve = true
+	w.reserve, w.saved = true, true
 	nothing := make([]byte, reserveSize)
-	for range reserveStep {
+	for range pages * reservePerPage {
 		id, err := bucket.NextSequence()
 		if err != nil {
 			return err
@@ -83,8 +93,8 @@ func (w *writing) save() error {
 	return nil
 }
 
-// list writes the list of free pages and nothing else. Where it can't be
-// written, the next change tries again.
+// list writes the list of free pages, and puts some into the reserve. Where it
+// can't be written, the next change tries again.
 func (s *Store) list() {
 	_ = s.change(context.Background(), func(w *writing) error {
 		w.list, w.dirty = true, true

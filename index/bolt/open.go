@@ -65,9 +65,10 @@ func open(path string, opts Options) (*Store, error) {
 		rested:   make(chan struct{}),
 		still:    time.NewTimer(stillness),
 	}
-	// An opening that took long has walked through all pages: then a list is
-	// written even if nothing changes.
-	if time.Since(begun) < stillness {
+	// An opening that took long has walked through all pages, and wants a list
+	// for the next even if nothing changes.
+	s.unlisted = time.Since(begun) > stillness
+	if !s.unlisted && db.Stats().FreePageN <= shortList {
 		s.still.Stop()
 	}
 	if err := s.prepare(); err != nil {

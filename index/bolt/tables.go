@@ -155,8 +155,9 @@ type writing struct {
 	// dirty says that there is something to commit, list that the list of free
 	// pages is to be written, however long it is.
 	dirty, list bool
-	// reserve says that what is unused is left until pages are wanted.
-	reserve bool
+	// reserve says that what is unused is left until pages are wanted, saved
+	// that pages were put there.
+	reserve, saved bool
 }
 
 func newWriting(tx *bbolt.Tx, now time.Time) (*writing, error) {
