@@ -80,9 +80,22 @@ func TestListOfFreePages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for round := 0; store.db.Stats().PendingPageN <= shortList; round++ {
-		observe(t, store, fmt.Sprint("round", round), 500)
+	fill := func(do func(w *writing, key []byte) error) {
+		t.Helper()
+		err := store.change(t.Context(), func(w *writing) error {
+			for i := range uint64(3 * shortList) {
+				if err := do(w, number(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
+	fill(func(w *writing, key []byte) error { return w.put(w.changes, key, make([]byte, os.Getpagesize()/3)) })
+	fill(func(w *writing, key []byte) error { return w.delete(w.changes, key) })
 	observe(t, store, "last", 1)
 	if hasList(t, path) {
 		t.Fatal("a change wrote a list that is long")
