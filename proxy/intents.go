@@ -51,13 +51,18 @@ func (b *begun) end(resp *http.Response) {
 	}
 }
 
+// maxBehind is the size of the largest manifest that is recorded behind its
+// push: the store needs memory of its size for that, and limits.manifestMemory
+// counts only what requests hold.
+const maxBehind = 64 << 10
+
 // confirm says that the upstream carried the request out. Where that can't be
 // written the intent stays, and the next reader asks the upstream. The client
-// of a push need not wait for it.
+// of a push need not wait for it, unless its manifest is large.
 func (b *begun) confirm() {
 	b.count("carried out")
 	ctx, at := detached(b.r), b.proxy.now()
-	if b.of.Kind != index.IntentPush {
+	if b.of.Kind != index.IntentPush || b.of.Record.Size > maxBehind {
 		b.check(b.proxy.store.Confirm(ctx, b.id, at))
 		return
 	}
