@@ -37,22 +37,17 @@ func (p *Proxy) forward(r *http.Request) (*http.Response, error) {
 	return p.send(r, &http.Request{Body: body, ContentLength: r.ContentLength, Trailer: r.Trailer})
 }
 
-// send sends a client's request to the upstream, with the body of out.
+// send sends a client's request to the upstream, with the body of another:
+// with the client's credentials, which it holds, or in auth.mode service with
+// the service's.
 func (p *Proxy) send(r, body *http.Request) (*http.Response, error) {
-	return p.exchange(r, p.outgoing(r, body), p.upstream.RoundTrip, p.upstream.Send)
-}
-
-// exchange has a request sent that is made of a client's: with the client's
-// credentials, which it holds, or in auth.mode service with the service's.
-func (p *Proxy) exchange(r, out *http.Request, send func(*http.Request) (*http.Response, error),
-	sendAs func(upstream.Credentials, *http.Request) (*http.Response, error),
-) (*http.Response, error) {
+	out := p.outgoing(r, body)
 	var resp *http.Response
 	var err error
 	if p.access == nil {
-		resp, err = send(out)
+		resp, err = p.upstream.RoundTrip(out)
 	} else {
-		resp, err = p.exchangeAs(r, out, sendAs)
+		resp, err = p.sendAs(r, out)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
@@ -60,10 +55,10 @@ func (p *Proxy) exchange(r, out *http.Request, send func(*http.Request) (*http.R
 	return resp, nil
 }
 
-// exchangeAs has a request sent with the service's credentials alone.
-func (p *Proxy) exchangeAs(r, out *http.Request, sendAs func(upstream.Credentials, *http.Request) (*http.Response, error)) (*http.Response, error) {
+// sendAs sends a request with the service's credentials alone.
+func (p *Proxy) sendAs(r, out *http.Request) (*http.Response, error) {
 	disown(out)
-	resp, err := sendAs(p.credentials(r), out)
+	resp, err := p.upstream.Send(p.credentials(r), out)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +100,7 @@ func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Respons
 		header.Add("Trailer", name)
 	}
 	w.WriteHeader(resp.StatusCode)
-	if err := p.copyBody(w, resp); err != nil {
+	if err := p.copyBody(w, r, resp); err != nil {
 		note(r, zap.NamedError("broken", err))
 		panic(http.ErrAbortHandler)
 	}
@@ -114,15 +109,22 @@ func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Respons
 	}
 }
 
+// mover is a body that the system can move to a plain connection.
+type mover interface {
+	MoveTo(w upstream.Mover) (int64, error)
+}
+
 // copyBody streams a body. One without a length is passed on as it comes.
-func (p *Proxy) copyBody(w http.ResponseWriter, resp *http.Response) error {
+func (p *Proxy) copyBody(w http.ResponseWriter, r *http.Request, resp *http.Response) error {
+	if body, able := resp.Body.(mover); able && r.TLS == nil && r.ProtoMajor == 1 {
+		if to, able := w.(upstream.Mover); able {
+			_, err := body.MoveTo(to)
+			return err
+		}
+	}
 	var to io.Writer = w
 	if resp.ContentLength < 0 {
 		to = flushing{w, http.NewResponseController(w)}
-	}
-	if body, able := resp.Body.(io.WriterTo); able && resp.ContentLength >= 0 {
-		_, err := body.WriteTo(w)
-		return err
 	}
 	buffer := p.buffers.get()
 	defer p.buffers.put(buffer)

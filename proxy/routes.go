@@ -16,8 +16,7 @@ import (
 //	DELETE        /v2/<name>/manifests/<reference>   passed through and indexed
 //	GET           /v2/<name>/manifests/<reference>   passed through, indexed when new, or cached
 //	HEAD          /v2/<name>/manifests/<reference>   passed through, or cached
-//	any           /v2/<name>/blobs/<digest>          passed through, moved by the system where it can
-//	any           /v2/<name>/blobs/uploads/…         passed through
+//	any           /v2/<name>/blobs/…                 passed through
 //	GET           /v2/<name>/tags/list               passed through, paged when the registry doesn't, without hidden tags
 //	GET, POST     /_backref/token                    passed to the token service, with auth.realm: rewrite
 //	GET, HEAD     /v2/<name>/_backref/…              the extension, answered from the index
@@ -66,8 +65,6 @@ func handlerFor(e endpoint, method string) endpointHandler {
 		return (*Proxy).getManifest
 	case e == endpointManifests && method == http.MethodHead:
 		return (*Proxy).headManifest
-	case e == endpointBlobs && method == http.MethodGet:
-		return (*Proxy).getBlob
 	case e == endpointTags:
 		return (*Proxy).listTags
 	case e == endpointToken:

@@ -162,7 +162,9 @@ func (w *guardedWriter) ReadFrom(r io.Reader) (total int64, err error) {
 	to, able := w.ResponseWriter.(io.ReaderFrom)
 	from, limited := r.(*io.LimitedReader)
 	if !able || !limited || w.http2 {
-		return io.Copy(struct{ io.Writer }{w}, r)
+		buffer := w.proxy.buffers.get()
+		defer w.proxy.buffers.put(buffer)
+		return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buffer[:])
 	}
 	for from.N > 0 {
 		want := min(from.N, moveStep)

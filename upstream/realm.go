@@ -114,7 +114,7 @@ func (r *Registry) RoundTripRealm(req *http.Request, realm *url.URL) (*http.Resp
 	if target.Scheme == r.base.Scheme && sameHost(&target, r.base) {
 		by = r.transport
 	}
-	resp, err := r.roundTrip(by, req)
+	resp, err := r.watch(by, req)
 	if err != nil {
 		return nil, fmt.Errorf("token service: %w", err)
 	}

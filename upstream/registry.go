@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,18 +19,15 @@ import (
 // registry: one that refuses says so at once, and many never send it.
 const continueTimeout = time.Second
 
-// noStall stands where no bound on pauses is set.
-const noStall = 24 * time.Hour
-
-// maxResponseHeader is the largest header of a response.
-const maxResponseHeader = 1 << 20
+// unbounded stands where no bound on a time is set.
+const unbounded = 24 * time.Hour
 
 // Registry is the registry behind backref. It may be used concurrently.
 type Registry struct {
-	base      *url.URL
+	base *url.URL
+	// own are for requests that need nothing more, transport for all others.
+	own       *connections
 	transport *http.Transport
-	// streams are nil where the registry is spoken to with TLS.
-	streams *streams
 	// realm is the way to its token service.
 	realm   *http.Transport
 	queries time.Duration
@@ -58,7 +56,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 		return nil, err
 	}
 	transport := &http.Transport{
-		TLSClientConfig:       speak,
+		TLSClientConfig:       speak.Clone(),
 		DialContext:           (&net.Dialer{Timeout: cfg.Timeouts.Connect}).DialContext,
 		TLSHandshakeTimeout:   cfg.Timeouts.Connect,
 		ExpectContinueTimeout: continueTimeout,
@@ -69,22 +67,24 @@ func New(cfg config.Upstream) (*Registry, error) {
 		ForceAttemptHTTP2:     true,
 		DisableCompression:    true,
 
-		MaxResponseHeaderBytes: maxResponseHeader,
+		MaxResponseHeaderBytes: maxHeader,
 		WriteBufferSize:        64 << 10,
 		ReadBufferSize:         64 << 10,
 	}
 	realm := newRealmTransport(cfg, transport)
 	r := &Registry{
-		streams:    newStreams(&base, cfg),
+		own:        newConnections(&base, speak, cfg),
 		base:       &base,
 		transport:  transport,
 		realm:      realm,
 		queries:    cfg.Timeouts.Query,
-		stall:      cmp.Or(cfg.Timeouts.Stall, noStall),
+		stall:      cmp.Or(cfg.Timeouts.Stall, unbounded),
 		configured: cfg.Service.Configured(),
 		anonymous:  cfg.Service.Anonymous,
 	}
-	r.service, err = newServiceClient(cfg, watched{r, byHost{host: base.Host, registry: transport, others: realm}})
+	r.service, err = newServiceClient(cfg, byHost{host: base.Host, registry: carrier(r.carry), others: carrier(func(req *http.Request) (*http.Response, error) {
+		return r.watch(realm, req)
+	})})
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +94,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 // Close closes the idle connections.
 func (r *Registry) Close() {
 	r.transport.CloseIdleConnections()
-	if r.streams != nil {
-		r.streams.close()
-	}
+	r.own.close()
 	r.realm.CloseIdleConnections()
 }
 
@@ -104,9 +102,33 @@ func (r *Registry) Close() {
 // of the registry would write them, to the registry. The response is as it
 // came; the caller closes its body. A failure to get one is reported as an
 // error that matches [ErrUnreachable].
+//
+// A body that the system can move has a method MoveTo(Mover) (int64, error).
 func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.aim(req)
-	return r.roundTrip(r.transport, req)
+	return r.carry(req)
+}
+
+// carry sends a request by whatever is best for it.
+func (r *Registry) carry(req *http.Request) (*http.Response, error) {
+	if r.own.takes(req) {
+		resp, err := r.own.roundTrip(req)
+		switch {
+		case err == nil:
+			return resp, nil
+		case !errors.Is(err, errHTTP2):
+			return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
+	}
+	return r.watch(r.transport, req)
+}
+
+// carrier is a [http.RoundTripper].
+type carrier func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements [http.RoundTripper].
+func (c carrier) RoundTrip(req *http.Request) (*http.Response, error) {
+	return c(req)
 }
 
 // aim points a request at the registry.

@@ -119,23 +119,6 @@ func (r *Registry) Send(as Credentials, req *http.Request) (*http.Response, erro
 	return resp, nil
 }
 
-// StreamAs is [Registry.Send] for what [Registry.Stream] is for.
-func (r *Registry) StreamAs(as Credentials, req *http.Request) (*http.Response, error) {
-	ctx := auth.WithScopesForHost(req.Context(), r.base.Host, scopesOf(req.Method, req.URL, as.repository)...)
-	scheme, token, kept := r.keptToken(ctx)
-	if !as.service || !kept {
-		return r.Send(as, req)
-	}
-	signed := req.Clone(req.Context())
-	signed.Header.Set("Authorization", scheme.String()+" "+token)
-	resp, err := r.Stream(signed)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		return resp, err
-	}
-	closeBody(resp.Body)
-	return r.Send(as, req)
-}
-
 func streamed(req *http.Request) bool {
 	return req.Body != nil && req.Body != http.NoBody && req.GetBody == nil
 }

@@ -360,7 +360,7 @@ func TestDownloadsAreSigned(t *testing.T) {
 		req := (&http.Request{
 			Method: http.MethodGet, URL: &url.URL{Path: "/v2/app/blobs/sha256:x"}, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		}).WithContext(t.Context())
-		resp, err := registry.StreamAs(service, req)
+		resp, err := registry.Send(service, req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,18 +14,19 @@ import (
 // errStalled means that the registry kept a body waiting.
 var errStalled = fmt.Errorf("the registry paused for longer than upstream.timeouts.stall: %w", os.ErrDeadlineExceeded)
 
-// roundTrip sends a request and gives up where the registry pauses within a
+// watch sends a request and gives up where the registry pauses within a
 // body, be it one that it takes or one that it sends. What the client takes
 // its time with doesn't count.
-func (r *Registry) roundTrip(by http.RoundTripper, req *http.Request) (*http.Response, error) {
+func (r *Registry) watch(by http.RoundTripper, req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	giveUp := func() { cancel(errStalled) }
+	out := req.WithContext(ctx)
 	var sent *sentBody
 	if req.Body != nil && req.Body != http.NoBody {
 		sent = &sentBody{ReadCloser: req.Body, waiting: newPause(giveUp), stall: r.stall, last: r.stall + r.transport.ResponseHeaderTimeout}
-		req.Body = sent
+		out.Body = sent
 	}
-	resp, err := by.RoundTrip(req.WithContext(ctx))
+	resp, err := by.RoundTrip(out)
 	if sent != nil {
 		if failure := sent.end(); failure != nil {
 			// What the registry says to a part of a body counts for nothing.
@@ -135,15 +136,4 @@ func (b *receivedBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.done()
 	return err
-}
-
-// watched gives up where the registry pauses, for requests that another signs.
-type watched struct {
-	registry *Registry
-	by       http.RoundTripper
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (t watched) RoundTrip(req *http.Request) (*http.Response, error) {
-	return t.registry.roundTrip(t.by, req.WithContext(req.Context()))
 }

@@ -57,7 +57,7 @@ func newRegistry(t *testing.T, handler http.Handler) (*upstream.Registry, *httpt
 
 func stream(t *testing.T, ctx context.Context, registry *upstream.Registry) (*http.Response, error) {
 	t.Helper()
-	return registry.Stream((&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/v2/a/blobs/x"}, Header: http.Header{}}).WithContext(ctx))
+	return registry.RoundTrip((&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/v2/a/blobs/x"}, Header: http.Header{}}).WithContext(ctx))
 }
 
 // moved reads a body by a front server, as clients of the proxy do.
@@ -73,7 +73,7 @@ func moved(t *testing.T, registry *upstream.Registry) ([]byte, error) {
 			w.Header().Set("Content-Length", fmt.Sprint(resp.ContentLength))
 		}
 		w.WriteHeader(resp.StatusCode)
-		if _, err := resp.Body.(io.WriterTo).WriteTo(w); err != nil {
+		if err := move(w, resp.Body); err != nil {
 			panic(http.ErrAbortHandler)
 		}
 	}))
@@ -86,7 +86,19 @@ func moved(t *testing.T, registry *upstream.Registry) ([]byte, error) {
 	return io.ReadAll(resp.Body)
 }
 
-func TestStreamMovesBodies(t *testing.T) {
+// move writes a body the best way that it can be written.
+func move(w http.ResponseWriter, body io.Reader) error {
+	if able, moves := body.(interface {
+		MoveTo(w upstream.Mover) (int64, error)
+	}); moves {
+		_, err := able.MoveTo(w.(upstream.Mover))
+		return err
+	}
+	_, err := io.Copy(w, body)
+	return err
+}
+
+func TestBodyMovesBodies(t *testing.T) {
 	large := content(t)
 	for name, body := range map[string][]byte{"large": large, "small": []byte("small"), "empty": nil} {
 		for _, chunked := range []bool{false, true} {
@@ -113,7 +125,7 @@ func TestStreamMovesBodies(t *testing.T) {
 }
 
 // A body that is read, not moved, is the same.
-func TestStreamCanBeRead(t *testing.T) {
+func TestBodyCanBeRead(t *testing.T) {
 	body := content(t)
 	registry, _, _ := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
@@ -130,7 +142,7 @@ func TestStreamCanBeRead(t *testing.T) {
 }
 
 // A short body never looks whole, and its connection is not used again.
-func TestStreamBreaksOff(t *testing.T) {
+func TestBodyBreaksOff(t *testing.T) {
 	registry, _, connections := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000000")
 		_, _ = w.Write(make([]byte, 500_000))
@@ -147,7 +159,7 @@ func TestStreamBreaksOff(t *testing.T) {
 }
 
 // A connection that the registry closed while it was idle costs no request.
-func TestStreamFindsIdleConnectionClosed(t *testing.T) {
+func TestBodyFindsIdleConnectionClosed(t *testing.T) {
 	registry, server, _ := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("x")) }))
 	for range 5 {
 		if got, err := moved(t, registry); err != nil || string(got) != "x" {
@@ -158,7 +170,7 @@ func TestStreamFindsIdleConnectionClosed(t *testing.T) {
 }
 
 // The end of the request ends a registry's silence, before and in the body.
-func TestStreamEndsWithItsRequest(t *testing.T) {
+func TestBodyEndsWithItsRequest(t *testing.T) {
 	for name, begin := range map[string]func(http.ResponseWriter){
 		"before the header": func(http.ResponseWriter) {},
 		"in the body": func(w http.ResponseWriter) {
@@ -187,7 +199,7 @@ func TestStreamEndsWithItsRequest(t *testing.T) {
 }
 
 // What a registry sends unasked on an idle connection is no answer.
-func TestStreamMistrustsIdleConnectionsThatSpeak(t *testing.T) {
+func TestBodyMistrustsIdleConnectionsThatSpeak(t *testing.T) {
 	registry, _, connections := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -212,4 +224,25 @@ func TestStreamMistrustsIdleConnectionsThatSpeak(t *testing.T) {
 	if n := connections.Load(); n != 3 {
 		t.Errorf("%d connections", n)
 	}
+}
+
+// Bodies can be moved whoever signs the request.
+func TestBodiesOfTheServiceMove(t *testing.T) {
+	body := content(t)
+	_, server, _ := newRegistry(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		_, _ = w.Write(body)
+	}))
+	registry := open(t, server.URL, config.UpstreamService{Anonymous: true})
+	service, _ := registry.Service()
+	resp, err := registry.Send(service, (&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/v2/a/blobs/x"}, Header: http.Header{}}).WithContext(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, moves := resp.Body.(interface {
+		MoveTo(w upstream.Mover) (int64, error)
+	}); !moves {
+		t.Errorf("a body of type %T", resp.Body)
+	}
+	_ = resp.Body.Close()
 }
