@@ -41,10 +41,10 @@ func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target pa
 		return
 	}
 	defer intent.leave()
-	p.manifests.drop(target.repository, manifest)
+	p.drop(target.repository, manifest)
 	resp, err := p.forward(r)
 	// One that was pulled meanwhile may have been kept.
-	p.manifests.drop(target.repository, manifest)
+	p.drop(target.repository, manifest)
 	if err != nil {
 		intent.unknown()
 		p.fail(w, r, err)

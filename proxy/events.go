@@ -164,7 +164,7 @@ func (e *events) deleted(ctx context.Context, as upstream.Credentials, n notific
 	if !able {
 		return "", errors.New("the index can't forget")
 	}
-	p.manifests.drop(n.repository, n.digest)
+	p.drop(n.repository, n.digest)
 	mark, err := p.store.Mark(ctx)
 	if err != nil {
 		return "", err

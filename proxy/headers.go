@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/textproto"
@@ -25,9 +26,15 @@ var hopByHop = map[string]bool{
 
 // copyEndToEnd copies the headers that are meant for the other end.
 func copyEndToEnd(to, from http.Header) {
+	copyOthers(to, from, hopByHop)
+}
+
+// copyOthers copies the headers that are neither left out nor named by
+// Connection.
+func copyOthers(to, from http.Header, leftOut map[string]bool) {
 	named := from["Connection"]
 	for name, values := range from {
-		if hopByHop[name] || len(named) > 0 && connectionNames(named, name) {
+		if leftOut[name] || len(named) > 0 && connectionNames(named, name) {
 			continue
 		}
 		to[name] = values
@@ -69,26 +76,33 @@ func checkConnection(header http.Header) error {
 	return nil
 }
 
-// dropOverrides removes the headers by which some registries, or the servers
-// before them, take a request for another one than its first line says.
-func dropOverrides(header http.Header) {
-	for _, name := range []string{
+// overrides are the headers by which some registries, or the servers before
+// them, take a request for another one than its first line says, in canonical
+// form.
+func overrides() []string {
+	return []string{
 		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
 		"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url",
 		"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server", "X-Forwarded-Scheme",
 		"Forwarded", "X-Real-Ip",
-	} {
-		header.Del(name)
 	}
+}
+
+// notForRegistry returns the headers of a client's request that stay with us.
+func notForRegistry() map[string]bool {
+	names := maps.Clone(hopByHop)
+	for _, name := range overrides() {
+		names[name] = true
+	}
+	return names
 }
 
 // upstreamHeader returns the header to send to the registry for a client's
 // request. How the client reached us stays with us, since links are rewritten
 // on their way back; only its address is passed on.
 func (p *Proxy) upstreamHeader(r *http.Request) http.Header {
-	header := make(http.Header, len(r.Header)+2)
-	copyEndToEnd(header, r.Header)
-	dropOverrides(header)
+	header := make(http.Header, len(r.Header)+3)
+	copyOthers(header, r.Header, p.staying)
 	if slices.Contains(r.Header["Te"], "trailers") {
 		header["Te"] = []string{"trailers"}
 	}

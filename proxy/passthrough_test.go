@@ -262,3 +262,15 @@ func TestUpstreamThatIsNotThere(t *testing.T) {
 		t.Errorf("status %d: %v %s", got.status, got.header, got.body)
 	}
 }
+
+func TestUnknownMethodsEndHere(t *testing.T) {
+	f := newFixture(t)
+	asked := false
+	f.registry.answer(func(http.ResponseWriter, *http.Request) bool {
+		asked = true
+		return true
+	})
+	if got := f.do("PURGE", "/v2/a/manifests/latest", nil); got.status != http.StatusMethodNotAllowed || asked {
+		t.Errorf("status %d, asked %t", got.status, asked)
+	}
+}

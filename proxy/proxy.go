@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -36,18 +37,22 @@ type Proxy struct {
 	log      *zap.Logger
 	now      func() time.Time
 
-	handler     http.Handler
+	handler http.Handler
+	// staying are the headers that are not passed to the registry.
+	staying     map[string]bool
 	buffers     bufferPool
 	metrics     *metrics
 	permissions *permissions
 	tagChecks   *tagChecks
 	tagLocks    tagLocks
 	manifests   *manifestCache
-	pages       *pageCache
-	memory      manifestMemory
-	native      nativeSupport
-	realm       realm
-	limiter     *limiter
+	// known are manifests that the index has lately been seen to know.
+	known   *otter.Cache[manifestName, struct{}]
+	pages   *pageCache
+	memory  manifestMemory
+	native  nativeSupport
+	realm   realm
+	limiter *limiter
 	// access is nil in auth.mode passthrough.
 	access *access
 	// underway holds the intents of requests that this process is serving:
@@ -82,10 +87,12 @@ func New(o Options) (*Proxy, error) {
 		memory:      newManifestMemory(o.Config.Limits.ManifestMemory),
 		permissions: newPermissions(key, o.Config.Permissions),
 		manifests:   newManifestCache(o.Config.Cache),
+		known:       newCache[manifestName, struct{}](knownFor, knownManifests),
 		pages:       newPageCache(o.Config.Cache, o.Store),
 		limiter:     newLimiter(o.Config.Limits),
 		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 	}
+	p.staying = notForRegistry()
 	p.handler = p.routes()
 	return p, nil
 }

@@ -5,12 +5,27 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
 )
+
+const (
+	// knownFor is how long a manifest counts as one that the index knows,
+	// without asking it again. One that is forgotten meanwhile is learned later.
+	knownFor = time.Minute
+	// knownManifests is how many of these are remembered.
+	knownManifests = 10_000
+)
+
+// manifestName names a manifest.
+type manifestName struct {
+	repository string
+	digest     digest.Digest
+}
 
 // getManifest passes a pull through (end-3) and records the manifest where
 // the index doesn't know it: it was pushed past this proxy.
@@ -89,8 +104,21 @@ func (p *Proxy) unknownManifest(r *http.Request, resp *http.Response, target pat
 		resp.ContentLength > int64(p.config.Limits.ManifestSize) {
 		return false
 	}
+	key := manifestName{target.repository, name}
+	if _, known := p.known.GetIfPresent(key); known {
+		return false
+	}
 	_, err := p.store.Get(r.Context(), target.repository, name)
+	if err == nil {
+		p.known.Set(key, struct{}{})
+	}
 	return errors.Is(err, index.ErrNotFound)
+}
+
+// drop forgets what is kept of a manifest that is about to be deleted, or was.
+func (p *Proxy) drop(repository string, manifest digest.Digest) {
+	p.manifests.drop(repository, manifest)
+	p.known.Invalidate(manifestName{repository, manifest})
 }
 
 // learn records a manifest that a client was seen to pull.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -23,14 +24,17 @@ import (
 //	GET, HEAD     /v2/[<name>/]_oci/ext/discover     what extensions there are
 //	any           /v2/, /v2/_catalog, other          passed through
 func (p *Proxy) routes() http.Handler {
-	router := chi.NewRouter()
-	router.Use(p.identify, p.observe, p.recovery, p.guardTransfers, p.limit, p.limitPages)
-	router.HandleFunc("/*", p.dispatch)
-	router.NotFound(p.dispatch)
-	return router
+	return chi.Chain(p.identify, p.observe, p.recovery, p.guardTransfers, p.limit, p.limitPages).HandlerFunc(p.dispatch)
 }
 
 func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
+	if !knownMethod(r.Method) {
+		p.fail(w, r, &apiError{
+			status: http.StatusMethodNotAllowed, code: codeUnsupported,
+			message: "no registry has the method " + strconv.Quote(r.Method),
+		})
+		return
+	}
 	target, err := requestPath(r)
 	if err != nil {
 		p.fail(w, r, pathError(err))
@@ -45,6 +49,18 @@ func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	handlerFor(target.endpoint, r.Method)(p, w, r, target)
+}
+
+// knownMethod tells whether a method is one of HTTP's own. What the registry
+// would make of another is not known.
+func knownMethod(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return true
+	default:
+		return false
+	}
 }
 
 // endpointHandler serves a request whose path has been read.
