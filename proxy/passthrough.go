@@ -109,17 +109,11 @@ func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Respons
 	}
 }
 
-// mover is a body that the system can move to a plain connection.
-type mover interface {
-	MoveTo(w upstream.Mover) (int64, error)
-}
-
 // copyBody streams a body. One without a length is passed on as it comes.
 func (p *Proxy) copyBody(w http.ResponseWriter, r *http.Request, resp *http.Response) error {
 	if body, able := resp.Body.(mover); able && r.TLS == nil && r.ProtoMajor == 1 {
 		if to, able := w.(upstream.Mover); able {
-			_, err := body.MoveTo(to)
-			return err
+			return p.move(to, body)
 		}
 	}
 	var to io.Writer = w

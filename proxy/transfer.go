@@ -6,11 +6,53 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/upstream"
 )
 
-// moveStep is how much of a body the system is asked to move to a client at
-// once.
-const moveStep = 256 << 10
+// The steps in which the system is asked to move a body. A client's time is
+// counted by the step, so that a slow one gets small steps; the largest is what
+// the system moves at once.
+const (
+	smallestStep = 256 << 10
+	largestStep  = 1 << 20
+	// quickStep is how long a step takes at most that a larger one follows.
+	quickStep = 50 * time.Millisecond
+	// anyTime is given to clients where no limit is set.
+	anyTime = 24 * time.Hour
+)
+
+// mover is a body that the system can move to a plain connection.
+type mover interface {
+	Move(to upstream.Mover, most int64, within time.Duration) (int64, error)
+}
+
+// move has the system move a body to a client, in larger steps the quicker
+// that goes.
+func (p *Proxy) move(to upstream.Mover, body mover) error {
+	for step := int64(smallestStep); ; {
+		start := time.Now()
+		switch _, err := body.Move(to, step, transferTime(&p.config.Limits, step)); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		step = min(2*step, largestStep)
+		if time.Since(start) > quickStep {
+			step = smallestStep
+		}
+	}
+}
+
+// transferTime is how long a client may take over n bytes of a body.
+func transferTime(limits *config.Limits, n int64) time.Duration {
+	if limits.TransferInterval <= 0 {
+		return anyTime
+	}
+	return limits.TransferInterval * time.Duration(max(1, n/int64(limits.TransferSize)))
+}
 
 // guardTransfers cuts clients off that keep backref waiting within a body:
 // each interval of waiting has to bring limits.transferSize. A transfer as a
@@ -61,9 +103,7 @@ type transfer struct {
 
 // deadline is until when n bytes have to be moved.
 func (t *transfer) deadline(start time.Time, n int64) time.Time {
-	limits := &t.proxy.config.Limits
-	intervals := max(1, n/int64(limits.TransferSize))
-	return start.Add(limits.TransferInterval*time.Duration(intervals) - t.waited)
+	return start.Add(transferTime(&t.proxy.config.Limits, n) - t.waited)
 }
 
 // count adds what was moved since start.
@@ -167,7 +207,7 @@ func (w *guardedWriter) ReadFrom(r io.Reader) (total int64, err error) {
 		return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buffer[:])
 	}
 	for from.N > 0 {
-		want := min(from.N, moveStep)
+		want := min(from.N, largestStep)
 		start, deadline := w.begin(want)
 		n, err := to.ReadFrom(&io.LimitedReader{R: from.R, N: want})
 		w.end(start, deadline, n, err)

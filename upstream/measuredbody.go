@@ -6,13 +6,6 @@ import (
 	"time"
 )
 
-const (
-	// moveStep is how much the system is asked to move at once.
-	moveStep = 256 << 10
-	// moveTime is how long a client may take over that.
-	moveTime = 2 * time.Minute
-)
-
 // Mover is what a body can be moved to.
 type Mover interface {
 	io.Writer
@@ -62,41 +55,39 @@ type movedBody struct {
 	measuredBody
 }
 
-// MoveTo writes the body to a connection, which has to be plain TCP too, so
-// that the system can move it. What follows the header in the memory already
-// is written from there.
-func (b *movedBody) MoveTo(w Mover) (written int64, err error) {
-	if buffered := min(int64(b.connection.reader.Buffered()), b.left); buffered > 0 {
-		n, err := io.CopyN(w, &b.measuredBody, buffered)
-		if written += n; err != nil {
-			return written, err
-		}
+// Move writes the next part of the body, at most so much, to a connection that
+// has to be plain TCP too, so that the system can move it, and that may take so
+// long over it. What follows the header in the memory already is written from
+// there. Error: [io.EOF] after the last part.
+func (b *movedBody) Move(to Mover, most int64, within time.Duration) (int64, error) {
+	if b.left == 0 {
+		return 0, io.EOF
 	}
-	for b.left > 0 {
-		if err := b.await(); err != nil {
-			return written, err
-		}
-		n, err := w.ReadFrom(&io.LimitedReader{R: b.connection.socket, N: min(b.left, moveStep)})
-		written += n
-		b.count(n)
-		switch {
-		case err != nil:
-			return written, b.failed(err)
-		case n == 0:
-			return written, io.ErrUnexpectedEOF
-		}
+	if buffered := min(int64(b.connection.reader.Buffered()), b.left, most); buffered > 0 {
+		return io.CopyN(to, &b.measuredBody, buffered)
 	}
-	return written, nil
+	if err := b.await(within); err != nil {
+		return 0, err
+	}
+	n, err := to.ReadFrom(&io.LimitedReader{R: b.connection.socket, N: min(b.left, most)})
+	b.count(n)
+	switch {
+	case err != nil:
+		return n, b.failed(err)
+	case n == 0:
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, nil
 }
 
 // await waits until there is something to move. From then on registry and
 // client are waited for together.
-func (b *movedBody) await() error {
+func (b *movedBody) await(within time.Duration) error {
 	if err := b.expect(b.connections.stall); err != nil {
 		return err
 	}
 	if err := awaitReadable(b.connection.socket); err != nil {
 		return b.failed(err)
 	}
-	return b.expect(b.connections.stall + moveTime)
+	return b.expect(b.connections.stall + within)
 }

@@ -103,7 +103,8 @@ func (r *Registry) Close() {
 // came; the caller closes its body. A failure to get one is reported as an
 // error that matches [ErrUnreachable].
 //
-// A body that the system can move has a method MoveTo(Mover) (int64, error).
+// A body that the system can move has a method
+// Move(to Mover, most int64, within time.Duration) (int64, error).
 func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.aim(req)
 	return r.carry(req)
