@@ -57,7 +57,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 	}
 	transport := &http.Transport{
 		TLSClientConfig:       speak.Clone(),
-		DialContext:           (&net.Dialer{Timeout: cfg.Timeouts.Connect}).DialContext,
+		DialContext:           (&sender{dialer: net.Dialer{Timeout: cfg.Timeouts.Connect}}).dial,
 		TLSHandshakeTimeout:   cfg.Timeouts.Connect,
 		ExpectContinueTimeout: continueTimeout,
 		ResponseHeaderTimeout: cfg.Timeouts.ResponseHeader,
