@@ -72,7 +72,8 @@ type UpstreamTimeouts struct {
 
 // Index configures where the index is kept.
 type Index struct {
-	Path string `key:"path" doc:"File of the embedded index; it is created where there is none."`
+	Path     string        `key:"path" doc:"File of the embedded index; it is created where there is none."`
+	Postgres IndexPostgres `key:"postgres" doc:"A PostgreSQL database instead of the file, which several replicas of backref share."`
 }
 
 // The values of [Referrers.FallbackTags].
@@ -177,7 +178,7 @@ func Default() Config {
 			},
 			MaxIdleConnections: 256,
 		},
-		Index:     Index{Path: "./backref.db"},
+		Index:     Index{Path: DefaultIndexPath, Postgres: IndexPostgres{Schema: "backref", Connections: 16, Timeout: 10 * time.Second}},
 		Referrers: Referrers{FallbackTags: FallbackImport, HoldingTags: true, RecheckTag: 5 * time.Minute, RecheckNative: 10 * time.Minute},
 		Tags:      Tags{Hide: "referrers"},
 		Reconcile: Reconcile{

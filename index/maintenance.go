@@ -38,12 +38,36 @@ type Maintainer interface {
 	// index.
 	Stats(ctx context.Context) (Stats, error)
 
+	Rebuilder
+	Outbox
+}
+
+// Copier is a store that can copy itself. One whose medium has means of its own
+// for that is none.
+type Copier interface {
 	// Backup writes a copy of the whole store, as of one instant, that can be
 	// opened as a store. Changes go on meanwhile.
 	Backup(ctx context.Context, w io.Writer) error
+}
 
-	Rebuilder
-	Outbox
+// Role names what one process at a time may do with a store that several use.
+type Role string
+
+// The roles.
+const (
+	// RoleBackground is to settle, mirror and verify beside the requests.
+	RoleBackground Role = "background"
+	// RoleMaintenance is to rebuild or verify the index on demand.
+	RoleMaintenance Role = "maintenance"
+)
+
+// Sharer is a store that several processes use at once.
+type Sharer interface {
+	// Hold takes a role until release is called or ctx ends. The context that
+	// it returns ends with either, and when the process finds that it has lost
+	// the role, as it does with its connection. Where another process has it
+	// the error is [ErrInUse].
+	Hold(ctx context.Context, role Role) (held context.Context, release context.CancelFunc, err error)
 }
 
 // Rebuilder builds a new generation of the records beside the live one. There

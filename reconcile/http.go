@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"go.uber.org/zap"
+
+	"github.com/backref/backref/index"
 )
 
 // Line is one line of an answer that goes on while the work does. Exactly one
@@ -38,7 +40,7 @@ const maxOptions = 16 << 20
 //	GET  /intents   index.Intent, one JSON object a line
 //	GET  /export    index.Record, one JSON object a line
 //	POST /import    index.Record, one JSON object a line
-//	GET  /backup    a copy of the store's file
+//	GET  /backup    a copy of the store's file; 501 where it is a database
 //
 // A client that goes away ends the work it began; a rebuild can be resumed.
 // Who may ask is decided before.
@@ -61,7 +63,12 @@ func (r *Reconciler) Handler() http.Handler {
 		r.stream(w, req, "application/jsonl", func(out *lines) error { return Export(req.Context(), r.store, out) })
 	})
 	router.Get("/backup", func(w http.ResponseWriter, req *http.Request) {
-		r.stream(w, req, "application/octet-stream", func(out *lines) error { return r.store.Backup(req.Context(), out) })
+		copier, able := r.store.(index.Copier)
+		if !able {
+			writeError(w, http.StatusNotImplemented, "UNSUPPORTED", "this index is kept in a database; back it up with the tools of that, such as pg_dump")
+			return
+		}
+		r.stream(w, req, "application/octet-stream", func(out *lines) error { return copier.Backup(req.Context(), out) })
 	})
 	router.Post("/import", r.serveImport)
 	return router

@@ -28,10 +28,11 @@ type Pruned struct {
 // The image index behind a tag is deleted by its digest, so that one which
 // was written meanwhile stays. [ErrBusy] as for Rebuild.
 func (r *Reconciler) Prune(ctx context.Context, options Options, dryRun bool, each func(Pruned)) error {
-	if !r.running.TryLock() {
-		return ErrBusy
+	ctx, end, err := r.begin(ctx)
+	if err != nil {
+		return err
 	}
-	defer r.running.Unlock()
+	defer end()
 	names, err := r.repositories(ctx, options, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrIncomplete, err)

@@ -126,13 +126,14 @@ type rebuild struct {
 // report is valid then too. One rebuild or verification runs at a time: a
 // second gets [ErrBusy].
 func (r *Reconciler) Rebuild(ctx context.Context, options Options, progress func(Progress)) (Report, error) {
-	if !r.running.TryLock() {
-		return Report{}, ErrBusy
+	ctx, end, err := r.begin(ctx)
+	if err != nil {
+		return Report{}, err
 	}
-	defer r.running.Unlock()
+	defer end()
 	run := &rebuild{Reconciler: r, options: options, progress: progress, done: map[string]bool{}, failed: map[string]bool{}}
 	start := r.source.now()
-	err := run.run(ctx)
+	err = run.run(ctx)
 	run.report.Seconds = r.source.now().Sub(start).Seconds()
 	if ctx.Err() == nil {
 		r.log.Info("rebuild ended", zap.Any("report", run.report), zap.Error(err))
@@ -150,7 +151,7 @@ func (r *rebuild) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrIncomplete, err)
 	}
-	if err := r.begin(ctx); err != nil {
+	if err := r.resume(ctx); err != nil {
 		return err
 	}
 	if err := r.readAll(ctx, names); err != nil {
@@ -169,8 +170,8 @@ func (r *rebuild) run(ctx context.Context) error {
 	return nil
 }
 
-// begin begins a rebuild, or resumes one with the same options.
-func (r *rebuild) begin(ctx context.Context) error {
+// resume begins a rebuild, or resumes one with the same options.
+func (r *rebuild) resume(ctx context.Context) error {
 	saved, err := r.store.BeginRebuild(ctx)
 	if err != nil {
 		return err

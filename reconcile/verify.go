@@ -70,13 +70,14 @@ type verification struct {
 // The error matches [ErrIncomplete] where something could not be read; the
 // result is valid then too. [ErrBusy] as for Rebuild.
 func (r *Reconciler) Verify(ctx context.Context, options Options, differs func(Difference)) (Verification, error) {
-	if !r.running.TryLock() {
-		return Verification{}, ErrBusy
+	ctx, end, err := r.begin(ctx)
+	if err != nil {
+		return Verification{}, err
 	}
-	defer r.running.Unlock()
+	defer end()
 	run := &verification{Reconciler: r, options: options, differs: differs}
 	start := r.source.now()
-	err := run.run(ctx)
+	err = run.run(ctx)
 	run.result.Seconds = r.source.now().Sub(start).Seconds()
 	if err == nil && run.result.Failed > 0 {
 		err = ErrIncomplete

@@ -12,7 +12,6 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/upstream"
 )
@@ -22,7 +21,7 @@ func newIndex(environ []string) *cobra.Command {
 		Use:   "index",
 		Short: "Rebuild, compare, export and look at the index",
 		Long: "Work on the index. Where a server holds the file, it is asked to do the work\n" +
-			"over its admin listener; otherwise the file is opened.",
+			"over its admin listener; otherwise the file, or the database, is opened.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -46,57 +45,63 @@ type maintenance interface {
 	Close() error
 }
 
-// openMaintenance opens the index file, or turns to the server that holds it.
+// openMaintenance opens the index, or turns to the server that holds its file.
 // Where there is no file and none is to be made, it fails.
-func openMaintenance(cfg config.Config, create bool, logs io.Writer) (maintenance, error) {
-	if _, err := os.Stat(cfg.Index.Path); errors.Is(err, fs.ErrNotExist) && !create {
-		return nil, fmt.Errorf("there is no index at %s; give its file by --index", cfg.Index.Path)
+func openMaintenance(ctx context.Context, cfg config.Config, create bool, logs io.Writer) (maintenance, error) {
+	if cfg.Index.Postgres.URL == "" && !create {
+		if _, err := os.Stat(cfg.Index.Path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no index at %s; give its file by --index", cfg.Index.Path)
+		}
 	}
-	store, err := bolt.Open(cfg.Index.Path, bolt.Options{})
+	store, err := openStore(ctx, cfg.Index)
 	switch {
 	case errors.Is(err, index.ErrInUse):
 		return newAdminClient(cfg)
 	case err != nil:
-		return nil, openError(cfg.Index.Path, err)
+		return nil, err
 	}
 	registry, err := upstream.New(cfg.Upstream)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
-	return &fileMaintenance{reconcile.New(store, reconcile.NewSource(registry, cfg, nil), cfg.Reconcile, log), store, registry}, nil
+	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(registry, cfg, nil), cfg.Reconcile, log), store, registry}, nil
 }
 
-// fileMaintenance works on the file itself.
-type fileMaintenance struct {
+// ownMaintenance works on the index itself.
+type ownMaintenance struct {
 	*reconcile.Reconciler
-	store    *bolt.Store
+	store    index.Maintainer
 	upstream *upstream.Registry
 }
 
-func (f *fileMaintenance) Stats(ctx context.Context) (index.Stats, error) {
-	return f.store.Stats(ctx)
+func (o *ownMaintenance) Stats(ctx context.Context) (index.Stats, error) {
+	return o.store.Stats(ctx)
 }
 
-func (f *fileMaintenance) Export(ctx context.Context, w io.Writer) error {
-	return reconcile.Export(ctx, f.store, w)
+func (o *ownMaintenance) Export(ctx context.Context, w io.Writer) error {
+	return reconcile.Export(ctx, o.store, w)
 }
 
-func (f *fileMaintenance) Import(ctx context.Context, r io.Reader) (int, error) {
-	return reconcile.Import(ctx, f.store, r)
+func (o *ownMaintenance) Import(ctx context.Context, r io.Reader) (int, error) {
+	return reconcile.Import(ctx, o.store, r)
 }
 
-func (f *fileMaintenance) Intents(ctx context.Context, w io.Writer) error {
-	return reconcile.ExportIntents(ctx, f.store, w)
+func (o *ownMaintenance) Intents(ctx context.Context, w io.Writer) error {
+	return reconcile.ExportIntents(ctx, o.store, w)
 }
 
-func (f *fileMaintenance) Backup(ctx context.Context, w io.Writer) error {
-	return f.store.Backup(ctx, w)
+func (o *ownMaintenance) Backup(ctx context.Context, w io.Writer) error {
+	copier, able := o.store.(index.Copier)
+	if !able {
+		return errors.New("this index is kept in a database; back it up with the tools of that, such as pg_dump")
+	}
+	return copier.Backup(ctx, w)
 }
 
-func (f *fileMaintenance) Close() error {
-	f.upstream.Close()
-	return f.store.Close()
+func (o *ownMaintenance) Close() error {
+	o.upstream.Close()
+	return o.store.Close()
 }
 
 // onIndex runs work on the index that the settings name.
@@ -105,7 +110,7 @@ func onIndex(cmd *cobra.Command, settings *settings, create bool, work func(cont
 	if err != nil {
 		return err
 	}
-	m, err := openMaintenance(cfg, create, cmd.ErrOrStderr())
+	m, err := openMaintenance(cmd.Context(), cfg, create, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

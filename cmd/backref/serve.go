@@ -27,7 +27,7 @@ func newServe(environ []string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		server, err := newServer(cfg, cmd.ErrOrStderr())
+		server, err := newServer(cmd.Context(), cfg, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}

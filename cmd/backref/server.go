@@ -17,7 +17,6 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/upstream"
@@ -29,7 +28,7 @@ type server struct {
 	config   config.Config
 	log      *zap.Logger
 	flushLog func() error
-	store    *bolt.Store
+	store    index.Maintainer
 	upstream *upstream.Registry
 	proxy    *proxy.Proxy
 	front    listener
@@ -49,19 +48,19 @@ type listener struct {
 var errDraining = errors.New("shutting down")
 
 // newServer opens the index and the listeners. Nothing is served before Run.
-func newServer(cfg config.Config, logs io.Writer) (*server, error) {
+func newServer(ctx context.Context, cfg config.Config, logs io.Writer) (*server, error) {
 	s := &server{config: cfg}
 	s.log, s.flushLog = newLog(cfg.Log, logs)
-	if err := s.open(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close(), s.flushLog())
 	}
 	return s, nil
 }
 
-func (s *server) open() error {
+func (s *server) open(ctx context.Context) error {
 	var err error
-	if s.store, err = bolt.Open(s.config.Index.Path, bolt.Options{}); err != nil {
-		return openError(s.config.Index.Path, err)
+	if s.store, err = openStore(ctx, s.config.Index); err != nil {
+		return err
 	}
 	if s.upstream, err = upstream.New(s.config.Upstream); err != nil {
 		return err
@@ -104,18 +103,20 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 		s.background = append(s.background, s.clearOutbox)
 	}
 	if _, configured := s.upstream.Service(); configured {
+		var works []func(context.Context)
 		if interval := s.config.Reconcile.SettleInterval; interval > 0 {
-			s.background = append(s.background, reconcile.NewSettler(s.store, source, interval, s.log, metrics).Run)
+			works = append(works, reconcile.NewSettler(s.store, source, interval, s.log, metrics).Run)
 		}
 		if pass := s.config.Reconcile.VerifyInterval; pass > 0 {
-			s.background = append(s.background, reconcile.NewPatrol(s.store, source, s.config.Reconcile, s.log, metrics).Run)
+			works = append(works, reconcile.NewPatrol(s.store, source, s.config.Reconcile, s.log, metrics).Run)
 		}
 		if mirror {
-			s.background = append(s.background, reconcile.NewMirror(reconcile.MirrorOptions{
+			works = append(works, reconcile.NewMirror(reconcile.MirrorOptions{
 				Store: s.store, Source: source, Own: handler.OwnTag, HoldingTags: s.config.Referrers.HoldingTags,
 				Concurrency: s.config.Reconcile.Concurrency, Log: s.log, Metrics: metrics,
 			}).Run)
 		}
+		s.background = append(s.background, reconcile.Background(s.store, s.log, works...))
 	}
 	return handler.AfterRecords(reconcile.New(s.store, source, s.config.Reconcile, s.log).Handler())
 }
@@ -124,20 +125,6 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 func (s *server) clearOutbox(ctx context.Context) {
 	if err := s.store.SetOutbox(ctx, false); err != nil {
 		s.log.Warn("the outbox of referrers tags can't be cleared", zap.Error(err))
-	}
-}
-
-// openError says what the operator can do about an index that can't be opened.
-func openError(path string, err error) error {
-	switch {
-	case errors.Is(err, index.ErrInUse):
-		return fmt.Errorf("%w: stop the server that uses %s, or give another file by --index", err, path)
-	case errors.Is(err, index.ErrFormat):
-		return fmt.Errorf("%w: run the version of backref that wrote %s, or move it away and run backref index rebuild", err, path)
-	case errors.Is(err, index.ErrDamaged):
-		return fmt.Errorf("%w: restore %s from a backup, or move it away to begin with an empty index", err, path)
-	default:
-		return err
 	}
 }
 
@@ -187,7 +174,7 @@ func (s *server) Run(ctx context.Context) error {
 	go serve(s.front)
 	fields := []zap.Field{
 		zap.String("version", versionLine()), zap.Stringer("listen", s.front.Addr()),
-		zap.Stringer("upstream", s.config.Upstream.URL), zap.String("index", s.config.Index.Path),
+		zap.Stringer("upstream", s.config.Upstream.URL), zap.String("index", storeName(s.config.Index)),
 	}
 	if s.admin.server != nil {
 		go serve(s.admin)

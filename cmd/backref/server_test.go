@@ -45,7 +45,7 @@ func configFor(t *testing.T, registry string) config.Config {
 
 func start(t *testing.T, cfg config.Config) *running {
 	t.Helper()
-	s, err := newServer(cfg, io.Discard)
+	s, err := newServer(t.Context(), cfg, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestTakenAddressIsNamedAndNothingIsHeld(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	cfg := configFor(t, "http://127.0.0.1:9")
 	cfg.Admin.Listen = taken.Addr().String()
-	_, err = newServer(cfg, io.Discard)
+	_, err = newServer(t.Context(), cfg, io.Discard)
 	if err == nil || !strings.HasPrefix(err.Error(), "admin.listen: ") || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("got %v", err)
 	}

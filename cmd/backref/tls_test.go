@@ -223,7 +223,7 @@ func TestUpstreamTLS(t *testing.T) {
 	for _, broken := range []config.UpstreamTLS{{CAFile: mine.key}, {CAFile: "missing"}, {CertFile: mine.key, KeyFile: mine.cert}} {
 		cfg := configFor(t, registry.URL)
 		cfg.Upstream.TLS = broken
-		if _, err := newServer(cfg, io.Discard); err == nil {
+		if _, err := newServer(t.Context(), cfg, io.Discard); err == nil {
 			t.Errorf("it starts with %+v", broken)
 		}
 	}

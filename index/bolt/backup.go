@@ -10,7 +10,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Backup implements [index.Maintainer].
+var _ index.Copier = (*Store)(nil)
+
+// Backup implements [index.Copier].
 func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 	out := &backupWriter{ctx: ctx, w: w}
 	err := s.view(ctx, func(tx *bbolt.Tx) error {

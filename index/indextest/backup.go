@@ -10,22 +10,34 @@ import (
 	"github.com/backref/backref/index"
 )
 
-// Restore opens a store from what [index.Maintainer].Backup has written.
+// Restore opens a store from what [index.Copier].Backup has written.
 type Restore func(t *testing.T, backup io.Reader) index.Store
 
-// RunBackup tests the copies of a Maintainer. Each call of open returns a new
+// RunBackup tests the copies of a Maintainer that is a Copier. Each call of open returns a new
 // and empty one; RunBackup closes it, and what restore returns.
 func RunBackup(t *testing.T, open func(t *testing.T) index.Store, restore Restore) {
-	for name, tell := range map[string]func(t *testing.T, store index.Maintainer, restore Restore){
+	for name, tell := range map[string]func(t *testing.T, store copier, restore Restore){
 		"a copy holds what the store holds":    copiedWhole,
 		"a copy lives on by itself":            copiedApart,
 		"changes go on while a copy is made":   copiedMeanwhile,
 		"a copy that can't be written is none": copiedNowhere,
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, open, []story{upkeep("backup", func(t *testing.T, store index.Maintainer) { tell(t, store, restore) })})
+			run(t, open, []story{{"backup", func(t *testing.T, store index.Store) {
+				keeper, is := store.(copier)
+				if !is {
+					t.Fatalf("%T is no Maintainer that copies itself", store)
+				}
+				tell(t, keeper, restore)
+			}}})
 		})
 	}
+}
+
+// copier is a Maintainer that copies itself.
+type copier interface {
+	index.Maintainer
+	index.Copier
 }
 
 // restored opens a copy.
@@ -39,7 +51,7 @@ func restored(t *testing.T, backup io.Reader, restore Restore) index.Maintainer 
 	return keeper
 }
 
-func copiedWhole(t *testing.T, store index.Maintainer, restore Restore) {
+func copiedWhole(t *testing.T, store copier, restore Restore) {
 	all := spread()
 	must(t, store.Observe(t.Context(), mark(t, store), all...))
 	begin(t, store, index.IntentPush, signature("open", name("subject")))
@@ -68,7 +80,7 @@ func copiedWhole(t *testing.T, store index.Maintainer, restore Restore) {
 	equal(t, "unfilled", walkUnfilled(t, copied, 4), all[4:])
 }
 
-func copiedApart(t *testing.T, store index.Maintainer, restore Restore) {
+func copiedApart(t *testing.T, store copier, restore Restore) {
 	shared, here, there := signature("shared", name("subject")), signature("here", name("subject")), signature("there", name("subject"))
 	push(t, store, shared)
 	var backup bytes.Buffer
@@ -95,7 +107,7 @@ func (d *during) Write(p []byte) (int, error) {
 	return d.Buffer.Write(p)
 }
 
-func copiedMeanwhile(t *testing.T, store index.Maintainer, restore Restore) {
+func copiedMeanwhile(t *testing.T, store copier, restore Restore) {
 	const before, meanwhile = 20, 40
 	numbered := func(i int) index.Record { return signature(fmt.Sprint(i), name("subject")) }
 	for i := range before {
@@ -133,7 +145,7 @@ type full struct{ err error }
 
 func (f full) Write([]byte) (int, error) { return 0, f.err }
 
-func copiedNowhere(t *testing.T, store index.Maintainer, _ Restore) {
+func copiedNowhere(t *testing.T, store copier, _ Restore) {
 	push(t, store, signature("sig", name("subject")))
 	errFull := errors.New("no space left")
 	mustBe(t, store.Backup(t.Context(), full{errFull}), errFull)

@@ -4,5 +4,5 @@
 // imagined registry, whose listings have to be right at every moment.
 //
 // A store calls [Run] from its tests, [RunDurable] if it outlives its process,
-// and [RunBackup] if it is a Maintainer. The package is used by tests only.
+// and [RunBackup] if it is a Copier too. The package is used by tests only.
 package indextest

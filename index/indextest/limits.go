@@ -68,11 +68,10 @@ func upkeepCalls(ctx context.Context, store index.Store) []call {
 	_, begin := keeper.BeginRebuild(ctx)
 	_, _, unfilled := keeper.Unfilled(ctx, index.Key{}, 1)
 	_, changed := keeper.Changed(ctx, 0, 1)
-	return []call{
+	list := []call{
 		{"Intents", intents},
 		{"Records", records},
 		{"Stats", stats},
-		{"Backup", keeper.Backup(ctx, io.Discard)},
 		{"BeginRebuild", begin},
 		{"Unfilled", unfilled},
 		{"FinishRebuild", keeper.FinishRebuild(ctx)},
@@ -80,6 +79,10 @@ func upkeepCalls(ctx context.Context, store index.Store) []call {
 		{"SetOutbox", keeper.SetOutbox(ctx, true)},
 		{"Changed", changed},
 	}
+	if copier, is := store.(index.Copier); is {
+		list = append(list, call{"Backup", copier.Backup(ctx, io.Discard)})
+	}
+	return list
 }
 
 // refusedCalls checks that all calls gave an error.

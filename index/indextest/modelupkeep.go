@@ -140,7 +140,7 @@ type backup struct {
 	LastChange uint64
 }
 
-// Backup implements [index.Maintainer].
+// Backup implements [index.Copier].
 func (m *Model) Backup(_ context.Context, w io.Writer) error {
 	m.mutex.Lock()
 	copied := backup{

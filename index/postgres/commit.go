@@ -1,0 +1,263 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/backref/backref/index"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// queueSize bounds the changes that wait for the writer; beyond it the
+	// callers wait to get in.
+	queueSize = 1024
+	// batchSize bounds the changes of one transaction, and with them the time
+	// that the first waits for the last.
+	batchSize = 256
+	// batchWeight bounds what they are about, beside the first.
+	batchWeight = 10_000
+)
+
+// change is one call that writes, handed to the writer.
+type change struct {
+	ctx context.Context
+	// about are the matters that it looks at, intents the open intents that it
+	// names, and begins the identifiers that it needs.
+	about   []matterKey
+	intents []index.IntentID
+	begins  int
+	// apply makes the change in memory. It may be run again in another
+	// transaction, so it sets what it returns to its caller each time, and only
+	// an error that nothing was meant to cause is returned.
+	apply func(*writing) error
+	// done takes the outcome. It has room for it, so that the writer never
+	// waits for a caller that has gone.
+	done chan error
+}
+
+// change has the writer make a change and waits until it is on disk.
+func (s *Store) change(c *change) error {
+	c.done = make(chan error, 1)
+	if err := s.enqueue(c); err != nil {
+		return err
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
+}
+
+func (s *Store) enqueue(c *change) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return index.ErrClosed
+	}
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.queue <- c:
+		return nil
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
+}
+
+// write is the writer of this process. All changes that came while it was busy
+// go into one transaction, so that they share the questions, the time for which
+// the disk is waited for, and the lock that keeps other processes out. It ends
+// with the queue.
+func (s *Store) write() {
+	defer close(s.stopped)
+	var left *change
+	for {
+		first := left
+		if left = nil; first == nil {
+			var open bool
+			if first, open = <-s.queue; !open {
+				return
+			}
+		}
+		batch := []*change{first}
+		for weight := len(first.about); len(batch) < batchSize && len(s.queue) > 0; {
+			next, open := <-s.queue
+			if !open {
+				break
+			}
+			if weight += len(next.about); weight > batchWeight {
+				left = next
+				break
+			}
+			batch = append(batch, next)
+		}
+		s.commit(batch)
+	}
+}
+
+// commit makes the changes and answers them. One that can't be made is taken
+// out and the others are made without it.
+func (s *Store) commit(batch []*change) {
+	batch = slices.DeleteFunc(batch, func(c *change) bool {
+		// Nobody waits for it any more, so it had better not happen.
+		err := c.ctx.Err()
+		if err != nil {
+			c.done <- err
+		}
+		return err != nil
+	})
+	for len(batch) > 0 {
+		failed, err := s.attempt(batch)
+		if failed == nil {
+			for _, c := range batch {
+				c.done <- err
+			}
+			return
+		}
+		failed.done <- err
+		batch = slices.DeleteFunc(batch, func(c *change) bool { return c == failed })
+	}
+}
+
+// attempt makes the changes in one transaction. Where one of them can't be
+// made it is returned with its error, and nothing has happened. An error of
+// the commit itself says nothing about the outcome.
+func (s *Store) attempt(batch []*change) (failed *change, err error) {
+	// Others wait for the end of it, so it is not theirs to give up.
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	defer cancel()
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
+	}
+	// A connection that is within a transaction is closed, which ends it.
+	defer conn.Release()
+	w, err := s.load(ctx, conn, batch)
+	if err != nil {
+		return nil, failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
+	}
+	for _, c := range batch {
+		if err := c.apply(w); err != nil {
+			return c, err
+		}
+	}
+	if err := w.save(ctx, conn); err != nil {
+		return nil, failure(context.Background(), fmt.Errorf("commit change of index: %w", err))
+	}
+	return nil, nil
+}
+
+// errNotCommitted means that the database undid a transaction instead.
+var errNotCommitted = errors.New("the transaction was rolled back")
+
+// alone makes a change that no other is made with, in a transaction that keeps
+// other writers out. It has no bound of time but its context's.
+func (s *Store) alone(ctx context.Context, work func(ctx context.Context, tx pgx.Tx, state state) error) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return index.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return failure(ctx, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, lockSQL, s.lockKey(lockWriting)); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+			return err
+		}
+		var now state
+		if err := tx.QueryRow(ctx, selectState).Scan(now.fields()...); err != nil {
+			return err
+		}
+		if err := checkFormat(now.format); err != nil {
+			return err
+		}
+		return work(ctx, tx, now)
+	}))
+}
+
+// state is what there is one of.
+type state struct {
+	format int
+	// live and building are numbers of generations; building is 0 where none is
+	// made.
+	live, building int32
+	// mirrored says that the outbox is on.
+	mirrored          bool
+	horizon, sequence int64
+}
+
+const selectState = `SELECT format, live, building, mirrored, horizon, (` + selectMark + `) FROM meta`
+
+func (s *state) fields() []any {
+	return []any{&s.format, &s.live, &s.building, &s.mirrored, &s.horizon, &s.sequence}
+}
+
+// begin begins the transaction of a batch.
+const begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`
+
+// load locks out other writers, and reads all that the changes look at.
+func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (*writing, error) {
+	w := &writing{matters: map[matterKey]*matter{}, open: map[index.IntentID]*openIntent{}}
+	var names []string
+	var about [][]byte
+	var intents []int64
+	begins := 0
+	for _, c := range batch {
+		for _, key := range c.about {
+			if _, known := w.matters[key]; known {
+				continue
+			}
+			w.matters[key] = &matter{key: key}
+			names, about = append(names, key.repository), append(about, []byte(key.about))
+		}
+		for _, id := range c.intents {
+			intents = append(intents, int64(id)) //nolint:gosec // The database gave it.
+		}
+		begins += c.begins
+	}
+	var questions pgx.Batch
+	questions.Queue(begin)
+	questions.Queue(lockSQL, s.lockKey(lockWriting))
+	questions.Queue(selectState).QueryRow(func(row pgx.Row) error {
+		if err := row.Scan(w.fields()...); err != nil {
+			return err
+		}
+		return checkFormat(w.format)
+	})
+	questions.Queue(selectIntents, names, about, intents).Query(w.readIntents)
+	questions.Queue(selectRows, names, about, intents).Query(w.readRows)
+	questions.Queue(selectChanges, names, about, intents).Query(w.readChanges)
+	if begins > 0 {
+		questions.Queue(`SELECT nextval('intent_ids') FROM generate_series(1, $1::integer)`, begins).Query(func(rows pgx.Rows) (err error) {
+			w.ids, err = pgx.CollectRows(rows, pgx.RowTo[index.IntentID])
+			return err
+		})
+	}
+	return w, conn.SendBatch(ctx, &questions).Close()
+}
+
+// aboutAll are the matters that are named, and those of the intents that are.
+const aboutAll = `WITH about AS (
+	SELECT k.repository, k.about FROM unnest($1::text[], $2::bytea[]) AS k(repository, about)
+	UNION SELECT i.repository, i.about FROM intents i WHERE i.id = ANY($3::bigint[])) `
+
+const selectIntents = aboutAll + `SELECT i.id, i.kind, i.repository, i.about, i.intent FROM about a
+	JOIN intents i ON i.repository = a.repository AND i.about = a.about`
+
+const selectRows = aboutAll + `SELECT r.id, r.generation, r.name, m.stamp, m.digest, m.subject, m.created, m.artifact_type, m.shown, m.kept
+	FROM about a CROSS JOIN meta
+	JOIN repositories r ON r.name = a.repository AND r.generation IN (meta.live, meta.building)
+	JOIN manifests m ON m.repository = r.id AND m.digest = a.about`
+
+const selectChanges = aboutAll + `SELECT c.repository, c.about, c.gone, c.came FROM about a
+	JOIN changes c ON c.repository = a.repository AND c.about = a.about`

@@ -1,0 +1,274 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/backref/backref/index"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// save writes what the changes have made of the matters, and commits it, in one
+// round trip: all statements are sent before the first is answered, and one
+// that fails keeps those behind it from being carried out.
+func (w *writing) save(ctx context.Context, conn *pgxpool.Conn) error {
+	var batch pgx.Batch
+	if err := w.saveRecords(&batch); err != nil {
+		return err
+	}
+	if err := w.saveIntents(&batch); err != nil {
+		return err
+	}
+	w.saveHistory(&batch)
+	w.saveOutbox(&batch)
+	if w.checkpoint != nil {
+		saveCheckpoint(&batch, w.building, *w.checkpoint)
+	}
+	batch.Queue(`COMMIT`)
+	statements := batch.Len()
+	results := conn.SendBatch(ctx, &batch)
+	outcome := ""
+	var err error
+	for range statements {
+		tag, failed := results.Exec()
+		if err = failed; err != nil {
+			break
+		}
+		outcome = tag.String()
+	}
+	closed := results.Close()
+	switch {
+	case err != nil:
+		return err
+	case closed != nil:
+		return closed
+	case outcome != "COMMIT":
+		return fmt.Errorf("%w: %s", errNotCommitted, outcome)
+	default:
+		return nil
+	}
+}
+
+// rows are columns of rows of manifests, for unnest.
+type rows struct {
+	generations                                             []int32
+	names                                                   []string
+	stamps                                                  []int64
+	digests, subjects, createds, artifactTypes, shown, kept [][]byte
+}
+
+// edges are columns of rows of parents.
+type edges struct {
+	generations      []int32
+	names            []string
+	repositories     []int32
+	targets, digests [][]byte
+	kinds            []int16
+}
+
+// keys are columns of the keys of manifests.
+type keys struct {
+	repositories []int32
+	digests      [][]byte
+}
+
+// recordChanges are what becomes of the tables of records.
+type recordChanges struct {
+	put          rows
+	remove       keys
+	link, unlink edges
+}
+
+func (w *writing) saveRecords(batch *pgx.Batch) error {
+	var c recordChanges
+	for _, m := range w.matters {
+		if err := c.add(m.key.repository, w.live, m.live); err != nil {
+			return err
+		}
+		if w.building == 0 {
+			continue
+		}
+		if err := c.add(m.key.repository, w.building, m.next); err != nil {
+			return err
+		}
+	}
+	if len(c.unlink.targets) > 0 {
+		batch.Queue(deleteParents, c.unlink.repositories, c.unlink.targets, c.unlink.digests, c.unlink.kinds)
+	}
+	if len(c.remove.digests) > 0 {
+		batch.Queue(deleteManifests, c.remove.repositories, c.remove.digests)
+	}
+	if p := c.put; len(p.digests) > 0 {
+		batch.Queue(insertRepositories, p.generations, p.names)
+		batch.Queue(putManifests, p.generations, p.names, p.stamps, p.digests, p.subjects, p.createds, p.artifactTypes, p.shown, p.kept)
+	}
+	if len(c.link.targets) > 0 {
+		batch.Queue(insertParents, c.link.generations, c.link.names, c.link.targets, c.link.digests, c.link.kinds)
+	}
+	return nil
+}
+
+// add adds what became of a record in a generation.
+func (c *recordChanges) add(repository string, generation int32, v version) error {
+	if v.is == v.was {
+		return nil
+	}
+	relinked := v.was == nil || v.is == nil || !bytes.Equal(v.was.kept, v.is.kept) || !bytes.Equal(v.was.subject, v.is.subject)
+	if v.was != nil && relinked {
+		if err := c.unlink.add(repository, generation, *v.was); err != nil {
+			return err
+		}
+	}
+	if v.is == nil {
+		c.remove.repositories = append(c.remove.repositories, v.was.repository)
+		c.remove.digests = append(c.remove.digests, v.was.digest)
+		return nil
+	}
+	c.put.add(repository, generation, *v.is)
+	if relinked {
+		return c.link.add(repository, generation, *v.is)
+	}
+	return nil
+}
+
+func (r *rows) add(repository string, generation int32, s stored) {
+	r.generations, r.names = append(r.generations, generation), append(r.names, repository)
+	r.stamps = append(r.stamps, s.stamp)
+	r.digests, r.subjects = append(r.digests, s.digest), append(r.subjects, s.subject)
+	r.createds, r.artifactTypes = append(r.createds, s.created), append(r.artifactTypes, s.artifactType)
+	r.shown, r.kept = append(r.shown, s.shown), append(r.kept, s.kept)
+}
+
+// add adds the edges of a record but the one to its subject, which the record
+// itself is found by.
+func (e *edges) add(repository string, generation int32, s stored) error {
+	_, list, err := decodeKept(s.kept, nil)
+	if err != nil {
+		return err
+	}
+	seen := make(map[index.Edge]struct{}, len(list))
+	for _, edge := range list {
+		if _, twice := seen[edge]; twice {
+			continue
+		}
+		seen[edge] = struct{}{}
+		target, err := compactDigest(edge.Target)
+		if err != nil {
+			return err
+		}
+		e.generations, e.names = append(e.generations, generation), append(e.names, repository)
+		e.repositories = append(e.repositories, s.repository)
+		e.targets, e.digests = append(e.targets, target), append(e.digests, s.digest)
+		e.kinds = append(e.kinds, int16(edge.Kind))
+	}
+	return nil
+}
+
+const insertRepositories = `INSERT INTO repositories (generation, name)
+	SELECT DISTINCT n.generation, n.name FROM unnest($1::integer[], $2::text[]) AS n(generation, name)
+	WHERE NOT EXISTS (SELECT 1 FROM repositories r WHERE r.generation = n.generation AND r.name = n.name)`
+
+const putManifests = `INSERT INTO manifests (stamp, repository, digest, subject, created, artifact_type, shown, kept)
+	SELECT n.stamp, r.id, n.digest, n.subject, n.created, n.artifact_type, n.shown, n.kept
+	FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[])
+		AS n(generation, name, stamp, digest, subject, created, artifact_type, shown, kept)
+	JOIN repositories r ON r.generation = n.generation AND r.name = n.name
+	ON CONFLICT (repository, digest) DO UPDATE SET stamp = excluded.stamp, subject = excluded.subject, created = excluded.created,
+		artifact_type = excluded.artifact_type, shown = excluded.shown, kept = excluded.kept`
+
+const deleteManifests = `DELETE FROM manifests m USING unnest($1::integer[], $2::bytea[]) AS k(repository, digest)
+	WHERE m.repository = k.repository AND m.digest = k.digest`
+
+const insertParents = `INSERT INTO parents (repository, kind, target, digest)
+	SELECT r.id, n.kind, n.target, n.digest
+	FROM unnest($1::integer[], $2::text[], $3::bytea[], $4::bytea[], $5::smallint[]) AS n(generation, name, target, digest, kind)
+	JOIN repositories r ON r.generation = n.generation AND r.name = n.name
+	ON CONFLICT DO NOTHING`
+
+const deleteParents = `DELETE FROM parents p
+	USING unnest($1::integer[], $2::bytea[], $3::bytea[], $4::smallint[]) AS k(repository, target, digest, kind)
+	WHERE p.repository = k.repository AND p.target = k.target AND p.digest = k.digest AND p.kind = k.kind`
+
+func (w *writing) saveIntents(batch *pgx.Batch) error {
+	var ended, ids []int64
+	var kinds []int16
+	var names []string
+	var about, subjects, values [][]byte
+	for id, intent := range w.open {
+		number := int64(id) //nolint:gosec // The database gave it.
+		switch {
+		case intent.ended && intent.stored:
+			ended = append(ended, number)
+		case intent.changed && !intent.ended:
+			value, err := encodeIntent(intent.Intent)
+			if err != nil {
+				return err
+			}
+			var subject []byte
+			if named := intent.Record.Subject(); named != "" && intent.Kind == index.IntentPush {
+				if subject, err = compactDigest(named); err != nil {
+					return err
+				}
+			}
+			ids, kinds, names = append(ids, number), append(kinds, int16(intent.Kind)), append(names, intent.matter.key.repository)
+			about, subjects, values = append(about, []byte(intent.matter.key.about)), append(subjects, subject), append(values, value)
+		}
+	}
+	if len(ended) > 0 {
+		batch.Queue(`DELETE FROM intents WHERE id = ANY($1::bigint[])`, ended)
+	}
+	if len(ids) > 0 {
+		batch.Queue(putIntents, ids, kinds, names, about, subjects, values)
+	}
+	return nil
+}
+
+const putIntents = `INSERT INTO intents (id, kind, repository, about, subject, intent)
+	SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[])
+	ON CONFLICT (id) DO UPDATE SET intent = excluded.intent`
+
+func (w *writing) saveHistory(batch *pgx.Batch) {
+	var names []string
+	var about [][]byte
+	var gone, came []int64
+	for _, m := range w.matters {
+		if m.noted {
+			names, about = append(names, m.key.repository), append(about, []byte(m.key.about))
+			gone, came = append(gone, m.gone), append(came, m.came)
+		}
+	}
+	if len(names) > 0 {
+		batch.Queue(putChanges, names, about, gone, came)
+	}
+	if w.numbered {
+		batch.Queue(`INSERT INTO history (sequence, at) VALUES ($1, now())`, w.number())
+		batch.Queue(thinHistory, w.sequence)
+	}
+}
+
+const putChanges = `INSERT INTO changes (repository, about, gone, came)
+	SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[])
+	ON CONFLICT (repository, about) DO UPDATE SET gone = excluded.gone, came = excluded.came`
+
+// thinHistory leaves one number a minute behind the newest one, to tell how old
+// numbers are.
+const thinHistory = `DELETE FROM history WHERE sequence = $1 AND date_trunc('minute', at) = date_trunc('minute', now())`
+
+func (w *writing) saveOutbox(batch *pgx.Batch) {
+	if len(w.entered) == 0 {
+		return
+	}
+	names, subjects := make([]string, len(w.entered)), make([][]byte, len(w.entered))
+	for i, l := range w.entered {
+		names[i], subjects[i] = l.repository, []byte(l.subject)
+	}
+	batch.Queue(enterListings, names, subjects)
+}
+
+// enterListings enters listings in their order.
+const enterListings = `INSERT INTO outbox (number, repository, subject)
+	SELECT nextval('outbox_numbers'), n.repository, n.subject
+	FROM unnest($1::text[], $2::bytea[]) AS n(repository, subject)
+	ON CONFLICT (repository, subject) DO UPDATE SET number = excluded.number`

@@ -1,0 +1,188 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backref/backref/index"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Store is an index in a schema of a PostgreSQL database. Its methods are those
+// of [index.Store].
+type Store struct {
+	pool    *pgxpool.Pool
+	schema  string
+	timeout time.Duration
+
+	// gate is held for reading while the database is asked, or a change is
+	// handed to the writer, and for writing to end that.
+	gate   sync.RWMutex
+	closed bool
+	queue  chan *change
+	// stopped is closed when the writer is through with the queue.
+	stopped chan struct{}
+
+	marks marks
+
+	// wake tells the upkeep that there is something to do, and rested is closed
+	// when it has ended.
+	wake   chan struct{}
+	rested chan struct{}
+}
+
+var _ index.Maintainer = (*Store)(nil)
+
+// Close implements [index.Store]. It waits for the changes that are enqueued
+// and the questions under way.
+func (s *Store) Close() error {
+	s.gate.Lock()
+	if s.closed {
+		s.gate.Unlock()
+		return index.ErrClosed
+	}
+	s.closed = true
+	close(s.queue)
+	s.gate.Unlock()
+	<-s.stopped
+	<-s.rested
+	s.pool.Close()
+	return nil
+}
+
+// read asks the database, unless the store is closed. What is asked has a time
+// of its own where it is bounded.
+func (s *Store) read(ctx context.Context, ask func(ctx context.Context) error) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return index.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	return failure(ctx, ask(limited))
+}
+
+// failure is what becomes of an error of the database: the caller's own
+// context, damage, or an index that can't be used just now. What the database
+// did in time and what it didn't is not the caller's deadline, so that no such
+// error shows through.
+func failure(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for _, known := range []error{
+		index.ErrNotFound, index.ErrFormat, index.ErrDamaged, index.ErrInUse, index.ErrInvalid,
+		index.ErrStale, index.ErrNoRebuild, index.ErrClosed,
+	} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && damaged(refused.Code) {
+		return fmt.Errorf("%w: %w", index.ErrDamaged, err)
+	}
+	return &unusableError{text: err.Error()}
+}
+
+// damaged tells whether a code of PostgreSQL says that what should be there is
+// not, or can't be read.
+func damaged(code string) bool {
+	const internal = "XX"
+	switch code {
+	case "3F000", "42P01", "42703": // No such schema, table, or column.
+		return true
+	default:
+		return strings.HasPrefix(code, internal)
+	}
+}
+
+// unusableError says that the database can't be used just now.
+type unusableError struct{ text string }
+
+func (e *unusableError) Error() string { return "database: " + e.text }
+
+// marks are the questions for the present point of the history. Those that
+// come while one is asked share the next.
+type marks struct {
+	mutex  sync.Mutex
+	asking bool
+	next   *markQuestion
+}
+
+type markQuestion struct {
+	done chan struct{}
+	mark index.Mark
+	err  error
+}
+
+// Mark implements [index.Store].
+func (s *Store) Mark(ctx context.Context) (index.Mark, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	question := s.askMark()
+	select {
+	case <-question.done:
+		return question.mark, question.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// askMark returns a question that is asked after now. Whoever finds that none
+// is asked starts the one who asks, which ends with the last question and is
+// bounded by the store's timeout; Close waits for it.
+func (s *Store) askMark() *markQuestion {
+	s.marks.mutex.Lock()
+	defer s.marks.mutex.Unlock()
+	if s.marks.next == nil {
+		s.marks.next = &markQuestion{done: make(chan struct{})}
+	}
+	question := s.marks.next
+	if !s.marks.asking {
+		s.marks.asking = true
+		go s.answerMarks()
+	}
+	return question
+}
+
+func (s *Store) answerMarks() {
+	for {
+		s.marks.mutex.Lock()
+		question := s.marks.next
+		s.marks.next = nil
+		s.marks.asking = question != nil
+		s.marks.mutex.Unlock()
+		if question == nil {
+			return
+		}
+		question.err = s.read(context.Background(), func(ctx context.Context) error {
+			return s.pool.QueryRow(ctx, selectMark).Scan(&question.mark)
+		})
+		close(question.done)
+	}
+}
+
+// selectMark finds the newest number that is committed. Numbers are given in
+// the order of commits: see [writing].
+const selectMark = `SELECT sequence FROM history ORDER BY sequence DESC LIMIT 1`
+
+// queryer is what asks: the pool, or a transaction.
+type queryer interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}

@@ -1,0 +1,44 @@
+package postgres_test
+
+import (
+	"crypto/rand"
+	"os"
+	"testing"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/indextest"
+	"github.com/backref/backref/index/postgres"
+)
+
+func TestStore(t *testing.T) {
+	indextest.Run(t, func(t *testing.T) index.Store { return place(t)() })
+}
+
+func TestStoreDurable(t *testing.T) {
+	indextest.RunDurable(t, place)
+}
+
+// place returns what opens the store of a schema of its own.
+func place(t *testing.T) func() index.Store {
+	options := newOptions()
+	return func() index.Store { return mustOpen(t, options) }
+}
+
+// newOptions names a schema that there is not yet.
+func newOptions() postgres.Options {
+	return postgres.Options{URL: os.Getenv(serverVariable), Schema: "test " + rand.Text(), Connections: 8}
+}
+
+func mustOpen(t testing.TB, options postgres.Options) *postgres.Store {
+	t.Helper()
+	store, err := postgres.Open(t.Context(), options)
+	must(t, err)
+	return store
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

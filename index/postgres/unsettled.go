@@ -1,0 +1,56 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/backref/backref/index"
+	"github.com/jackc/pgx/v5"
+	"github.com/opencontainers/go-digest"
+)
+
+// selectUnsettled finds the imports of a subject's tag, the pushes with the
+// subject, and the deletes of what has it, or will have it once a push is
+// settled. Each part is found by an index of its own.
+const selectUnsettled = `SELECT i.id, i.kind, i.repository, i.about, i.intent FROM (
+		SELECT id FROM intents WHERE repository = $1 AND about = $3
+		UNION ALL SELECT id FROM intents WHERE repository = $1 AND subject = $2
+		UNION ALL SELECT d.id FROM intents d WHERE d.repository = $1 AND d.kind = 2 AND (
+			EXISTS (SELECT 1 FROM manifests m WHERE m.repository = ` + liveRepository + ` AND m.digest = d.about AND m.subject = $2)
+			OR EXISTS (SELECT 1 FROM intents p WHERE p.repository = $1 AND p.about = d.about AND p.subject = $2))
+	) AS found JOIN intents i USING (id) ORDER BY i.id`
+
+// Unsettled implements [index.Store].
+func (s *Store) Unsettled(ctx context.Context, repository string, subject digest.Digest) ([]index.Intent, error) {
+	key, err := manifestKey(repository, subject)
+	if err != nil {
+		return nil, err
+	}
+	var intents []index.Intent
+	err = s.read(ctx, func(ctx context.Context) error {
+		rows, err := s.pool.Query(ctx, selectUnsettled, repository, []byte(key.about), []byte(aboutTag(index.ReferrersTag(subject))))
+		if err != nil {
+			return err
+		}
+		intents, err = collectIntents(rows)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list unsettled intents of %s in %s: %w", subject, repository, err)
+	}
+	return intents, nil
+}
+
+func collectIntents(rows pgx.Rows) ([]index.Intent, error) {
+	var intents []index.Intent
+	var id index.IntentID
+	var kind index.IntentKind
+	var repository string
+	var about, value []byte
+	_, err := pgx.ForEachRow(rows, []any{&id, &kind, &repository, &about, &value}, func() error {
+		intent, err := decodeIntent(id, kind, matterKey{repository, string(about)}, value)
+		intents = append(intents, intent)
+		return err
+	})
+	return intents, err
+}
