@@ -1,8 +1,10 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/backref/backref/test/rig"
@@ -15,6 +17,11 @@ const serverVariable = "BACKREF_TEST_POSTGRES"
 // TestMain starts a PostgreSQL for all tests. Each store has a schema of its
 // own.
 func TestMain(m *testing.M) {
+	if first := os.Getenv(childFirst); first != "" {
+		n, _ := strconv.Atoi(first)
+		fmt.Fprintln(os.Stderr, writeUntilKilled(context.Background(), n))
+		os.Exit(1)
+	}
 	code, err := runTests(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

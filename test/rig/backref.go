@@ -15,7 +15,7 @@ type Backref struct {
 	// URL is where registry clients reach it, AdminURL where operators do;
 	// Host is URL without the scheme.
 	URL, Host, AdminURL string
-	// Index is the file of its index.
+	// Index is the file of its index, empty where that is in a database.
 	Index string
 	*process
 	t        testing.TB
@@ -32,6 +32,14 @@ func NewBackref(t testing.TB, upstream string, args ...string) *Backref {
 	return b
 }
 
+// NewReplica starts a backref that shares its index with others, in a database.
+func NewReplica(t testing.TB, upstream string, database *Postgres, args ...string) *Backref {
+	t.Helper()
+	b := &Backref{t: t, upstream: upstream, args: append([]string{"--set", "index.postgres.url=" + database.URL}, args...)}
+	b.start("127.0.0.1:0")
+	return b
+}
+
 // Binary returns the path of the backref under test.
 func Binary(t testing.TB) string {
 	t.Helper()
@@ -44,8 +52,10 @@ func Binary(t testing.TB) string {
 
 func (b *Backref) start(listen string) {
 	b.t.Helper()
-	args := append([]string{"serve", "--upstream", b.upstream, "--listen", listen, "--admin-listen", "127.0.0.1:0",
-		"--index", b.Index}, b.args...)
+	args := append([]string{"serve", "--upstream", b.upstream, "--listen", listen, "--admin-listen", "127.0.0.1:0"}, b.args...)
+	if b.Index != "" {
+		args = append(args, "--index", b.Index)
+	}
 	var line string
 	b.process, line = start(b.t, "backref", regexp.MustCompile(`^(\{.*"message":"serving".*\})$`), exec.Command(Binary(b.t), args...))
 	var serving struct{ Listen, AdminListen string }
@@ -112,7 +122,10 @@ func (b *Backref) Try(t testing.TB, args ...string) Command {
 // TryInput is [Backref.Try] with standard input.
 func (b *Backref) TryInput(t testing.TB, input string, args ...string) Command {
 	t.Helper()
-	args = append(args, "--upstream", b.upstream, "--index", b.Index, "--admin-listen", strings.TrimPrefix(b.AdminURL, "http://"))
+	args = append(args, "--upstream", b.upstream, "--admin-listen", strings.TrimPrefix(b.AdminURL, "http://"))
+	if b.Index != "" {
+		args = append(args, "--index", b.Index)
+	}
 	cmd := exec.CommandContext(t.Context(), Binary(t), append(args, b.args...)...)
 	var stdout, stderr strings.Builder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &stdout, &stderr

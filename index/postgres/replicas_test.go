@@ -1,0 +1,131 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/indextest"
+	"github.com/backref/backref/index/postgres"
+	"github.com/opencontainers/go-digest"
+)
+
+// TestReplicas passes the suite with several stores of one schema, of which
+// each call goes to another one: what one has acknowledged holds for all.
+func TestReplicas(t *testing.T) {
+	indextest.Run(t, func(t *testing.T) index.Store {
+		options := newOptions()
+		options.Connections = 4
+		r := &replicas{}
+		for range 3 {
+			r.stores = append(r.stores, mustOpen(t, options))
+		}
+		return r
+	})
+}
+
+// replicas are stores of one schema that are used in turn.
+type replicas struct {
+	stores []*postgres.Store
+	calls  atomic.Uint64
+}
+
+func (r *replicas) next() *postgres.Store {
+	return r.stores[r.calls.Add(1)%uint64(len(r.stores))]
+}
+
+func (r *replicas) Get(ctx context.Context, repository string, manifest digest.Digest) (index.Record, error) {
+	return r.next().Get(ctx, repository, manifest)
+}
+
+func (r *replicas) Referrers(ctx context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error) {
+	return r.next().Referrers(ctx, repository, subject, query)
+}
+
+func (r *replicas) Manifests(ctx context.Context, repository string, query index.Query) ([]index.Record, bool, error) {
+	return r.next().Manifests(ctx, repository, query)
+}
+
+func (r *replicas) Parents(ctx context.Context, repository string, target digest.Digest, after index.Parent, limit int) ([]index.Parent, error) {
+	return r.next().Parents(ctx, repository, target, after, limit)
+}
+
+func (r *replicas) Mark(ctx context.Context) (index.Mark, error) { return r.next().Mark(ctx) }
+
+func (r *replicas) Observe(ctx context.Context, mark index.Mark, records ...index.Record) error {
+	return r.next().Observe(ctx, mark, records...)
+}
+
+func (r *replicas) Begin(ctx context.Context, intent index.Intent) (index.IntentID, error) {
+	return r.next().Begin(ctx, intent)
+}
+
+func (r *replicas) Confirm(ctx context.Context, id index.IntentID, at time.Time) error {
+	return r.next().Confirm(ctx, id, at)
+}
+
+func (r *replicas) Cancel(ctx context.Context, id index.IntentID) error {
+	return r.next().Cancel(ctx, id)
+}
+
+func (r *replicas) Settle(ctx context.Context, id index.IntentID, finding index.Finding) error {
+	return r.next().Settle(ctx, id, finding)
+}
+
+func (r *replicas) Unsettled(ctx context.Context, repository string, subject digest.Digest) ([]index.Intent, error) {
+	return r.next().Unsettled(ctx, repository, subject)
+}
+
+func (r *replicas) Intents(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error) {
+	return r.next().Intents(ctx, after, limit)
+}
+
+func (r *replicas) Records(ctx context.Context, after index.Key, limit int) ([]index.Record, error) {
+	return r.next().Records(ctx, after, limit)
+}
+
+func (r *replicas) Forget(ctx context.Context, mark index.Mark, repository string, manifest digest.Digest) error {
+	return r.next().Forget(ctx, mark, repository, manifest)
+}
+
+func (r *replicas) Correct(ctx context.Context, mark index.Mark, record index.Record) error {
+	return r.next().Correct(ctx, mark, record)
+}
+
+func (r *replicas) Stats(ctx context.Context) (index.Stats, error) { return r.next().Stats(ctx) }
+
+func (r *replicas) BeginRebuild(ctx context.Context) ([]byte, error) {
+	return r.next().BeginRebuild(ctx)
+}
+
+func (r *replicas) Fill(ctx context.Context, mark index.Mark, checkpoint []byte, records ...index.Record) error {
+	return r.next().Fill(ctx, mark, checkpoint, records...)
+}
+
+func (r *replicas) Unfilled(ctx context.Context, after index.Key, limit int) ([]index.Record, index.Key, error) {
+	return r.next().Unfilled(ctx, after, limit)
+}
+
+func (r *replicas) FinishRebuild(ctx context.Context) error  { return r.next().FinishRebuild(ctx) }
+func (r *replicas) AbandonRebuild(ctx context.Context) error { return r.next().AbandonRebuild(ctx) }
+
+func (r *replicas) SetOutbox(ctx context.Context, on bool) error { return r.next().SetOutbox(ctx, on) }
+
+func (r *replicas) Changed(ctx context.Context, after uint64, limit int) ([]index.Change, error) {
+	return r.next().Changed(ctx, after, limit)
+}
+
+func (r *replicas) Written(ctx context.Context, change index.Change) error {
+	return r.next().Written(ctx, change)
+}
+
+func (r *replicas) Close() error {
+	var errs []error
+	for _, store := range r.stores {
+		errs = append(errs, store.Close())
+	}
+	return errors.Join(errs...)
+}
