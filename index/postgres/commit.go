@@ -251,13 +251,20 @@ const aboutAll = `WITH about AS (
 	SELECT k.repository, k.about FROM unnest($1::text[], $2::bytea[]) AS k(repository, about)
 	UNION SELECT i.repository, i.about FROM intents i WHERE i.id = ANY($3::bigint[])) `
 
-const selectIntents = aboutAll + `SELECT i.id, i.kind, i.repository, i.about, i.intent FROM about a
-	JOIN intents i ON i.repository = a.repository AND i.about = a.about`
+// Where many rows are looked up at once, the order of the look-ups is written
+// down: each row by itself, by the whole key of an index. Left to itself the
+// planner, which knows neither how many rows are asked for nor how large the
+// tables will be, finds others. OFFSET 0 keeps a part as it is.
+const (
+	selectIntents = aboutAll + `SELECT i.id, i.kind, i.repository, i.about, i.intent FROM about a
+		CROSS JOIN LATERAL (SELECT * FROM intents i WHERE i.repository = a.repository AND i.about = a.about OFFSET 0) AS i`
 
-const selectRows = aboutAll + `SELECT r.id, r.generation, r.name, m.stamp, m.digest, m.subject, m.created, m.artifact_type, m.shown, m.kept
-	FROM about a CROSS JOIN meta
-	JOIN repositories r ON r.name = a.repository AND r.generation IN (meta.live, meta.building)
-	JOIN manifests m ON m.repository = r.id AND m.digest = a.about`
+	selectRows = aboutAll + `SELECT m.repository, g.generation, a.repository, m.stamp, m.digest, m.subject, m.created, m.artifact_type, m.shown, m.kept
+		FROM about a
+		CROSS JOIN LATERAL (SELECT live AS generation FROM meta UNION ALL SELECT building FROM meta WHERE building <> 0 OFFSET 0) AS g
+		CROSS JOIN LATERAL (SELECT * FROM manifests m WHERE m.digest = a.about AND m.repository =
+			(SELECT r.id FROM repositories r WHERE r.generation = g.generation AND r.name = a.repository) OFFSET 0) AS m`
 
-const selectChanges = aboutAll + `SELECT c.repository, c.about, c.gone, c.came FROM about a
-	JOIN changes c ON c.repository = a.repository AND c.about = a.about`
+	selectChanges = aboutAll + `SELECT c.repository, c.about, c.gone, c.came FROM about a
+		CROSS JOIN LATERAL (SELECT * FROM changes c WHERE c.repository = a.repository AND c.about = a.about OFFSET 0) AS c`
+)

@@ -38,13 +38,14 @@ func (s *Store) Intents(ctx context.Context, after index.IntentID, limit int) ([
 // recordsBehind walks through the records of the live generation in the order
 // of their keys, repository by repository: of each it reads no more than the
 // limit. The last column tells whether the generation in the making has it too.
-const recordsBehind = `SELECT r.name, m.digest, m.subject, m.artifact_type, m.shown, m.kept, EXISTS (
-		SELECT 1 FROM repositories other JOIN manifests twin ON twin.repository = other.id AND twin.digest = m.digest
-		WHERE other.generation = meta.building AND other.name = r.name) AS filled
-	FROM meta JOIN repositories r ON r.generation = meta.live AND r.name >= $1
+const recordsBehind = `SELECT r.name, m.digest, m.subject, m.artifact_type, m.shown, m.kept, (
+		SELECT true FROM manifests twin WHERE twin.digest = m.digest AND twin.repository = (SELECT other.id FROM repositories other
+			WHERE other.generation = (SELECT building FROM meta) AND other.name = r.name)) IS NOT NULL AS filled
+	FROM repositories r
 	CROSS JOIN LATERAL (SELECT * FROM manifests m
 		WHERE m.repository = r.id AND m.digest > CASE WHEN r.name = $1 THEN $2::bytea ELSE ''::bytea END
 		ORDER BY m.digest LIMIT $3) AS m
+	WHERE r.generation = (SELECT live FROM meta) AND r.name >= $1
 	ORDER BY r.name, m.digest LIMIT $3`
 
 // keyBehind returns the columns of a key, which need not be there. One without

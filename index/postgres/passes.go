@@ -92,8 +92,8 @@ const stepEnd = stepRecords + `SELECT (SELECT count(*) FROM step), last.name, la
 // enterStep enters the listings of the step that generation $5 shows otherwise.
 const enterStep = stepRecords + `INSERT INTO outbox (number, repository, subject)
 	SELECT nextval('outbox_numbers'), changed.name, changed.subject FROM (
-		SELECT DISTINCT s.name, s.subject FROM step s WHERE s.subject IS NOT NULL AND NOT EXISTS (
-			SELECT 1 FROM repositories r JOIN manifests m ON m.repository = r.id AND m.digest = s.digest
-			WHERE r.generation = $5 AND r.name = s.name
-				AND m.subject = s.subject AND m.artifact_type = s.artifact_type AND m.shown = s.shown)) AS changed
+		SELECT DISTINCT s.name, s.subject FROM step s WHERE s.subject IS NOT NULL AND (
+			SELECT true FROM manifests m WHERE m.digest = s.digest
+				AND m.repository = (SELECT r.id FROM repositories r WHERE r.generation = $5 AND r.name = s.name)
+				AND m.subject = s.subject AND m.artifact_type = s.artifact_type AND m.shown = s.shown) IS NULL) AS changed
 	ON CONFLICT (repository, subject) DO UPDATE SET number = excluded.number`

@@ -12,7 +12,7 @@ import (
 
 // liveRepository finds the repository with the name $1 in the generation that
 // queries see.
-const liveRepository = `(SELECT r.id FROM repositories r, meta WHERE r.generation = meta.live AND r.name = $1)`
+const liveRepository = `(SELECT r.id FROM repositories r WHERE r.generation = (SELECT live FROM meta) AND r.name = $1)`
 
 const selectRow = `SELECT digest, subject, artifact_type, shown, kept FROM manifests
 	WHERE repository = ` + liveRepository + ` AND digest = $2`
@@ -107,9 +107,9 @@ func (w *writing) observe(m *matter, record index.Record) error {
 	return nil
 }
 
-const countKnown = `SELECT count(*) FROM unnest($1::text[], $2::bytea[]) AS k(name, digest) CROSS JOIN meta
-	JOIN repositories r ON r.generation = meta.live AND r.name = k.name
-	JOIN manifests m ON m.repository = r.id AND m.digest = k.digest`
+const countKnown = `SELECT count(*) FROM unnest($1::text[], $2::bytea[]) AS k(name, digest)
+	CROSS JOIN LATERAL (SELECT 1 FROM manifests m WHERE m.digest = k.digest AND m.repository =
+		(SELECT r.id FROM repositories r WHERE r.generation = (SELECT live FROM meta) AND r.name = k.name) OFFSET 0) AS m`
 
 func (s *Store) allKnown(ctx context.Context, keys []matterKey) (known bool, err error) {
 	names, digests := make([]string, len(keys)), make([][]byte, len(keys))

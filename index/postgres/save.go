@@ -166,30 +166,35 @@ func (e *edges) add(repository string, generation int32, s stored) error {
 	return nil
 }
 
-const insertRepositories = `INSERT INTO repositories (generation, name)
-	SELECT DISTINCT n.generation, n.name FROM unnest($1::integer[], $2::text[]) AS n(generation, name)
-	WHERE NOT EXISTS (SELECT 1 FROM repositories r WHERE r.generation = n.generation AND r.name = n.name)`
+// newRepository is the number of the repository of n.
+const newRepository = `(SELECT r.id FROM repositories r WHERE r.generation = n.generation AND r.name = n.name)`
 
-const putManifests = `INSERT INTO manifests (stamp, repository, digest, subject, created, artifact_type, shown, kept)
-	SELECT n.stamp, r.id, n.digest, n.subject, n.created, n.artifact_type, n.shown, n.kept
-	FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[])
-		AS n(generation, name, stamp, digest, subject, created, artifact_type, shown, kept)
-	JOIN repositories r ON r.generation = n.generation AND r.name = n.name
-	ON CONFLICT (repository, digest) DO UPDATE SET stamp = excluded.stamp, subject = excluded.subject, created = excluded.created,
-		artifact_type = excluded.artifact_type, shown = excluded.shown, kept = excluded.kept`
+const (
+	insertRepositories = `INSERT INTO repositories (generation, name)
+		SELECT DISTINCT n.generation, n.name FROM unnest($1::integer[], $2::text[]) AS n(generation, name)
+		WHERE ` + newRepository + ` IS NULL`
 
-const deleteManifests = `DELETE FROM manifests m USING unnest($1::integer[], $2::bytea[]) AS k(repository, digest)
-	WHERE m.repository = k.repository AND m.digest = k.digest`
+	putManifests = `INSERT INTO manifests (stamp, repository, digest, subject, created, artifact_type, shown, kept)
+		SELECT n.stamp, ` + newRepository + `, n.digest, n.subject, n.created, n.artifact_type, n.shown, n.kept
+		FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[])
+			AS n(generation, name, stamp, digest, subject, created, artifact_type, shown, kept)
+		ON CONFLICT (repository, digest) DO UPDATE SET stamp = excluded.stamp, subject = excluded.subject, created = excluded.created,
+			artifact_type = excluded.artifact_type, shown = excluded.shown, kept = excluded.kept`
 
-const insertParents = `INSERT INTO parents (repository, kind, target, digest)
-	SELECT r.id, n.kind, n.target, n.digest
-	FROM unnest($1::integer[], $2::text[], $3::bytea[], $4::bytea[], $5::smallint[]) AS n(generation, name, target, digest, kind)
-	JOIN repositories r ON r.generation = n.generation AND r.name = n.name
-	ON CONFLICT DO NOTHING`
+	deleteManifests = `DELETE FROM manifests WHERE ctid = ANY(ARRAY(
+		SELECT m.ctid FROM unnest($1::integer[], $2::bytea[]) AS k(repository, digest)
+		CROSS JOIN LATERAL (SELECT m.ctid FROM manifests m WHERE m.repository = k.repository AND m.digest = k.digest OFFSET 0) AS m))`
 
-const deleteParents = `DELETE FROM parents p
-	USING unnest($1::integer[], $2::bytea[], $3::bytea[], $4::smallint[]) AS k(repository, target, digest, kind)
-	WHERE p.repository = k.repository AND p.target = k.target AND p.digest = k.digest AND p.kind = k.kind`
+	insertParents = `INSERT INTO parents (repository, kind, target, digest)
+		SELECT ` + newRepository + `, n.kind, n.target, n.digest
+		FROM unnest($1::integer[], $2::text[], $3::bytea[], $4::bytea[], $5::smallint[]) AS n(generation, name, target, digest, kind)
+		ON CONFLICT DO NOTHING`
+
+	deleteParents = `DELETE FROM parents WHERE ctid = ANY(ARRAY(
+		SELECT p.ctid FROM unnest($1::integer[], $2::bytea[], $3::bytea[], $4::smallint[]) AS k(repository, target, digest, kind)
+		CROSS JOIN LATERAL (SELECT p.ctid FROM parents p
+			WHERE p.repository = k.repository AND p.target = k.target AND p.digest = k.digest AND p.kind = k.kind OFFSET 0) AS p))`
+)
 
 func (w *writing) saveIntents(batch *pgx.Batch) error {
 	var ended, ids []int64

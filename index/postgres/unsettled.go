@@ -12,13 +12,12 @@ import (
 // selectUnsettled finds the imports of a subject's tag, the pushes with the
 // subject, and the deletes of what has it, or will have it once a push is
 // settled. Each part is found by an index of its own.
-const selectUnsettled = `SELECT i.id, i.kind, i.repository, i.about, i.intent FROM (
-		SELECT id FROM intents WHERE repository = $1 AND about = $3
-		UNION ALL SELECT id FROM intents WHERE repository = $1 AND subject = $2
-		UNION ALL SELECT d.id FROM intents d WHERE d.repository = $1 AND d.kind = 2 AND (
-			EXISTS (SELECT 1 FROM manifests m WHERE m.repository = ` + liveRepository + ` AND m.digest = d.about AND m.subject = $2)
-			OR EXISTS (SELECT 1 FROM intents p WHERE p.repository = $1 AND p.about = d.about AND p.subject = $2))
-	) AS found JOIN intents i USING (id) ORDER BY i.id`
+const selectUnsettled = `SELECT id, kind, repository, about, intent FROM intents WHERE repository = $1 AND about = $3
+	UNION ALL SELECT id, kind, repository, about, intent FROM intents WHERE repository = $1 AND subject = $2
+	UNION ALL SELECT id, kind, repository, about, intent FROM intents d WHERE repository = $1 AND kind = 2 AND (
+		(SELECT m.subject FROM manifests m WHERE m.repository = ` + liveRepository + ` AND m.digest = d.about) = $2
+		OR (SELECT max(p.id) FROM intents p WHERE p.repository = $1 AND p.about = d.about AND p.subject = $2) IS NOT NULL)
+	ORDER BY id`
 
 // Unsettled implements [index.Store].
 func (s *Store) Unsettled(ctx context.Context, repository string, subject digest.Digest) ([]index.Intent, error) {

@@ -74,14 +74,14 @@ func sizeGoals(r result) []goal {
 		for _, kind := range []string{"", ofLarge} {
 			for _, metric := range []string{metricQueryP50, metricQueryP99, metricPushP50, metricPushP99} {
 				all = append(all, goal{
-					Text: fmt.Sprintf("size: %s%s, %s / %s", kind, metric, c.Name, first), Most: 1.5,
+					Text: fmt.Sprintf("%s: %s%s, %s / %s", r.Name, kind, metric, c.Name, first), Most: 1.5,
 					scenario: r.Name, contender: c.Name, base: first, metric: kind + metric,
 				})
 			}
 		}
 		for _, metric := range []string{metricOpen, metricOpenKill} {
 			all = append(all, goal{
-				Text: fmt.Sprintf("size: %s, %s", metric, c.Name), Most: 1000,
+				Text: fmt.Sprintf("%s: %s, %s", r.Name, metric, c.Name), Most: 1000,
 				scenario: r.Name, contender: c.Name, metric: metric,
 			})
 		}
@@ -94,7 +94,7 @@ func sizeGoals(r result) []goal {
 func judge(results []result) []goal {
 	all := goals()
 	for _, r := range results {
-		if r.Name == "size" {
+		if r.Name == sizeScenario || r.Name == postgresSizeScenario {
 			all = append(all, sizeGoals(r)...)
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/index/bolt"
 )
 
 // probe is the process that uses an index: it opens it, asks and pushes, and
@@ -34,7 +33,7 @@ func probe(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	begun := time.Now()
-	store, err := bolt.Open(file.Path, bolt.Options{})
+	store, err := file.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,7 +56,7 @@ const works = 5
 // prober uses an open index, with each of its works for as long as each.
 type prober struct {
 	file   indexFile
-	store  *bolt.Store
+	store  index.Maintainer
 	values sample
 	each   time.Duration
 	pushed int

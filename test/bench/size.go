@@ -15,6 +15,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
+	"github.com/backref/backref/index/postgres"
 )
 
 // The metrics of size. Those of the large subject are of pages from anywhere
@@ -38,19 +39,25 @@ const (
 // and how many a query gets.
 const subjectReferrers = 10
 
+// sizeScenario is the name of the scenario of indexes in files.
+const sizeScenario = "size"
+
 // sizeName is the name of a contender.
 func sizeName(referrers int) string { return fmt.Sprintf("%d referrers", referrers) }
 
 func sizeFamily(o sizeOptions) family {
-	return family{cases: []string{"size"}, prepare: func(ctx context.Context, s *stage) ([]comparison, error) {
-		return prepareSize(ctx, s, o)
+	return family{cases: []string{sizeScenario}, prepare: func(ctx context.Context, s *stage) ([]comparison, error) {
+		return prepareSize(ctx, s, o, sizeScenario, "")
 	}}
 }
 
-// indexFile is an index of a size. Its subjects are spread over repositories,
-// subjectReferrers each.
+// indexFile is an index of a size, in a file or in a database. Its subjects are
+// spread over repositories, subjectReferrers each.
 type indexFile struct {
-	Path         string
+	Path string
+	// Database is the URL of a database that has the index in a schema named
+	// Path; empty where Path is a file.
+	Database     string
 	Repositories int
 	Subjects     int
 	// Large is how many referrers the large subject has, which is in a
@@ -58,9 +65,10 @@ type indexFile struct {
 	Large int
 }
 
-func prepareSize(ctx context.Context, s *stage, o sizeOptions) ([]comparison, error) {
+// prepareSize loads indexes of all sizes, in files or in a database.
+func prepareSize(ctx context.Context, s *stage, o sizeOptions, name, database string) ([]comparison, error) {
 	made := comparison{
-		name: "size",
+		name: name,
 		about: fmt.Sprintf("The store alone, by one caller: opening it, queries that get %d entries, pushes (Begin and Confirm) to random subjects, in indexes of several sizes. "+
 			"All but the first have one subject with %d referrers more.", subjectReferrers, o.subject),
 		metrics: []string{metricQueryP50, metricQueryP99, metricPushP50, metricPushP99,
@@ -72,6 +80,7 @@ func prepareSize(ctx context.Context, s *stage, o sizeOptions) ([]comparison, er
 		subjects := max(1, referrers/subjectReferrers)
 		file := indexFile{
 			Path:         filepath.Join(s.dir, fmt.Sprintf("size-%d.db", i)),
+			Database:     database,
 			Subjects:     subjects,
 			Repositories: min(subjects, o.repositories),
 		}
@@ -83,8 +92,8 @@ func prepareSize(ctx context.Context, s *stage, o sizeOptions) ([]comparison, er
 			return nil, err
 		}
 		elapsed := time.Since(begun)
-		s.notes = append(s.notes, fmt.Sprintf("size: an index of %d referrers was loaded in %.1f s, %s records/s.",
-			file.entries(), elapsed.Seconds(), figure(float64(file.entries())/elapsed.Seconds())))
+		s.notes = append(s.notes, fmt.Sprintf("%s: an index of %d referrers was loaded in %.1f s, %s records/s.",
+			name, file.entries(), elapsed.Seconds(), figure(float64(file.entries())/elapsed.Seconds())))
 		s.say("%s", s.notes[len(s.notes)-1])
 		made.contenders = append(made.contenders, contender{name: sizeName(referrers), measure: file.measure})
 	}
@@ -130,14 +139,22 @@ const loadBatch = 5000
 // build makes the index. Records come in the order of their repositories, as
 // they do in a rebuild.
 func (f indexFile) build(ctx context.Context) error {
-	store, err := bolt.Open(f.Path, bolt.Options{})
+	store, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.load(ctx, store), store.Close())
+	return errors.Join(f.load(ctx, store), store.Close(), f.rest(ctx))
 }
 
-func (f indexFile) load(ctx context.Context, store *bolt.Store) error {
+// open opens the index, which is made where there is none.
+func (f indexFile) open(ctx context.Context) (index.Maintainer, error) {
+	if f.Database != "" {
+		return postgres.Open(ctx, postgres.Options{URL: f.Database, Schema: filepath.Base(f.Path)})
+	}
+	return bolt.Open(f.Path, bolt.Options{})
+}
+
+func (f indexFile) load(ctx context.Context, store index.Store) error {
 	batch := make([]index.Record, 0, loadBatch)
 	add := func(record index.Record) error {
 		if batch = append(batch, record); len(batch) < loadBatch {
@@ -176,12 +193,12 @@ func (f indexFile) measure(ctx context.Context, duration time.Duration) (sample,
 		return nil, err
 	}
 	values[metricOpenKill] = left[metricOpen]
-	info, err := os.Stat(f.Path)
+	size, err := f.size(ctx)
 	if err != nil {
 		return nil, err
 	}
-	values[metricFile] = mebibytes(info.Size())
-	values[metricPerEntry] = float64(info.Size()) / float64(f.entries())
+	values[metricFile] = mebibytes(size)
+	values[metricPerEntry] = float64(size) / float64(f.entries())
 	return values, nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/backref/backref/test/rig"
 )
 
 // stage is the folder and the programs of one family of scenarios.
@@ -20,6 +22,8 @@ type stage struct {
 	ctx       context.Context //nolint:containedctx // the life of the programs
 	end       context.CancelFunc
 	processes []*process
+	// databases are servers of PostgreSQL.
+	databases []*rig.Postgres
 	// notes go into the report.
 	notes []string
 }
@@ -39,6 +43,11 @@ func (s *stage) close() {
 	s.end()
 	for _, p := range s.processes {
 		<-p.exited
+	}
+	for _, database := range s.databases {
+		if err := database.Close(); err != nil {
+			s.say("end PostgreSQL: %v", err)
+		}
 	}
 	if err := os.RemoveAll(s.dir); err != nil {
 		s.say("remove %s: %v", s.dir, err)
