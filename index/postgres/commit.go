@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/backref/backref/index"
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,10 @@ const (
 	batchSize = 256
 	// batchWeight bounds what they are about, beside the first.
 	batchWeight = 10_000
+	// patience is how long a change that can wait does so for one that can't,
+	// to share its transaction: each that is spared leaves the database and its
+	// lock to others.
+	patience = 5 * time.Millisecond
 )
 
 // change is one call that writes, handed to the writer.
@@ -37,6 +42,8 @@ type change struct {
 	// done takes the outcome. It has room for it, so that the writer never
 	// waits for a caller that has gone.
 	done chan error
+	// patient says that its caller is in no hurry.
+	patient bool
 }
 
 // change has the writer make a change and waits until it is on disk.
@@ -79,26 +86,54 @@ func (s *Store) write() {
 	var left *change
 	for {
 		first := left
-		if left = nil; first == nil {
+		if first == nil {
 			var open bool
 			if first, open = <-s.queue; !open {
 				return
 			}
 		}
-		batch := []*change{first}
-		for weight := len(first.about); len(batch) < batchSize && len(s.queue) > 0; {
-			next, open := <-s.queue
-			if !open {
-				break
-			}
-			if weight += len(next.about); weight > batchWeight {
-				left = next
-				break
-			}
-			batch = append(batch, next)
-		}
+		var batch []*change
+		batch, left = s.gatherBatch(first)
 		s.commit(batch)
 	}
+}
+
+// gatherBatch returns the changes of a transaction that begins with the given
+// one: those that wait, and those that come while all can wait. The one that
+// is too many is left for the next.
+func (s *Store) gatherBatch(first *change) (batch []*change, left *change) {
+	batch = append(batch, first)
+	weight, patient := len(first.about), first.patient
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for len(batch) < batchSize {
+		next, come := s.await(patient, timer.C)
+		if !come {
+			return batch, nil
+		}
+		if weight += len(next.about); weight > batchWeight {
+			return batch, next
+		}
+		batch, patient = append(batch, next), patient && next.patient
+	}
+	return batch, nil
+}
+
+// await takes the next change, for which it waits until the given time only if
+// all before can.
+func (s *Store) await(patient bool, until <-chan time.Time) (next *change, come bool) {
+	if !patient {
+		select {
+		case next, come = <-s.queue:
+		default:
+		}
+		return next, come
+	}
+	select {
+	case next, come = <-s.queue:
+	case <-until:
+	}
+	return next, come
 }
 
 // commit makes the changes and answers them. One that can't be made is taken

@@ -68,17 +68,35 @@ func opposite(kind index.IntentKind) index.IntentKind {
 
 // onIntent makes a change of an open intent. One that has ended is left alone.
 func (s *Store) onIntent(ctx context.Context, id index.IntentID, apply func(w *writing, intent *openIntent) error) error {
-	return s.change(&change{ctx: ctx, intents: []index.IntentID{id}, apply: func(w *writing) error {
+	return s.change(intentChange(ctx, id, apply))
+}
+
+func intentChange(ctx context.Context, id index.IntentID, apply func(w *writing, intent *openIntent) error) *change {
+	return &change{ctx: ctx, intents: []index.IntentID{id}, apply: func(w *writing) error {
 		if intent := w.intent(id); intent != nil {
 			return apply(w, intent)
 		}
 		return nil
-	}})
+	}}
 }
 
 // Confirm implements [index.Store].
 func (s *Store) Confirm(ctx context.Context, id index.IntentID, at time.Time) error {
-	err := s.onIntent(ctx, id, func(w *writing, intent *openIntent) error { return w.confirm(intent, at) })
+	return confirmError(id, s.change(confirmation(ctx, id, at)))
+}
+
+// ConfirmLater implements [index.LateConfirmer]. It waits for up to patience.
+func (s *Store) ConfirmLater(ctx context.Context, id index.IntentID, at time.Time) error {
+	c := confirmation(ctx, id, at)
+	c.patient = true
+	return confirmError(id, s.change(c))
+}
+
+func confirmation(ctx context.Context, id index.IntentID, at time.Time) *change {
+	return intentChange(ctx, id, func(w *writing, intent *openIntent) error { return w.confirm(intent, at) })
+}
+
+func confirmError(id index.IntentID, err error) error {
 	if err != nil {
 		return fmt.Errorf("confirm intent %d: %w", id, err)
 	}

@@ -37,7 +37,10 @@ type Store struct {
 	rested chan struct{}
 }
 
-var _ index.Maintainer = (*Store)(nil)
+var (
+	_ index.Maintainer    = (*Store)(nil)
+	_ index.LateConfirmer = (*Store)(nil)
+)
 
 // Close implements [index.Store]. It waits for the changes that are enqueued
 // and the questions under way.

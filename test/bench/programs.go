@@ -64,7 +64,10 @@ func (s *stage) olareg() (*server, error) {
 // check on.
 func (s *stage) startBackref(name, upstream, index string, settings ...string) (*server, error) {
 	return s.serve(name, func(address string) (string, []string, error) {
-		args := []string{"serve", "--upstream", upstream, "--listen", address, "--admin-listen", "127.0.0.1:0", "--index", index}
+		args := []string{"serve", "--upstream", upstream, "--listen", address, "--admin-listen", "127.0.0.1:0"}
+		if index != "" {
+			args = append(args, "--index", index)
+		}
 		for _, setting := range settings {
 			args = append(args, "--set", setting)
 		}

@@ -16,6 +16,8 @@ const (
 	// manySubjects is to how many subjects pushes go that go to many.
 	manySubjects = 1000
 	metricPushes = "pushes/s"
+	// backrefPostgres is a backref whose index is in PostgreSQL.
+	backrefPostgres = "backref, PostgreSQL"
 )
 
 func pushCases() []pushCase {
@@ -66,6 +68,14 @@ func preparePushes(ctx context.Context, s *stage) ([]comparison, error) {
 	if err := newClient().pushEmpty(ctx, registry.url, pushRepository); err != nil {
 		return nil, err
 	}
+	database, err := s.postgres()
+	if err != nil {
+		return nil, err
+	}
+	shared, err := s.startBackref("backref-postgres", registry.url, "", "index.postgres.url="+database.URL)
+	if err != nil {
+		return nil, err
+	}
 	p := &pushes{stage: s}
 	var comparisons []comparison
 	for _, c := range pushCases() {
@@ -77,7 +87,7 @@ func preparePushes(ctx context.Context, s *stage) ([]comparison, error) {
 			name: c.name(), about: fmt.Sprintf("Referrers pushed by %d clients at once to %s.", c.clients, to),
 			metrics: []string{metricPushes, metricP50, metricP99}, bases: []string{direct2, reverseProxy}, warm: true,
 		}
-		for _, contestant := range []peer{{name: direct2, server: registry}, {name: reverseProxy, server: plain}, {name: backrefName, server: backref}} {
+		for _, contestant := range []peer{{name: direct2, server: registry}, {name: reverseProxy, server: plain}, {name: backrefName, server: backref}, {name: backrefPostgres, server: shared}} {
 			made.contenders = append(made.contenders, contender{
 				name: contestant.name,
 				measure: func(ctx context.Context, duration time.Duration) (sample, error) {
@@ -112,7 +122,7 @@ func (p *pushes) measure(ctx context.Context, c pushCase, to peer, duration time
 				if err != nil {
 					return err
 				}
-				if to.name == backrefName && header.Get("OCI-Subject") == "" {
+				if to.lists() && header.Get("OCI-Subject") == "" {
 					return errors.New("the answer has no OCI-Subject")
 				}
 				acknowledged.Add(1)
@@ -125,11 +135,14 @@ func (p *pushes) measure(ctx context.Context, c pushCase, to peer, duration time
 		return nil, err
 	}
 	values[metricPushes] = values[metricRequests]
-	if to.name != backrefName || c.many {
+	if !to.lists() || c.many {
 		return values, nil
 	}
 	return values, mustList(ctx, shared, to.server.url, subjects[0], int(acknowledged.Load()))
 }
+
+// lists tells whether the peer is a backref.
+func (p peer) lists() bool { return p.name == backrefName || p.name == backrefPostgres }
 
 // mustList fails where a listing lacks what was acknowledged.
 func mustList(ctx context.Context, client *client, base string, subject rig.Descriptor, want int) error {
