@@ -15,7 +15,7 @@ const DefaultIndexPath = "./backref.db"
 
 // IndexPostgres configures an index in PostgreSQL.
 type IndexPostgres struct {
-	URL          string        `key:"url" doc:"The database, as libpq reads it: postgres://user@host/database?sslmode=verify-full. It has no password. Where it is set, no file is used."`
+	URL          string        `key:"url" doc:"The database, as libpq reads it: postgres://user@host/database?sslmode=verify-full. It has no password. Where it is set, no file is used. A pooler in front of the database has to keep a session to a connection."`
 	Password     string        `key:"password" doc:"Password of the user." secret:"true"`
 	PasswordFile string        `key:"passwordFile" doc:"File with the password, instead of password."`
 	Schema       string        `key:"schema" doc:"The schema with the tables of the index; it is made where there is none."`
