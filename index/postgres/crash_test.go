@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,13 +54,15 @@ const (
 	childSchema = "BACKREF_TEST_SCHEMA"
 	childFirst  = "BACKREF_TEST_FIRST"
 	childStep   = 1_000_000
+	// childTimeout is how long it may stop within a transaction.
+	childTimeout = 2 * time.Second
 )
 
 // writeUntilKilled pushes from several goroutines and prints the number of each
 // referrer once it is acknowledged.
 func writeUntilKilled(ctx context.Context, first int) error {
 	options := newOptions()
-	options.Schema = os.Getenv(childSchema)
+	options.Schema, options.Timeout = os.Getenv(childSchema), childTimeout
 	store, err := postgres.Open(ctx, options)
 	if err != nil {
 		return err
@@ -119,23 +122,34 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestAStoppedWriterIsCutOff stops a process that writes, which may be within
+// a transaction then: the others wait for it no longer than its timeout.
+func TestAStoppedWriterIsCutOff(t *testing.T) {
+	options := newOptions()
+	store := mustOpen(t, options)
+	defer func() { must(t, store.Close()) }()
+	for round := range 4 {
+		cmd, lines, err := startWriter(t, options.Schema, (round+1)*childStep)
+		must(t, err)
+		if !lines.Scan() {
+			t.Fatal("the writer says nothing", cmd.Wait())
+		}
+		time.Sleep(rand.N(20 * time.Millisecond))
+		must(t, cmd.Process.Signal(syscall.SIGSTOP))
+		begun := time.Now()
+		must(t, push(t.Context(), store, numbered(round)))
+		t.Logf("the next push took %s", time.Since(begun))
+		must(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+	}
+}
+
 // runKilled has a process write for a moment, and returns what it has printed.
 func runKilled(t *testing.T, schema string, first int) (numbers []int, err error) {
-	program, err := os.Executable()
+	cmd, lines, err := startWriter(t, schema, first)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(t.Context(), program)
-	cmd.Env = append(os.Environ(), childSchema+"="+schema, childFirst+"="+strconv.Itoa(first))
-	cmd.Stderr = os.Stderr
-	output, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	lines := bufio.NewScanner(output)
 	for lines.Scan() {
 		n, err := strconv.Atoi(lines.Text())
 		if err != nil {
@@ -150,4 +164,20 @@ func runKilled(t *testing.T, schema string, first int) (numbers []int, err error
 		return nil, errors.New("the writer ended by itself")
 	}
 	return numbers, lines.Err()
+}
+
+// startWriter starts a process that writes, and returns what it prints.
+func startWriter(t *testing.T, schema string, first int) (*exec.Cmd, *bufio.Scanner, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.CommandContext(t.Context(), program)
+	cmd.Env = append(os.Environ(), childSchema+"="+schema, childFirst+"="+strconv.Itoa(first))
+	cmd.Stderr = os.Stderr
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	return cmd, bufio.NewScanner(output), cmd.Start()
 }

@@ -135,6 +135,10 @@ func sessionSettings(opts Options) string {
 		"SET statement_timeout = " + milliseconds,
 		"SET lock_timeout = " + milliseconds,
 		"SET idle_in_transaction_session_timeout = " + milliseconds,
+		// A machine that is gone says nothing, and what it holds is waited for.
+		"SET tcp_keepalives_idle = 5",
+		"SET tcp_keepalives_interval = 5",
+		"SET tcp_keepalives_count = 3",
 		"SET plan_cache_mode = force_generic_plan",
 		"SET jit = off",
 	}
