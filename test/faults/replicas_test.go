@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -201,8 +202,8 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	l.wantListed(t, c)
 }
 
-// A replica dies under load: the other one goes on, lists what was
-// acknowledged by either, and settles what was left open.
+// The replica that works in the background dies under load: the other one goes
+// on, lists what was acknowledged by either, and settles what was left open.
 func TestAReplicaDies(t *testing.T) {
 	c := newCluster(t, "--set", "upstream.service.anonymous=true", "--set", "reconcile.settleInterval=200ms",
 		"--set", "upstream.timeouts.connect=500ms", "--set", "upstream.timeouts.responseHeader=1s", "--set", "upstream.timeouts.grace=100ms")
@@ -211,18 +212,18 @@ func TestAReplicaDies(t *testing.T) {
 	matches := isManifest(http.MethodPut, last.Digest())
 	c.relay.After(func(r *http.Request, status int) {
 		if matches(r) && status == http.StatusCreated {
-			c.replicas[1].Kill()
+			c.replicas[0].Kill()
 		}
 	})
 	l := c.load(t)
 	time.Sleep(500 * time.Millisecond)
-	if got, err := c.push(t, c.replicas[1], last); err == nil {
+	if got, err := c.push(t, c.replicas[0], last); err == nil {
 		t.Fatalf("a process that is dead answered %d", got.Status)
 	}
 	time.Sleep(500 * time.Millisecond)
 	l.end()
 	c.relay.After(nil)
-	c.replicas = c.replicas[:1]
+	c.replicas = c.replicas[1:]
 	l.wantListed(t, c)
 	if !slices.Contains(c.listed(t, c.replicas[0]), last.Digest()) {
 		t.Error("what the registry has of the dead is not listed")
@@ -233,6 +234,41 @@ func TestAReplicaDies(t *testing.T) {
 			t.Fatal("intents of the dead stay open:\n" + c.replicas[0].Run(t, "index", "intents"))
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// The referrers tag upstream follows pushes through any replica, whichever of
+// them writes it, and goes on when that one dies.
+func TestReplicasMirrorOnce(t *testing.T) {
+	c := newCluster(t, "--set", "upstream.service.anonymous=true", "--set", "referrers.fallbackTags=mirror")
+	tag := c.registry.URL + "/v2/app/manifests/" + strings.Replace(c.subject.Digest().String(), ":", "-", 1)
+	wantMirrored := func(want int) {
+		t.Helper()
+		var list struct{ Manifests []rig.Descriptor }
+		for deadline := time.Now().Add(30 * time.Second); len(list.Manifests) != want; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the tag lists %d, want %d", len(list.Manifests), want)
+			}
+			got := rig.Do(t, http.MethodGet, tag, nil, "Accept", rig.ImageIndex)
+			if got.Status != http.StatusOK {
+				continue
+			}
+			list.Manifests = nil
+			if err := json.Unmarshal(got.Body, &list); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	pushed := 0
+	for _, replica := range []int{0, 1, 1} {
+		if pushed == 20 {
+			c.replicas[0].Kill()
+		}
+		for range 10 {
+			rig.Push(t, c.replicas[replica].URL, "app", "", c.referrer(fmt.Sprint(pushed))).Want(t, http.StatusCreated)
+			pushed++
+		}
+		wantMirrored(pushed)
 	}
 }
 
