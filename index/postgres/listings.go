@@ -14,7 +14,7 @@ import (
 // each further one stepGrowth times as many, up to maxStep: few rows are read
 // in vain, and a long walk takes few statements.
 const (
-	firstStep  = 1000
+	firstStep  = 2000
 	stepGrowth = 4
 	maxStep    = 16_000
 )
