@@ -15,6 +15,14 @@ type entry struct {
 	descriptor []byte
 }
 
+// describe writes the descriptor.
+func (e *entry) describe() (err error) {
+	const frame = 256 // of a descriptor without annotations
+	e.descriptor, err = appendDescriptor(make([]byte, 0, frame+len(e.shown)), e.digest, e.artifactType, e.shown)
+	e.shown = nil
+	return err
+}
+
 // size is what the entry takes of a page's bytes.
 func (e entry) size() int {
 	if e.descriptor != nil {

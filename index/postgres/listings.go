@@ -129,12 +129,14 @@ func (l *list) gather(ctx context.Context, q queryer) (*gathering, error) {
 }
 
 // firstStep is one row more than the page has, where all are selected that the
-// database returns.
+// database returns, and some more where some are left out here.
 func (l *list) firstStep() int {
 	limit := l.query.Limit
-	filtered := len(l.query.Annotations) > 0 || len(l.query.ArtifactTypes) > 0 && l.types == nil
-	if !l.ordered || filtered || limit <= 0 || limit >= firstStep {
+	if !l.ordered || limit <= 0 || limit >= firstStep {
 		return firstStep
+	}
+	if len(l.query.Annotations) > 0 || len(l.query.ArtifactTypes) > 0 && l.types == nil {
+		return min(stepGrowth*(limit+1), firstStep)
 	}
 	return limit + 1
 }
@@ -163,6 +165,11 @@ func (l *list) next(ctx context.Context, q queryer, step int, take func(entry) (
 		if !selected {
 			continue
 		}
+		if l.subject != nil {
+			if err := e.describe(); err != nil {
+				return false, err
+			}
+		}
 		if more, err := take(e); !more || err != nil {
 			return true, err
 		}
@@ -181,10 +188,9 @@ func (l *list) entry(columns [][]byte) (e entry, err error) {
 		return e, fmt.Errorf("%w: an empty digest", index.ErrDamaged)
 	}
 	e.row = cloneRow(row{digest: columns[0], artifactType: columns[1], created: columns[3]})
+	// It is of no use once the entry is described.
 	e.shown = columns[2]
-	const frame = 256 // of a descriptor without annotations
-	e.descriptor, err = appendDescriptor(make([]byte, 0, frame+len(e.shown)), e.digest, e.artifactType, e.shown)
-	return e, err
+	return e, nil
 }
 
 // cloneRow copies a row into one piece of memory.
