@@ -13,8 +13,9 @@ import (
 // Restore opens a store from what [index.Copier].Backup has written.
 type Restore func(t *testing.T, backup io.Reader) index.Store
 
-// RunBackup tests the copies of a Maintainer that is a Copier. Each call of open returns a new
-// and empty one; RunBackup closes it, and what restore returns.
+// RunBackup tests the copies of a Maintainer that is a Copier. Each call of
+// open returns a new and empty one; RunBackup closes it, and what restore
+// returns.
 func RunBackup(t *testing.T, open func(t *testing.T) index.Store, restore Restore) {
 	for name, tell := range map[string]func(t *testing.T, store copier, restore Restore){
 		"a copy holds what the store holds":    copiedWhole,
