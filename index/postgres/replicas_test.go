@@ -3,8 +3,6 @@ package postgres_test
 import (
 	"context"
 	"errors"
-	"flag"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,15 +14,9 @@ import (
 )
 
 // TestReplicas passes the suite with several stores of one schema, of which
-// each call goes to another one: what one has acknowledged holds for all. It
-// makes a quarter of the random histories that one store is tested with.
+// each call goes to another one: what one has acknowledged holds for all.
 func TestReplicas(t *testing.T) {
-	checks := flag.Lookup("rapid.checks")
-	before := checks.Value.String()
-	number, err := strconv.Atoi(before)
-	must(t, err)
-	must(t, checks.Value.Set(strconv.Itoa(max(1, number/4))))
-	defer func() { must(t, checks.Value.Set(before)) }()
+	fewerHistories(t)
 	indextest.Run(t, func(t *testing.T) index.Store {
 		options := newOptions()
 		options.Connections = 4

@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"crypto/rand"
+	"flag"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/backref/backref/index"
@@ -11,11 +13,25 @@ import (
 )
 
 func TestStore(t *testing.T) {
+	fewerHistories(t)
 	indextest.Run(t, func(t *testing.T) index.Store { return place(t)() })
 }
 
 func TestStoreDurable(t *testing.T) {
+	fewerHistories(t)
 	indextest.RunDurable(t, place)
+}
+
+// fewerHistories has a test make a quarter of the random histories that are
+// asked for: each step of one waits for the database.
+func fewerHistories(t *testing.T) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	number, err := strconv.Atoi(before)
+	must(t, err)
+	must(t, checks.Value.Set(strconv.Itoa(max(1, number/4))))
+	t.Cleanup(func() { must(t, checks.Value.Set(before)) })
 }
 
 // place returns what opens the store of a schema of its own.
