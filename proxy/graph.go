@@ -97,12 +97,13 @@ func parseParents(values url.Values) (child digest.Digest, after index.Cursor, q
 }
 
 // parents gathers a page of parents. Referrers are parents too, so whatever may
-// hold more of them than the index is asked first, as for a listing.
+// hold more of them than the index is asked first, as for a listing. A registry
+// that fails at the child as a manifest decides nothing: it may be a blob.
 func (p *Proxy) parents(ctx context.Context, client *reader, child digest.Digest, after index.Cursor, list *entryList) (last index.Cursor, more bool, err error) {
-	if err := p.enter(ctx, client, child); err != nil {
+	if err := p.enter(ctx, client, child); err != nil && !brokenManifest(err) {
 		return last, false, err
 	}
-	if err := p.complete(ctx, client, child); err != nil {
+	if err := p.complete(ctx, client, child); err != nil && !errors.Is(err, errNoManifest) {
 		return last, false, err
 	}
 	start := index.Parent{Digest: after.Digest}

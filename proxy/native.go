@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -41,6 +43,9 @@ func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject dig
 		if readable {
 			p.native.askAgain.Store(now.Add(p.config.Referrers.RecheckNative).UnixNano())
 		}
+		if brokenManifest(err) {
+			err = fmt.Errorf("%w: %w", errNoManifest, err)
+		}
 		return nil, err
 	case err != nil:
 		return nil, err
@@ -48,6 +53,17 @@ func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject dig
 		p.permit(client)
 	}
 	return entries, nil
+}
+
+// errNoManifest means that the registry failed at a subject that is perhaps a
+// blob, when all else had been asked.
+var errNoManifest = errors.New("perhaps no manifest")
+
+// brokenManifest tells whether the registry failed at what it was asked for as
+// a manifest: Distribution 2.8 does so where the digest is that of a blob.
+func brokenManifest(err error) bool {
+	var status *upstream.StatusError
+	return errors.As(err, &status) && status.Status == http.StatusInternalServerError
 }
 
 // recordNative records what only the upstream's own API lists. In an order other

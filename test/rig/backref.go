@@ -52,12 +52,12 @@ func Binary(t testing.TB) string {
 
 func (b *Backref) start(listen string) {
 	b.t.Helper()
-	args := append([]string{"serve", "--upstream", b.upstream, "--listen", listen, "--admin-listen", "127.0.0.1:0"}, b.args...)
+	args := []string{"serve", "--upstream", b.upstream, "--listen", listen, "--admin-listen", "127.0.0.1:0"}
 	if b.Index != "" {
 		args = append(args, "--index", b.Index)
 	}
 	var line string
-	b.process, line = start(b.t, "backref", regexp.MustCompile(`^(\{.*"message":"serving".*\})$`), exec.Command(Binary(b.t), args...))
+	b.process, line = start(b.t, "backref", regexp.MustCompile(`^(\{.*"message":"serving".*\})$`), exec.Command(Binary(b.t), append(args, b.args...)...))
 	var serving struct{ Listen, AdminListen string }
 	if err := json.Unmarshal([]byte(line), &serving); err != nil {
 		b.t.Fatalf("read log of backref: %v: %s", err, line)
