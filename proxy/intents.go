@@ -34,7 +34,8 @@ func (p *Proxy) requestTime() time.Duration {
 	return timeouts.Connect + timeouts.ResponseHeader + timeouts.Grace
 }
 
-// leave lets readers settle the intent where it is still open.
+// leave lets readers settle the intent where it is still open. It has to come
+// before the client is answered, and may come again.
 func (b *begun) leave() {
 	b.proxy.underway.Delete(b.id)
 }
@@ -64,6 +65,7 @@ func (b *begun) confirm() {
 	ctx, at := detached(b.r), b.proxy.now()
 	if b.of.Kind != index.IntentPush || b.of.Record.Size > maxBehind {
 		b.check(b.proxy.store.Confirm(ctx, b.id, at))
+		b.leave()
 		return
 	}
 	p, record, request := b.proxy, b.of.Record, requestID(b.r)
@@ -79,11 +81,13 @@ func (b *begun) confirm() {
 func (b *begun) cancel() {
 	b.count("refused")
 	b.check(b.proxy.store.Cancel(detached(b.r), b.id))
+	b.leave()
 }
 
 // unknown leaves the intent to whoever can ask the upstream.
 func (b *begun) unknown() {
 	b.count("unknown")
+	b.leave()
 }
 
 func (b *begun) count(outcome string) {

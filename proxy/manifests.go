@@ -181,6 +181,7 @@ func (p *Proxy) pushReferrer(w http.ResponseWriter, r *http.Request, push push) 
 		if p.observe1(r, mark, other) {
 			intent.cancel()
 		}
+		intent.leave()
 	} else {
 		intent.confirm()
 	}

@@ -46,8 +46,7 @@ type wholeConn struct {
 	held    []byte
 }
 
-// Write implements [io.Writer]. What is held is reported as written; where
-// sending it fails, the next write does.
+// Write implements [io.Writer]. What is held is reported as written.
 func (c *wholeConn) Write(p []byte) (int, error) {
 	switch {
 	case c.holding:
@@ -64,11 +63,15 @@ func (c *wholeConn) Write(p []byte) (int, error) {
 	return max(0, int(n)-before), err
 }
 
-// release ends holding and sends what is held.
+// release ends holding and sends what is held. Where that can't be sent whole
+// nothing may follow: the server believes it was.
 func (c *wholeConn) release() {
 	c.holding = false
-	if len(c.held) > 0 {
-		_, _ = c.Write(nil)
+	if len(c.held) == 0 {
+		return
+	}
+	if _, err := c.Write(nil); err != nil {
+		_ = c.Close()
 	}
 }
 

@@ -2,7 +2,10 @@ package bolt
 
 import (
 	"context"
+	"encoding/binary"
 	"time"
+
+	"go.etcd.io/bbolt"
 )
 
 // When it opens a file, bbolt reads the list of its free pages, if the last
@@ -35,6 +38,8 @@ const (
 	reserveLeast = 16
 	reserveMost  = 128
 	reserveStill = 1000
+	// smallReserve is how many pages the reserve may have in any case.
+	smallReserve = 8000
 	// Of entries of this size, with key and header, so many fill a page.
 	reserveSize    = 1330
 	reservePerPage = 3
@@ -75,7 +80,7 @@ func (w *writing) save() error {
 		pages = min(reserveStill, free-enoughFree)
 	}
 	bucket, err := w.tx.CreateBucketIfNotExists([]byte(tableReserve))
-	if err != nil {
+	if err != nil || w.reserveIsFull(bucket) {
 		return err
 	}
 	bucket.FillPercent = 1
@@ -91,6 +96,21 @@ func (w *writing) save() error {
 		}
 	}
 	return nil
+}
+
+// reserveIsFull tells whether the reserve has as many pages as all that is in
+// use, and smallReserve. What it takes breaks up the runs of pages that large records want, so
+// that these take others from the end of the file: without a bound that would
+// go on for ever.
+func (w *writing) reserveIsFull(reserve *bbolt.Bucket) bool {
+	first, _ := reserve.Cursor().First()
+	if first == nil {
+		return false
+	}
+	entries := reserve.Sequence() - binary.BigEndian.Uint64(first) + 1
+	reserved := int64(entries / reservePerPage) //nolint:gosec // Fewer than the file has pages.
+	pages := w.tx.Size() / int64(w.tx.DB().Info().PageSize)
+	return reserved >= smallReserve && 2*reserved >= pages-int64(w.freePages())
 }
 
 // list writes the list of free pages, and puts some into the reserve. Where it

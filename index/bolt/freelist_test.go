@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,4 +192,39 @@ func TestReserve(t *testing.T) {
 		}
 	}
 	checkPages(t, store)
+}
+
+// TestTheReserveIsBounded has large records come and go, for which the reserve
+// leaves no runs of pages: it must not grow with their number.
+func TestTheReserveIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index.db")
+	store, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	observe(t, store, "small", 2000)
+	for i := range 1000 {
+		record := samples()[1]
+		record.Digest = digest.FromString(fmt.Sprint("large", i))
+		record.Annotations = map[string]string{"a": strings.Repeat("y", (20+i*7919%1500)<<10)}
+		if err := store.Observe(t.Context(), 0, record); err != nil {
+			t.Fatal(err)
+		}
+		mark, err := store.Mark(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Forget(t.Context(), mark, record.Repository, record.Digest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d MiB", info.Size()>>20)
+	if info.Size() > 64<<20 {
+		t.Errorf("the file has %d MiB", info.Size()>>20)
+	}
 }

@@ -132,6 +132,8 @@ func sessionSettings(opts Options) string {
 	statements := []string{
 		"SET search_path = " + pgx.Identifier{opts.Schema}.Sanitize(),
 		"SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'",
+		// Each statement behind a lock has to see what others did before it.
+		"SET default_transaction_isolation = 'read committed'",
 		"SET statement_timeout = " + milliseconds,
 		"SET lock_timeout = " + milliseconds,
 		"SET idle_in_transaction_session_timeout = " + milliseconds,

@@ -120,7 +120,9 @@ func dropHistory(ctx context.Context, tx pgx.Tx) (int64, error) {
 	if _, err := tx.Exec(ctx, `DELETE FROM history WHERE sequence < $1`, *horizon); err != nil {
 		return 0, err
 	}
-	tag, err := tx.Exec(ctx, `DELETE FROM changes WHERE ctid = ANY(ARRAY(SELECT ctid FROM changes WHERE greatest(gone, came) <= $1 LIMIT $2))`, *horizon, dropStep)
+	// A row that a writer has just changed is looked at again, and stays.
+	tag, err := tx.Exec(ctx, `DELETE FROM changes WHERE greatest(gone, came) <= $1
+		AND ctid = ANY(ARRAY(SELECT ctid FROM changes WHERE greatest(gone, came) <= $1 LIMIT $2))`, *horizon, dropStep)
 	return tag.RowsAffected(), err
 }
 
