@@ -65,6 +65,8 @@ func (s *Store) keep(held context.Context, conn *pgx.Conn) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(held), s.timeout)
 		defer cancel()
+		// The database notices only some time later that a connection has ended.
+		_, _ = conn.Exec(ctx, `SELECT pg_advisory_unlock_all()`)
 		_ = conn.Close(ctx)
 	}()
 	for {
@@ -73,7 +75,8 @@ func (s *Store) keep(held context.Context, conn *pgx.Conn) {
 			return
 		case <-ticker.C:
 		}
-		ctx, cancel := context.WithTimeout(held, s.timeout)
+		// To break off a question would end the connection with the role.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(held), s.timeout)
 		err := conn.Ping(ctx)
 		cancel()
 		if err != nil {
