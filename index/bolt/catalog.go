@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"go.etcd.io/bbolt"
 )
 
@@ -17,7 +18,7 @@ func (s *Store) Manifests(ctx context.Context, repository string, query index.Qu
 	}
 	var start []byte
 	if !query.After.IsZero() {
-		if start, err = appendDigest(nil, query.After.Digest); err != nil {
+		if start, err = packed.AppendDigest(nil, query.After.Digest); err != nil {
 			return nil, false, err
 		}
 	}
@@ -73,7 +74,7 @@ func (c *catalog) byDigest(w *walk, g *gathering) error {
 }
 
 func (c *catalog) byOther(w *walk, g *gathering) error {
-	s := selection{query: c.query}
+	s := g.selection()
 	for key, value := w.first(); key != nil; key, value = w.next() {
 		e, selected, err := c.read(key, value)
 		if err != nil {
@@ -87,9 +88,9 @@ func (c *catalog) byOther(w *walk, g *gathering) error {
 			return err
 		}
 		e.key = []byte(c.query.Order.Key(record.Descriptor(), record.Seen))
-		s.add(e)
+		s.Add(e, e.place())
 	}
-	s.into(g)
+	g.addSelected(&s)
 	return nil
 }
 

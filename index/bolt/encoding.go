@@ -1,232 +1,116 @@
 package bolt
 
 import (
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"github.com/opencontainers/go-digest"
 )
 
 // roomForParts bounds what is set aside for a count before its parts are read.
 const roomForParts = 64
 
-// encoder appends the parts of a value. The first error stays.
-type encoder struct {
-	b   []byte
-	err error
-}
-
-func (e *encoder) byte(v byte)     { e.b = append(e.b, v) }
-func (e *encoder) uint(v uint64)   { e.b = binary.AppendUvarint(e.b, v) }
-func (e *encoder) int(v int64)     { e.b = binary.AppendVarint(e.b, v) }
-func (e *encoder) string(v string) { e.uint(uint64(len(v))); e.b = append(e.b, v...) }
-
-// time keeps every instant that a Time can be, the zero one too.
-func (e *encoder) time(t time.Time) {
-	e.int(t.Unix())
-	e.int(int64(t.Nanosecond()))
-}
+// encoder writes what is kept of records and intents.
+type encoder struct{ packed.Encoder }
 
 // digest writes the compact form; the empty digest is a byte of its own.
 func (e *encoder) digest(d digest.Digest) {
-	if e.err != nil {
-		return
-	}
 	if d == "" {
-		e.byte(algorithmNone)
+		e.Byte(packed.AlgorithmNone)
 		return
 	}
-	if b, err := appendDigest(e.b, d); err != nil {
-		e.err = err
-	} else {
-		e.b = b
-	}
+	e.Digest(d)
 }
 
 // manifest writes what a record has beside its repository and digest. Equal
 // manifests are written equally, so that a record pushed again is known.
 func (e *encoder) manifest(m index.Manifest, seen time.Time) {
-	e.time(seen)
+	e.Time(seen)
 	e.description(m)
 	e.edges(m.Edges)
 }
 
 // description writes what a descriptor says of a manifest beside its digest.
 func (e *encoder) description(m index.Manifest) {
-	e.string(m.MediaType)
-	e.int(m.Size)
-	e.string(m.ArtifactType)
-	e.uint(uint64(len(m.Annotations)))
+	e.Text(m.MediaType)
+	e.Int(m.Size)
+	e.Text(m.ArtifactType)
+	e.Uint(uint64(len(m.Annotations)))
 	for _, key := range slices.Sorted(maps.Keys(m.Annotations)) {
-		e.string(key)
-		e.string(m.Annotations[key])
+		e.Text(key)
+		e.Text(m.Annotations[key])
 	}
 }
 
 func (e *encoder) edges(edges []index.Edge) {
-	e.uint(uint64(len(edges)))
+	e.Uint(uint64(len(edges)))
 	for _, edge := range edges {
-		e.byte(byte(edge.Kind))
+		e.Byte(byte(edge.Kind))
 		e.digest(edge.Target)
-		if edge.Target == "" && e.err == nil {
-			e.err = fmt.Errorf("%w: %s without a digest", index.ErrInvalid, edge.Kind)
+		if edge.Target == "" && e.Err == nil {
+			e.Err = fmt.Errorf("%w: %s without a digest", index.ErrInvalid, edge.Kind)
 		}
 	}
 }
 
-// decoder takes the parts of a value off its front. After the first part that
-// isn't there everything is zero and failed is set; no count is believed
-// before the bytes for it are seen.
-type decoder struct {
-	b      []byte
-	failed bool
-}
-
-func (d *decoder) fail() {
-	d.failed = true
-	d.b = nil
-}
-
-func (d *decoder) byte() byte {
-	if len(d.b) == 0 {
-		d.fail()
-		return 0
-	}
-	v := d.b[0]
-	d.b = d.b[1:]
-	return v
-}
-
-func (d *decoder) uint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) int() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-// count reads the number of parts that follow, each of one byte at least.
-func (d *decoder) count() int {
-	n := d.uint()
-	if n > uint64(len(d.b)) {
-		d.fail()
-		return 0
-	}
-	return int(n) //nolint:gosec // It is no more than a length.
-}
-
-// bytes returns a part of the value itself, not a copy.
-func (d *decoder) bytes() []byte {
-	n := d.count()
-	v := d.b[:n]
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) string() string { return string(d.bytes()) }
-
-func (d *decoder) time() time.Time {
-	seconds, nanos := d.int(), d.int()
-	if nanos < 0 || nanos >= int64(time.Second) {
-		d.fail()
-	}
-	if d.failed {
-		return time.Time{}
-	}
-	return time.Unix(seconds, nanos).UTC()
-}
+// decoder reads that.
+type decoder struct{ packed.Decoder }
 
 func (d *decoder) digest() digest.Digest {
-	compact := d.compact()
+	compact := d.Compact()
 	if len(compact) <= 1 {
 		return ""
 	}
-	return expandDigest(compact)
-}
-
-// compact returns a digest in its compact form, a part of the value itself.
-func (d *decoder) compact() []byte {
-	if len(d.b) == 0 {
-		d.fail()
-		return nil
-	}
-	size, known := digestSize(d.b[0])
-	if !known || len(d.b) < 1+size {
-		d.fail()
-		return nil
-	}
-	compact := d.b[:1+size]
-	d.b = d.b[1+size:]
-	return compact
+	return packed.ExpandDigest(compact)
 }
 
 func (d *decoder) manifest() (m index.Manifest, seen time.Time) {
-	seen = d.time()
+	seen = d.Time()
 	d.description(&m)
 	m.Edges = d.edges()
 	return m, seen
 }
 
 func (d *decoder) description(m *index.Manifest) {
-	m.MediaType = d.string()
-	m.Size = d.int()
-	m.ArtifactType = d.string()
-	if n := d.count(); n > 0 {
+	m.MediaType = d.Text()
+	m.Size = d.Int()
+	m.ArtifactType = d.Text()
+	if n := d.Count(); n > 0 {
 		m.Annotations = make(map[string]string, min(n, roomForParts))
-		for ; n > 0 && !d.failed; n-- {
-			key := d.string()
-			m.Annotations[key] = d.string()
+		for ; n > 0 && !d.Failed; n-- {
+			key := d.Text()
+			m.Annotations[key] = d.Text()
 		}
 	}
 }
 
 func (d *decoder) edges() (edges []index.Edge) {
-	if n := d.count(); n > 0 {
+	if n := d.Count(); n > 0 {
 		edges = make([]index.Edge, 0, min(n, roomForParts))
-		for ; n > 0 && !d.failed; n-- {
-			kind := index.EdgeKind(d.byte())
+		for ; n > 0 && !d.Failed; n-- {
+			kind := index.EdgeKind(d.Byte())
 			edges = append(edges, index.Edge{Kind: kind, Target: d.digest()})
 		}
 	}
 	return edges
 }
 
-// end reports damage: a part that was missing, or bytes left over.
-func (d *decoder) end(what string) error {
-	if d.failed || len(d.b) > 0 {
-		return fmt.Errorf("%w: value of a %s", index.ErrDamaged, what)
-	}
-	return nil
-}
-
 func encodeRecord(record index.Record) ([]byte, error) {
 	var e encoder
 	e.manifest(record.Manifest, record.Seen)
-	return e.b, e.err
+	return e.B, e.Err
 }
 
 func decodeRecord(repository string, manifest digest.Digest, value []byte) (index.Record, error) {
-	d := decoder{b: value}
+	d := decoder{packed.Decoder{B: value}}
 	record := index.Record{Repository: repository}
 	record.Manifest, record.Seen = d.manifest()
 	record.Digest = manifest
-	return record, d.end("record")
+	return record, d.End("record")
 }
 
 // The flags of an intent's value.
@@ -244,26 +128,26 @@ func encodeIntent(intent index.Intent) ([]byte, error) {
 		flags |= flagRecorded
 	}
 	var e encoder
-	e.byte(byte(intent.Kind))
-	e.byte(flags)
-	e.time(intent.Deadline)
-	e.string(intent.Tag)
-	e.string(intent.Record.Repository)
+	e.Byte(byte(intent.Kind))
+	e.Byte(flags)
+	e.Time(intent.Deadline)
+	e.Text(intent.Tag)
+	e.Text(intent.Record.Repository)
 	e.digest(intent.Record.Digest)
 	e.manifest(intent.Record.Manifest, intent.Record.Seen)
-	return e.b, e.err
+	return e.B, e.Err
 }
 
 func decodeIntent(id index.IntentID, value []byte) (index.Intent, error) {
-	d := decoder{b: value}
-	intent := index.Intent{ID: id, Kind: index.IntentKind(d.byte())}
-	flags := d.byte()
+	d := decoder{packed.Decoder{B: value}}
+	intent := index.Intent{ID: id, Kind: index.IntentKind(d.Byte())}
+	flags := d.Byte()
 	intent.Contended = flags&flagContended != 0
 	intent.Recorded = flags&flagRecorded != 0
-	intent.Deadline = d.time()
-	intent.Tag = d.string()
-	repository, manifest := d.string(), d.digest()
+	intent.Deadline = d.Time()
+	intent.Tag = d.Text()
+	repository, manifest := d.Text(), d.digest()
 	intent.Record.Manifest, intent.Record.Seen = d.manifest()
 	intent.Record.Repository, intent.Record.Digest = repository, manifest
-	return intent, d.end("intent")
+	return intent, d.End("intent")
 }

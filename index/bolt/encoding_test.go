@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -159,7 +160,7 @@ func FuzzReferrer(f *testing.F) {
 		if got := r.appendDescriptor(nil, string(record.Digest)); string(got) != string(want) {
 			t.Fatalf("got %s, want %s", got, want)
 		}
-		compact, _ := appendDigest(nil, record.Digest)
+		compact, _ := packed.AppendDigest(nil, record.Digest)
 		k, _, err := cutKept(kept)
 		if err != nil {
 			t.Fatal(err)
@@ -215,6 +216,6 @@ func FuzzDecode(f *testing.F) {
 		if r, err := cutReferrer(value); err == nil {
 			_, _ = decodeAnnotations(r.annotations)
 		}
-		_, _, _ = cutDigest(value)
+		_, _, _ = packed.CutDigest(value)
 	})
 }

@@ -16,8 +16,9 @@ import (
 // process that is killed amid changes leaves none.
 //
 // So that it is short again soon, changes put some of the free pages into a
-// bucket of its own, the reserve, as does who writes the list. What a rebuild replaced is left as it is, and is one
-// too. Both are dropped as pages are wanted.
+// bucket of its own, the reserve, as does who writes the list. What a rebuild
+// replaced is left as it is, and is one too. Both are dropped as pages are
+// wanted.
 
 const (
 	// shortList is how many pages a list may have to be written with each

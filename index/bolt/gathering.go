@@ -2,11 +2,10 @@ package bolt
 
 import (
 	"bytes"
-	"container/heap"
-	"slices"
 	"strings"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -75,7 +74,7 @@ func (g *gathering) add(e entry) {
 	}
 	g.entries = append(g.entries, e)
 	g.bytes += e.size
-	g.text += digestTextSize(e.digest) + len(artifactType)
+	g.text += packed.DigestTextSize(e.digest) + len(artifactType)
 }
 
 // page copies what was gathered: all descriptors into one piece of memory, and
@@ -92,7 +91,7 @@ func (g *gathering) page() index.Page {
 		text.Write(part)
 		return text.String()[from:]
 	}
-	var digestText [len("sha512:") + 2*sizeSHA512]byte
+	var digestText [packed.MaxDigestText]byte
 	var artifactType string
 	descriptors := make([]byte, 0, g.bytes)
 	page.Referrers = make([]index.Referrer, len(g.entries))
@@ -101,7 +100,7 @@ func (g *gathering) page() index.Page {
 		if i == 0 || string(e.referrer.artifactType) != artifactType {
 			artifactType = write(e.referrer.artifactType)
 		}
-		name := write(appendDigestText(digestText[:0], e.digest))
+		name := write(packed.AppendDigestText(digestText[:0], e.digest))
 		from := len(descriptors)
 		descriptors = e.referrer.appendDescriptor(descriptors, name)
 		page.Referrers[i] = index.Referrer{
@@ -115,74 +114,21 @@ func (g *gathering) page() index.Page {
 	return page
 }
 
-// selection finds the page of a query among entries that come in no order. It
-// keeps no more of them than the page has.
-type selection struct {
-	query index.Query
-	// entries are a heap with the last in the order at its top.
-	entries []placed
-	bytes   int
-	// cut is the first in the order that has no room, as has none behind it.
-	cut  index.Cursor
-	more bool
+// selection returns what picks the page out of entries in no order.
+func (g *gathering) selection() index.Selection[entry] {
+	return index.Selection[entry]{Query: g.query, Size: func(e entry) int { return e.size }}
 }
 
-// placed is an entry with its place in the order.
-type placed struct {
-	entry
-	place index.Cursor
-}
-
-// add takes an entry where it may be on the page.
-func (s *selection) add(e entry) {
-	place := index.Cursor{Key: string(e.key), Digest: expandDigest(e.digest)}
-	if !s.query.Behind(place) || s.more && s.query.Order.Compare(place, s.cut) > 0 {
-		return
+// addSelected takes the page that was picked.
+func (g *gathering) addSelected(s *index.Selection[entry]) {
+	entries, more := s.Page()
+	for _, e := range entries {
+		g.add(e)
 	}
-	heap.Push(s, placed{e, place})
-	for n := len(s.entries); n > 1 && s.over(n); n-- {
-		last := heap.Pop(s).(placed)
-		s.cut, s.more = last.place, true
-	}
+	g.more = more
 }
 
-// over reports whether n entries are too many.
-func (s *selection) over(n int) bool {
-	return s.query.Limit > 0 && n > s.query.Limit || s.query.MaxBytes > 0 && s.bytes+n > s.query.MaxBytes
-}
-
-// into gives the page to a gathering.
-func (s *selection) into(g *gathering) {
-	slices.SortFunc(s.entries, func(a, b placed) int { return s.query.Order.Compare(a.place, b.place) })
-	for _, e := range s.entries {
-		g.add(e.entry)
-	}
-	g.more = s.more
-}
-
-// Len implements [heap.Interface].
-func (s *selection) Len() int { return len(s.entries) }
-
-// Less implements [heap.Interface].
-func (s *selection) Less(i, j int) bool {
-	return s.query.Order.Compare(s.entries[i].place, s.entries[j].place) > 0
-}
-
-// Swap implements [heap.Interface].
-func (s *selection) Swap(i, j int) { s.entries[i], s.entries[j] = s.entries[j], s.entries[i] }
-
-// Push implements [heap.Interface].
-func (s *selection) Push(x any) {
-	e := x.(placed)
-	s.entries = append(s.entries, e)
-	s.bytes += e.size
-}
-
-// Pop implements [heap.Interface].
-func (s *selection) Pop() any {
-	last := len(s.entries) - 1
-	e := s.entries[last]
-	s.entries = s.entries[:last]
-	s.bytes -= e.size
-	return e
+// place returns the place of an entry in the order.
+func (e *entry) place() index.Cursor {
+	return index.Cursor{Key: string(e.key), Digest: packed.ExpandDigest(e.digest)}
 }

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"go.etcd.io/bbolt"
 )
 
@@ -105,7 +106,7 @@ func (w *writing) write(g *generation, record index.Record, derived bool) error 
 			return err
 		}
 	}
-	manifest, err := appendDigest(nil, record.Digest)
+	manifest, err := packed.AppendDigest(nil, record.Digest)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 )
 
 // The history says for every manifest when the last change came that makes
@@ -87,8 +88,8 @@ func (w *writing) addHistory(key []byte, set func(*lastChanges, uint64)) error {
 		return err
 	}
 	var entry encoder
-	entry.time(w.now)
-	if err := w.put(w.history, number(w.sequence), append(entry.b, key...)); err != nil {
+	entry.Time(w.now)
+	if err := w.put(w.history, number(w.sequence), append(entry.B, key...)); err != nil {
 		return err
 	}
 	return w.dropHistory()
@@ -99,15 +100,15 @@ func (w *writing) dropHistory() error {
 	cursor := w.history.Cursor()
 	for range historyStep {
 		id, entry := cursor.First()
-		d := decoder{b: entry}
-		at := d.time()
-		if len(id) != 8 || d.failed {
+		d := decoder{packed.Decoder{B: entry}}
+		at := d.Time()
+		if len(id) != 8 || d.Failed {
 			return fmt.Errorf("%w: entry of the history", index.ErrDamaged)
 		}
 		if w.now.Sub(at) < historyAge {
 			return nil
 		}
-		sequence, key := binary.BigEndian.Uint64(id), bytes.Clone(d.b)
+		sequence, key := binary.BigEndian.Uint64(id), bytes.Clone(d.B)
 		last, err := w.lastChanges(key)
 		if err != nil {
 			return err

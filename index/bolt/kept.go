@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"go.etcd.io/bbolt"
 )
 
@@ -17,7 +18,7 @@ import (
 // referrers, nil where the record has no subject.
 func encodeKept(record index.Record) (kept, referrer []byte, err error) {
 	var e encoder
-	e.time(record.Seen)
+	e.Time(record.Seen)
 	e.edges(record.Edges)
 	whole := true
 	if record.Subject() != "" {
@@ -28,24 +29,24 @@ func encodeKept(record index.Record) (kept, referrer []byte, err error) {
 	if whole {
 		e.description(record.Manifest)
 	}
-	return e.b, referrer, e.err
+	return e.B, referrer, e.Err
 }
 
 // stamped puts the stamp in front of an entry: the sequence at which it was
 // recorded last. A manifest that was not found before that may be there.
 func stamped(stamp uint64, kept []byte) []byte {
 	var e encoder
-	e.uint(stamp)
-	return append(e.b, kept...)
+	e.Uint(stamp)
+	return append(e.B, kept...)
 }
 
 func cutStamp(value []byte) (stamp uint64, kept []byte, err error) {
-	d := decoder{b: value}
-	stamp = d.uint()
-	if d.failed {
+	d := decoder{packed.Decoder{B: value}}
+	stamp = d.Uint()
+	if d.Failed {
 		return 0, nil, errRecordValue()
 	}
-	return stamp, d.b, nil
+	return stamp, d.B, nil
 }
 
 func errRecordValue() error {
@@ -108,7 +109,7 @@ type kept struct {
 
 // open finds what describes a record.
 func (s *shelf) open(manifest, value []byte) (kept, error) {
-	compact, rest, err := cutDigest(manifest)
+	compact, rest, err := packed.CutDigest(manifest)
 	if err != nil || len(rest) > 0 {
 		return kept{}, fmt.Errorf("%w: key of a record", index.ErrDamaged)
 	}
@@ -143,20 +144,20 @@ func (s *shelf) find(subject, manifest []byte) []byte {
 // cutKept finds the description in an entry of manifests, or the subject under
 // which the referrer has it.
 func cutKept(value []byte) (k kept, subject []byte, err error) {
-	d := decoder{b: value}
-	d.time()
-	for i := range d.count() {
-		kind, target := index.EdgeKind(d.byte()), d.compact()
+	d := decoder{packed.Decoder{B: value}}
+	d.Time()
+	for i := range d.Count() {
+		kind, target := index.EdgeKind(d.Byte()), d.Compact()
 		if i == 0 && kind == index.EdgeSubject {
 			subject = target
 		}
 	}
-	if d.failed {
+	if d.Failed {
 		return kept{}, nil, errRecordValue()
 	}
 	k = kept{value: value, size: len(value)}
-	if len(d.b) > 0 {
-		k.described = d.b
+	if len(d.B) > 0 {
+		k.described = d.B
 	}
 	return k, subject, nil
 }
@@ -166,11 +167,11 @@ func (k *kept) artifactType() (string, error) {
 	if k.described == nil {
 		return string(k.referrer.artifactType), nil
 	}
-	d := decoder{b: k.described}
-	d.bytes()
-	d.int()
-	artifactType := d.string()
-	if d.failed {
+	d := decoder{packed.Decoder{B: k.described}}
+	d.Bytes()
+	d.Int()
+	artifactType := d.Text()
+	if d.Failed {
 		return "", errRecordValue()
 	}
 	return artifactType, nil
@@ -178,8 +179,8 @@ func (k *kept) artifactType() (string, error) {
 
 func (s *shelf) decode(manifest []byte, k *kept) (index.Record, error) {
 	record := index.Record{Repository: s.repository}
-	d := decoder{b: k.value}
-	record.Seen = d.time()
+	d := decoder{packed.Decoder{B: k.value}}
+	record.Seen = d.Time()
 	record.Edges = d.edges()
 	if k.described != nil {
 		d.description(&record.Manifest)
@@ -192,6 +193,6 @@ func (s *shelf) decode(manifest []byte, k *kept) (index.Record, error) {
 		record.ArtifactType = string(k.referrer.artifactType)
 		record.Size = k.referrer.size
 	}
-	record.Digest = expandDigest(manifest)
-	return record, d.end("record")
+	record.Digest = packed.ExpandDigest(manifest)
+	return record, d.End("record")
 }

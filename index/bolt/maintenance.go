@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
@@ -147,12 +148,12 @@ func seekBehind(cursor *bbolt.Cursor, start []byte) (key, value []byte) {
 // readKey reads a key that is a repository and a digest.
 func readKey(key []byte) (index.Key, error) {
 	repository, rest, _ := bytes.Cut(key, []byte{0})
-	compact, rest, err := cutDigest(rest)
+	compact, rest, err := packed.CutDigest(rest)
 	if err != nil {
 		return index.Key{}, err
 	}
 	if len(repository) == 0 || len(rest) > 0 {
 		return index.Key{}, fmt.Errorf("%w: key of a record", index.ErrDamaged)
 	}
-	return index.Key{Repository: string(repository), Digest: expandDigest(compact)}, nil
+	return index.Key{Repository: string(repository), Digest: packed.ExpandDigest(compact)}, nil
 }

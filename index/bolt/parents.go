@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
@@ -20,7 +21,7 @@ func (s *Store) Parents(ctx context.Context, repository string, target digest.Di
 	}
 	var start []byte
 	if after.Digest != "" {
-		if start, err = appendDigest(nil, after.Digest); err != nil {
+		if start, err = packed.AppendDigest(nil, after.Digest); err != nil {
 			return nil, err
 		}
 		start = append(start, byte(after.Kind))
@@ -58,14 +59,14 @@ func readParents(records *bbolt.Bucket, prefix, start []byte, limit int) ([]inde
 		} else {
 			other = others.next()
 		}
-		compact, kind, err := cutDigest(at)
+		compact, kind, err := packed.CutDigest(at)
 		if err != nil {
 			return nil, err
 		}
 		if len(kind) != 1 {
 			return nil, fmt.Errorf("%w: key of a parent", index.ErrDamaged)
 		}
-		parents = append(parents, index.Parent{Digest: expandDigest(compact), Kind: index.EdgeKind(kind[0])})
+		parents = append(parents, index.Parent{Digest: packed.ExpandDigest(compact), Kind: index.EdgeKind(kind[0])})
 	}
 	return parents, nil
 }
@@ -112,7 +113,7 @@ func (p *parentWalk) read(key []byte) []byte {
 
 // parentKeys returns the keys of a record in the section of parents.
 func parentKeys(n repositoryNumber, record index.Record) ([][]byte, error) {
-	manifest, err := appendDigest(nil, record.Digest)
+	manifest, err := packed.AppendDigest(nil, record.Digest)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func parentKeys(n repositoryNumber, record index.Record) ([][]byte, error) {
 	}
 	keys := make([][]byte, 0, len(edges))
 	for _, edge := range edges {
-		target, err := appendDigest(nil, edge.Target)
+		target, err := packed.AppendDigest(nil, edge.Target)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 )
 
 // passStep bounds the entries that a step of a pass looks at, and with them how
@@ -121,7 +122,7 @@ func (w *writing) walkPass(p *pass) (done bool, err error) {
 		if rest == nil || err != nil {
 			return true, err
 		}
-		subject, _, err := cutDigest(rest)
+		subject, _, err := packed.CutDigest(rest)
 		if err != nil {
 			return false, err
 		}

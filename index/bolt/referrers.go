@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
@@ -65,7 +66,7 @@ func startOf(query index.Query) ([]byte, error) {
 	if query.Order.By == index.SortCreated {
 		start = append(start, query.After.Key...)
 	}
-	return appendDigest(start, query.After.Digest)
+	return packed.AppendDigest(start, query.After.Digest)
 }
 
 // listing reads the referrers of a subject that a query selects.
@@ -129,7 +130,7 @@ func (l *listing) byCreated(w *walk, g *gathering) error {
 
 // byOther gathers the entries of a page out of all.
 func (l *listing) byOther(g *gathering) error {
-	s := selection{query: g.query}
+	s := g.selection()
 	w := walk{cursor: l.records.Cursor(), prefix: l.prefix}
 	for key, value := w.first(); key != nil; key, value = w.next() {
 		e, selected, err := l.read(key, value)
@@ -144,9 +145,9 @@ func (l *listing) byOther(g *gathering) error {
 			return err
 		}
 		e.key = []byte(sortKey)
-		s.add(e)
+		s.Add(e, e.place())
 	}
-	s.into(g)
+	g.addSelected(&s)
 	return nil
 }
 
@@ -165,11 +166,11 @@ func (l *listing) read(key, value []byte) (entry, bool, error) {
 	if let, err := l.sieve.takesAnnotations(r.annotations); !let || err != nil {
 		return entry{}, false, err
 	}
-	compact, rest, err := cutDigest(key[len(l.prefix):])
+	compact, rest, err := packed.CutDigest(key[len(l.prefix):])
 	if err != nil || len(rest) > 0 {
 		return entry{}, false, fmt.Errorf("%w: key of a referrer", index.ErrDamaged)
 	}
-	size := r.descriptorSize(digestTextSize(compact))
+	size := r.descriptorSize(packed.DigestTextSize(compact))
 	return entry{digest: compact, kept: kept{referrer: r, size: size}}, true, nil
 }
 
@@ -212,11 +213,11 @@ func listingKeys(n repositoryNumber, record index.Record) (*inListings, error) {
 	if record.Subject() == "" {
 		return nil, nil
 	}
-	subject, err := appendDigest(nil, record.Subject())
+	subject, err := packed.AppendDigest(nil, record.Subject())
 	if err != nil {
 		return nil, err
 	}
-	manifest, err := appendDigest(nil, record.Digest)
+	manifest, err := packed.AppendDigest(nil, record.Digest)
 	if err != nil {
 		return nil, err
 	}

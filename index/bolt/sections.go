@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
@@ -93,12 +94,12 @@ func newAddress(repository string, in section, digests ...digest.Digest) (addres
 		return address{}, err
 	}
 	a := address{name: prefixSize + len(repository)}
-	a.buffer = make([]byte, 0, a.name+prefixSize+len(digests)*(1+sizeSHA256))
+	a.buffer = make([]byte, 0, a.name+prefixSize+len(digests)*(1+packed.SizeSHA256))
 	a.buffer = append(append(a.buffer, 0, 0, 0, 0, byte(sectionNames)), repository...)
 	a.buffer = append(a.buffer, 0, 0, 0, 0, byte(in))
 	for _, d := range digests {
 		var err error
-		if a.buffer, err = appendDigest(a.buffer, d); err != nil {
+		if a.buffer, err = packed.AppendDigest(a.buffer, d); err != nil {
 			return address{}, err
 		}
 	}

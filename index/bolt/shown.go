@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 )
 
 // form says how the entry of a referrer has the media type and the descriptor.
@@ -71,18 +72,18 @@ func encodeReferrer(record index.Record) (value []byte, whole bool, err error) {
 		return nil, false, err
 	}
 	var e encoder
-	e.string(record.ArtifactType)
+	e.Text(record.ArtifactType)
 	r, exact := partsOf(record, descriptor)
 	if !exact {
-		e.byte(byte(formWhole))
-		return append(e.b, descriptor...), true, e.err
+		e.Byte(byte(formWhole))
+		return append(e.B, descriptor...), true, e.Err
 	}
-	e.byte(byte(r.form))
+	e.Byte(byte(r.form))
 	if r.form == formMediaType {
-		e.string(record.MediaType)
+		e.Text(record.MediaType)
 	}
-	e.int(record.Size)
-	return append(e.b, r.annotations...), false, e.err
+	e.Int(record.Size)
+	return append(e.B, r.annotations...), false, e.Err
 }
 
 // partsOf takes a descriptor apart, and reports whether putting the parts
@@ -110,24 +111,24 @@ func partsOf(record index.Record, descriptor []byte) (r referrer, exact bool) {
 // cutReferrer reads an entry of a listing. Its parts are those of the value
 // itself, not copies.
 func cutReferrer(value []byte) (referrer, error) {
-	d := decoder{b: value}
-	r := referrer{artifactType: d.bytes()}
-	switch r.form = form(d.byte()); r.form {
+	d := decoder{packed.Decoder{B: value}}
+	r := referrer{artifactType: d.Bytes()}
+	switch r.form = form(d.Byte()); r.form {
 	case formWhole:
-		r.whole = d.b
+		r.whole = d.B
 		if at := bytes.Index(r.whole, []byte(annotationsField)); at >= 0 {
 			r.annotations = r.whole[at+annotationsAt : len(r.whole)-1]
 		}
-		d.failed = d.failed || len(r.whole) == 0
+		d.Failed = d.Failed || len(r.whole) == 0
 	case formImageManifest, formImageIndex:
-		r.size, r.annotations = d.int(), d.b
+		r.size, r.annotations = d.Int(), d.B
 	case formMediaType:
-		r.mediaType = d.bytes()
-		r.size, r.annotations = d.int(), d.b
+		r.mediaType = d.Bytes()
+		r.size, r.annotations = d.Int(), d.B
 	default:
-		d.fail()
+		d.Fail()
 	}
-	if d.failed {
+	if d.Failed {
 		return referrer{}, fmt.Errorf("%w: value of a referrer", index.ErrDamaged)
 	}
 	return r, nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
@@ -67,7 +68,7 @@ func unsettled(open *bbolt.Bucket, live *generation, key []byte, tag string) ([]
 	// A delete of what is listed, or will be once a push is settled.
 	cursor := open.Cursor()
 	more, err = findOpen(open, openPrefix(repository, roleDelete), func(rest []byte) ([]byte, bool, error) {
-		manifest, id, err := cutDigest(rest)
+		manifest, id, err := packed.CutDigest(rest)
 		if err != nil {
 			return nil, false, err
 		}
@@ -82,7 +83,7 @@ func unsettled(open *bbolt.Bucket, live *generation, key []byte, tag string) ([]
 }
 
 func cutAnyDigest(rest []byte) (id []byte, wanted bool, err error) {
-	_, id, err = cutDigest(rest)
+	_, id, err = packed.CutDigest(rest)
 	return id, true, err
 }
 

@@ -111,10 +111,16 @@ func (l *list) statement(step int) (sql string, args []any) {
 // gather reads the entries of a page.
 func (l *list) gather(ctx context.Context, q queryer) (*gathering, error) {
 	g := &gathering{query: l.query}
-	s := selection{query: l.query}
+	s := index.Selection[entry]{Query: l.query, Size: entry.size}
 	take := func(e entry) (more bool, err error) { return g.take(e), nil }
 	if !l.ordered {
-		take = func(e entry) (more bool, err error) { return true, s.add(e) }
+		take = func(e entry) (more bool, err error) {
+			place, err := e.place()
+			if err == nil {
+				s.Add(e, place)
+			}
+			return true, err
+		}
 	}
 	for step, done := l.firstStep(), false; !done; step = min(stepGrowth*step, maxStep) {
 		var err error
@@ -123,7 +129,7 @@ func (l *list) gather(ctx context.Context, q queryer) (*gathering, error) {
 		}
 	}
 	if !l.ordered {
-		s.into(g)
+		g.entries, g.more = s.Page()
 	}
 	return g, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/packed"
 )
 
 // row is a record as the table of manifests keeps it, in columns.
@@ -70,7 +71,7 @@ func (r row) record(repository string) (index.Record, error) {
 		if err != nil {
 			return record, err
 		}
-		edges = append(make([]index.Edge, 0, roomForParts/16), index.Edge{Kind: index.EdgeSubject, Target: subject})
+		edges = append(make([]index.Edge, 0, 4), index.Edge{Kind: index.EdgeSubject, Target: subject})
 	}
 	record.Seen, record.Edges, err = decodeKept(r.kept, edges)
 	return record, err
@@ -115,7 +116,7 @@ func appendDescriptor(b, compact, artifactType, value []byte) ([]byte, error) {
 		return b, err
 	}
 	b = append(b, `,"digest":"`...)
-	b = appendDigestText(b, compact)
+	b = packed.AppendDigestText(b, compact)
 	b = append(b, `","size":`...)
 	b = strconv.AppendInt(b, view.size, 10)
 	if len(artifactType) > 0 {
