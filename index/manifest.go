@@ -25,6 +25,14 @@ const (
 	MediaTypeDockerList    = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
+// Media types of retired manifests.
+const (
+	mediaTypeArtifact      = "application/vnd.oci.artifact.manifest.v1+json"
+	mediaTypeORASArtifact  = "application/vnd.cncf.oras.artifact.manifest.v1+json"
+	mediaTypeDocker1       = "application/vnd.docker.distribution.manifest.v1+json"
+	mediaTypeDocker1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+)
+
 // ErrManifest marks bytes that cannot be read as a manifest of the media type
 // they were given with.
 var ErrManifest = errors.New("not a valid manifest")
@@ -222,6 +230,18 @@ func (d *document) artifactType() string {
 	return d.ArtifactType
 }
 
+// IsManifestType reports whether what has a media type, or none, is a manifest:
+// everything else that an image index lists is a blob.
+func IsManifestType(mediaType string) bool {
+	switch mediaType {
+	case "", MediaTypeImageManifest, MediaTypeImageIndex, MediaTypeDockerImage, MediaTypeDockerList,
+		mediaTypeArtifact, mediaTypeORASArtifact, mediaTypeDocker1, mediaTypeDocker1Signed:
+		return true
+	default:
+		return false
+	}
+}
+
 func isIndex(mediaType string) bool {
 	return mediaType == MediaTypeImageIndex || mediaType == MediaTypeDockerList
 }
@@ -251,7 +271,14 @@ func (d *document) edges() ([]Edge, error) {
 		list.add(EdgeConfig, "config", *d.Config)
 	}
 	list.addAll(EdgeLayer, "layers", d.Layers)
-	list.addAll(EdgeManifest, "manifests", d.Manifests)
+	for i, entry := range d.Manifests {
+		// BuildKit keeps a cache as an index of layers and a config.
+		kind := EdgeBlob
+		if IsManifestType(entry.MediaType) {
+			kind = EdgeManifest
+		}
+		list.add(kind, fmt.Sprintf("manifests[%d]", i), entry)
+	}
 	list.addAll(EdgeBlob, "blobs", d.Blobs)
 	for i, layer := range d.FSLayers {
 		list.add(EdgeLayer, fmt.Sprintf("fsLayers[%d]", i), target{Digest: layer.BlobSum})

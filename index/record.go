@@ -2,10 +2,7 @@ package index
 
 import (
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/opencontainers/go-digest"
 )
 
 // Record is one manifest in one repository. The same digest in two
@@ -110,51 +107,3 @@ type Finding struct {
 // A mark older than what the store remembers of its history, a day at least,
 // makes all worthless. Marks of one store stay valid when it is opened again.
 type Mark uint64
-
-// Limits of the parts of a referrers tag (distribution-spec, "Referrers Tag
-// Schema").
-const (
-	maxTagAlgorithm = 32
-	maxTagEncoded   = 64
-)
-
-// ReferrersTag returns the tag under which clients keep the referrers of a
-// subject in a registry without the API (distribution-spec, "Referrers Tag
-// Schema"). Long digests are cut, so a tag may stand for several subjects.
-func ReferrersTag(subject digest.Digest) string {
-	algorithm := clip(subject.Algorithm().String(), maxTagAlgorithm)
-	return algorithm + "-" + clip(subject.Encoded(), maxTagEncoded)
-}
-
-// IsReferrersTag reports whether a tag has the form of [ReferrersTag] for a
-// digest of a known algorithm.
-func IsReferrersTag(tag string) bool {
-	name, encoded, found := strings.Cut(tag, "-")
-	if !found {
-		return false
-	}
-	algorithm := digest.Algorithm(name)
-	if !algorithm.Available() || len(encoded) != min(algorithm.Size()*2, maxTagEncoded) {
-		return false
-	}
-	return strings.Trim(encoded, "0123456789abcdef") == ""
-}
-
-// holdingSuffix ends the holding tags, which no referrers tag does.
-const holdingSuffix = ".referrer"
-
-// HoldingTag returns a tag of a referrer's own, for registries whose garbage
-// collection drops what no tag stands for, whatever index lists it.
-func HoldingTag(referrer digest.Digest) string {
-	return ReferrersTag(referrer) + holdingSuffix
-}
-
-// IsHoldingTag reports whether a tag has the form of [HoldingTag].
-func IsHoldingTag(tag string) bool {
-	name, found := strings.CutSuffix(tag, holdingSuffix)
-	return found && IsReferrersTag(name)
-}
-
-func clip(s string, limit int) string {
-	return s[:min(len(s), limit)]
-}

@@ -43,7 +43,7 @@ func (p *Proxy) hidden(tag string) bool {
 // isReferrersTag matches the tags that only serve the referrers: those of the
 // specification's schema, and those that hold the entries.
 func isReferrersTag(tag string) bool {
-	return index.IsReferrersTag(tag) || index.IsHoldingTag(tag)
+	return index.IsReferrersTag(tag) || index.IsHiddenTag(tag)
 }
 
 // isCosignTag matches the tags under which cosign keeps what belongs to a

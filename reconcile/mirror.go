@@ -28,9 +28,9 @@ type MirrorOptions struct {
 	// Own keeps all other writers of this process from a tag until it is
 	// released.
 	Own func(ctx context.Context, repository, tag string) (release func(), err error)
-	// HoldingTags gives each referrer a tag of its own beside: see
-	// [index.HoldingTag].
-	HoldingTags bool
+	// HiddenTags gives each referrer a tag of its own beside: see
+	// [index.HiddenTag].
+	HiddenTags bool
 	// Concurrency is the most tags that are written at once.
 	Concurrency int
 	Log         *zap.Logger

@@ -15,7 +15,7 @@ import (
 )
 
 // annotationHeld on the image index of a referrers tag says that each entry
-// has its holding tag. An index that another client wrote hasn't got it.
+// has its hidden tag. An index that another client wrote hasn't got it.
 const annotationHeld = "com.github.backref.holding-tags"
 
 // listing is the content of a referrers tag.
@@ -65,10 +65,10 @@ func (m *Mirror) write(ctx context.Context, repository string, subject digest.Di
 	return "written", nil
 }
 
-// hold gives the entries of a listing that lack it their holding tag. Those of
+// hold gives the entries of a listing that lack it their hidden tag. Those of
 // the current index of the mirror have it.
 func (m *Mirror) hold(ctx context.Context, repository string, entries []digest.Digest, current index.Record) error {
-	if !m.HoldingTags {
+	if !m.HiddenTags {
 		return nil
 	}
 	held := map[digest.Digest]bool{}
@@ -88,7 +88,7 @@ func (m *Mirror) hold(ctx context.Context, repository string, entries []digest.D
 		if err != nil {
 			return err
 		}
-		if err := m.Source.put(ctx, repository, index.HoldingTag(entry), manifest.MediaType, manifest.Body); err != nil {
+		if err := m.Source.put(ctx, repository, index.HiddenTag(entry), manifest.MediaType, manifest.Body); err != nil {
 			return err
 		}
 	}
@@ -134,7 +134,7 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 		Manifests     []json.RawMessage `json:"manifests"`
 		Annotations   map[string]string `json:"annotations,omitempty"`
 	}{2, index.MediaTypeImageIndex, []json.RawMessage{}, nil}
-	if m.HoldingTags {
+	if m.HiddenTags {
 		doc.Annotations = map[string]string{annotationHeld: "true"}
 	}
 	size := 0

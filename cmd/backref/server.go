@@ -112,7 +112,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 		}
 		if mirror {
 			works = append(works, reconcile.NewMirror(reconcile.MirrorOptions{
-				Store: s.store, Source: source, Own: handler.OwnTag, HoldingTags: s.config.Referrers.HoldingTags,
+				Store: s.store, Source: source, Own: handler.OwnTag, HiddenTags: s.config.Referrers.HiddenTags,
 				Concurrency: s.config.Reconcile.Concurrency, Log: s.log, Metrics: metrics,
 			}).Run)
 		}

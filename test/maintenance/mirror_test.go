@@ -95,7 +95,7 @@ func TestB8GarbageCollection(t *testing.T) {
 		for settings, want := range map[string]int{
 			"fallbackTags=import":                   0,
 			"fallbackTags=mirror":                   5,
-			"fallbackTags=mirror holdingTags=false": byIndex[version],
+			"fallbackTags=mirror hiddenTags=false": byIndex[version],
 		} {
 			kept := collected(t, version, strings.Fields(settings))
 			if kept != want {
