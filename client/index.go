@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -56,21 +57,37 @@ func (m Manifest) IsIndex() bool {
 // WithEntries returns an index like m with other entries. All else that it has
 // stays.
 func (m Manifest) WithEntries(entries []ocispec.Descriptor) (Manifest, error) {
+	return m.with("manifests", append([]ocispec.Descriptor{}, entries...))
+}
+
+// with returns an index like m with another field.
+func (m Manifest) with(field string, value any) (Manifest, error) {
 	document := map[string]json.RawMessage{}
 	if err := json.Unmarshal(m.Body, &document); err != nil {
 		return Manifest{}, fmt.Errorf("read index %s: %w", m.Digest, err)
 	}
-	encoded, err := json.Marshal(append([]ocispec.Descriptor{}, entries...))
+	encoded, err := json.Marshal(value)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("write index: %w", err)
 	}
-	document["manifests"] = encoded
+	document[field] = encoded
 	body, err := json.Marshal(document)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("write index: %w", err)
 	}
 	parsed, err := index.ParseManifest(m.MediaType, digest.SHA256, body)
 	return Manifest{parsed, body}, err
+}
+
+// About returns an index like m that names the subject of what it lists: see
+// [index.AnnotationSubject].
+func (m Manifest) About(subject digest.Digest) (Manifest, error) {
+	annotations := maps.Clone(m.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[index.AnnotationSubject] = subject.String()
+	return m.with("annotations", annotations)
 }
 
 // emptyIndex is an image index without entries.

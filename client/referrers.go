@@ -1,17 +1,13 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"mime"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
 )
@@ -152,61 +148,4 @@ func (r *Repository) HasReferrersAPI(ctx context.Context, subject digest.Digest)
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// referrersByTag reads the referrers tag (distribution-spec, "Referrers Tag
-// Schema"). Its entries are only hints: clients have written wrong ones.
-func (r *Repository) referrersByTag(ctx context.Context, subject digest.Digest) ([]index.Descriptor, error) {
-	_, entries, err := r.ReferrersTag(ctx, subject)
-	if err != nil {
-		return nil, err
-	}
-	found := make([]*index.Descriptor, len(entries))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for i, entry := range entries {
-		group.Go(func() error {
-			m, err := r.Manifest(ctx, entry.Digest.String())
-			switch {
-			case errors.Is(err, ErrNotFound):
-				return nil // deleted, with the tag left behind
-			case err != nil:
-				return err
-			}
-			if m.Subject() == subject {
-				d := m.Descriptor()
-				found[i] = &d
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	all := make([]index.Descriptor, 0, len(entries))
-	for _, d := range found {
-		if d != nil {
-			all = append(all, *d)
-		}
-	}
-	slices.SortFunc(all, func(a, b index.Descriptor) int { return cmp.Compare(a.Digest, b.Digest) })
-	return slices.CompactFunc(all, func(a, b index.Descriptor) bool { return a.Digest == b.Digest }), nil
-}
-
-// ReferrersTag returns the index under a subject's referrers tag, with its
-// entries as they are written; an empty index without a digest where there is
-// no such tag.
-func (r *Repository) ReferrersTag(ctx context.Context, subject digest.Digest) (Manifest, []ocispec.Descriptor, error) {
-	tag := index.ReferrersTag(subject)
-	m, err := r.Manifest(ctx, tag)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return EmptyIndex(), nil, nil
-	case err != nil:
-		return Manifest{}, nil, err
-	case m.MediaType != index.MediaTypeImageIndex || m.Digest == subject:
-		return Manifest{}, nil, fmt.Errorf("tag %s of %s should be an image index with referrers and is %q; delete or rename it", tag, r.Reference, m.MediaType)
-	}
-	contents, err := m.Contents()
-	return m, contents.Manifests, err
 }

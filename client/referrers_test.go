@@ -58,6 +58,20 @@ func artifact(name string, subject digest.Digest) string {
 		index.MediaTypeImageManifest, name, sum, index.MediaTypeImageManifest, subject)
 }
 
+// list serves an image index as the referrers tag of a subject.
+func (r *fakeRegistry) list(t *testing.T, subject digest.Digest, manifests ...digest.Digest) digest.Digest {
+	t.Helper()
+	entries := make([]ocispec.Descriptor, 0, len(manifests))
+	for _, m := range manifests {
+		entries = append(entries, ocispec.Descriptor{MediaType: index.MediaTypeImageManifest, Digest: m, Size: 1})
+	}
+	m, err := EmptyIndex().WithEntries(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.manifest(string(m.Body), index.MediaTypeImageIndex, index.ReferrersTag(subject))
+}
+
 // withTag serves a referrers tag for a subject: one entry that is right, one
 // without annotations, one of another subject, and one that was deleted.
 func (r *fakeRegistry) withTag(t *testing.T, subject digest.Digest) (want []digest.Digest) {
@@ -242,6 +256,7 @@ func TestComplete(t *testing.T) {
 	registry.HandleFunc("GET /v2/app/tags/list", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"tags":["v1","v2","latest","` + index.ReferrersTag(sum) + `"]}`))
 	})
+	registry.list(t, sum, registry.manifest(artifact("only", sum), index.MediaTypeImageManifest))
 	c, err := New(Options{})
 	if err != nil {
 		t.Fatal(err)

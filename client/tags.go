@@ -22,17 +22,43 @@ import (
 func (r *Repository) TagNames(ctx context.Context) ([]string, error) {
 	var names []string
 	err := eachPage(ctx, r, "/v2/"+r.Reference.Repository+"/tags/list", func(page struct{ Tags []string }) bool {
-		for _, tag := range page.Tags {
-			if !index.IsReferrersTag(tag) {
-				names = append(names, tag)
-			}
-		}
+		names = append(names, page.Tags...)
 		return true
 	})
+	if err == nil {
+		names, err = r.withoutReferrersTags(ctx, names)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list tags of %s: %w", r.Reference, err)
 	}
 	return names, nil
+}
+
+// withoutReferrersTags leaves out the tags that are referrers tags in deed.
+func (r *Repository) withoutReferrersTags(ctx context.Context, names []string) ([]string, error) {
+	lists := make([]bool, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, name := range names {
+		if !index.IsReferrersTag(name) {
+			continue
+		}
+		group.Go(func() error {
+			meaning, _, err := r.judgeTag(ctx, name)
+			lists[i] = meaning.Kind == index.TagReferrers
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var kept []string
+	for i, name := range names {
+		if !lists[i] {
+			kept = append(kept, name)
+		}
+	}
+	return kept, nil
 }
 
 // Tag is a tag and what it names, as the extension shows it.

@@ -100,6 +100,9 @@ type source interface {
 
 // target is where a copy goes to.
 type target interface {
+	// Prepare fails where the referrers of these subjects can't be made known,
+	// before anything is written.
+	Prepare(ctx context.Context, subjects []digest.Digest) error
 	HasBlob(ctx context.Context, blob ocispec.Descriptor) (bool, error)
 	PutBlob(ctx context.Context, blob ocispec.Descriptor, open func() (io.ReadCloser, error)) (Outcome, error)
 	HasManifest(ctx context.Context, m client.Manifest, tag string) (bool, error)

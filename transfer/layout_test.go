@@ -70,6 +70,18 @@ func (l layout) artifact(content, name string, subject *ocispec.Descriptor) ocis
 	return named(entry, name)
 }
 
+// list adds an image index of manifests and returns its entry.
+func (l layout) list(entries ...ocispec.Descriptor) ocispec.Descriptor {
+	l.t.Helper()
+	m, err := client.EmptyIndex().WithEntries(entries)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	entry := l.blob(string(m.Body))
+	entry.MediaType = index.MediaTypeImageIndex
+	return entry
+}
+
 // index writes index.json.
 func (l layout) index(entries ...ocispec.Descriptor) {
 	l.t.Helper()

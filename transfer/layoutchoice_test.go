@@ -1,7 +1,9 @@
 package transfer
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +21,7 @@ func TestResolveLayout(t *testing.T) {
 	sbom := l.artifact("sbom", "", &image)
 	signature := l.artifact("signature", "", &sbom)
 	tag := index.ReferrersTag(image.Digest)
+	list := l.list(sbom)
 	for name, c := range map[string]struct {
 		entries []ocispec.Descriptor
 		at      string
@@ -35,6 +38,9 @@ func TestResolveLayout(t *testing.T) {
 		"a referrer alone":        {[]ocispec.Descriptor{named(sbom, tag)}, "", sbom.Digest, "", ""},
 		"a referrer with a tag":   {[]ocispec.Descriptor{named(sbom, "sbom"), named(sbom, tag)}, "", sbom.Digest, "sbom", ""},
 		"with one of its own":     {[]ocispec.Descriptor{named(sbom, tag), signature}, "", sbom.Digest, "", ""},
+		"with a list":             {[]ocispec.Descriptor{named(image, "v1"), named(list, tag), named(sbom, tag)}, "", image.Digest, "v1", ""},
+		"by its own digest":       {[]ocispec.Descriptor{named(image, tag)}, "", image.Digest, tag, ""},
+		"another's name":          {[]ocispec.Descriptor{named(other, tag)}, "", other.Digest, tag, ""},
 		"two":                     {[]ocispec.Descriptor{named(image, "v1"), named(other, "v2")}, "", "", "", ":v1, :v2"},
 		"two without name":        {[]ocispec.Descriptor{image, other}, "", "", "", "@" + other.Digest.String()},
 		"a name that is no tag":   {[]ocispec.Descriptor{named(image, "a/b:1"), named(other, "v2")}, "", "", "", ":v2, @" + image.Digest.String() + " (a/b:1)"},
@@ -62,6 +68,37 @@ func TestResolveLayout(t *testing.T) {
 				t.Errorf("%s called %q, %v", m.Digest, called, err)
 			}
 		})
+	}
+}
+
+// oc-mirror tags images with their own digests.
+func TestAnImageUnderItsOwnDigestKeepsItsName(t *testing.T) {
+	l := newLayout(t)
+	image := l.artifact("image", "", nil)
+	tag := index.ReferrersTag(image.Digest)
+	sbom := l.artifact("sbom", tag, &image)
+	l.index(named(image, tag), sbom)
+	target := filepath.Join(t.TempDir(), "target")
+	for range 2 {
+		wantCopied(t, "oci:"+l.root+"@"+image.Digest.String()+"", "oci:"+target+":"+tag)
+	}
+	body, err := os.ReadFile(filepath.Join(target, ocispec.ImageIndexFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := readEntries(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []digest.Digest
+	for _, entry := range entries {
+		if refName(entry) == tag {
+			named = append(named, entry.Digest)
+		}
+	}
+	// The image, the list of its referrers, and the referrer.
+	if len(named) != 3 || !slices.Contains(named, image.Digest) || !slices.Contains(named, sbom.Digest) {
+		t.Errorf("%s names %v", tag, named)
 	}
 }
 

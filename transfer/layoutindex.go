@@ -36,7 +36,7 @@ func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
 		if err != nil {
 			return fmt.Errorf("list referrers of %s in %s: %w", subject, t.root, err)
 		}
-		if entries, err = t.addReferrers(ctx, entries, subject, union(known, done.referrers[subject]), done.event); err != nil {
+		if entries, err = t.addReferrers(ctx, store, entries, subject, union(known, done.referrers[subject]), done.event); err != nil {
 			return err
 		}
 	}
@@ -87,8 +87,8 @@ func addRoot(entries []ocispec.Descriptor, root client.Manifest, tag string) []o
 }
 
 // addReferrers writes the index of a subject's referrers, and replaces the
-// entries that list them.
-func (t *layoutTarget) addReferrers(ctx context.Context, entries []ocispec.Descriptor, subject digest.Digest, referrers []client.Manifest, event func(Event)) ([]ocispec.Descriptor, error) {
+// entries that list them. What else has the name of their tag keeps it.
+func (t *layoutTarget) addReferrers(ctx context.Context, store *oci.ReadOnlyStore, entries []ocispec.Descriptor, subject digest.Digest, referrers []client.Manifest, event func(Event)) ([]ocispec.Descriptor, error) {
 	tag := index.ReferrersTag(subject)
 	list := make([]ocispec.Descriptor, len(referrers))
 	for i, m := range referrers {
@@ -107,8 +107,12 @@ func (t *layoutTarget) addReferrers(ctx context.Context, entries []ocispec.Descr
 			return nil, err
 		}
 	}
+	own, err := newOwnNames(ctx, store, slices.DeleteFunc(slices.Clone(entries), func(entry ocispec.Descriptor) bool { return refName(entry) != tag }))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", t.root, err)
+	}
 	entries = slices.DeleteFunc(entries, func(entry ocispec.Descriptor) bool {
-		return refName(entry) == tag || refName(entry) == "" && slices.ContainsFunc(list, func(d ocispec.Descriptor) bool { return d.Digest == entry.Digest })
+		return refName(entry) == tag && own.of(entry) == "" || refName(entry) == "" && slices.ContainsFunc(list, func(d ocispec.Descriptor) bool { return d.Digest == entry.Digest })
 	})
 	event(Event{What: "referrersTag", Outcome: outcome, Digest: m.Digest, MediaType: m.MediaType, Size: m.Size, Tag: tag})
 	entries = append(entries, named(ocispec.Descriptor{MediaType: m.MediaType, Digest: m.Digest, Size: m.Size}, tag))

@@ -93,21 +93,14 @@ func (s *layoutSource) byDigest(ctx context.Context, sum digest.Digest) (client.
 	if err != nil {
 		return client.Manifest{}, fmt.Errorf("find %s in %s: %w", sum, s.location.Path, err)
 	}
-	if d.MediaType == "application/octet-stream" {
-		d.MediaType = "" // that of a file; the manifest says its own
-	}
 	return s.Manifest(ctx, d)
 }
 
 // Manifest reads a manifest that index.json or another manifest names.
 func (s *layoutSource) Manifest(ctx context.Context, d ocispec.Descriptor) (client.Manifest, error) {
-	body, err := content.FetchAll(ctx, s.store, d)
+	m, err := layoutManifest(ctx, s.store, d)
 	if err != nil {
-		return client.Manifest{}, fmt.Errorf("read manifest %s of %s: %w", d.Digest, s.location.Path, err)
-	}
-	m, err := client.ParseManifest(d.MediaType, d.Digest, body)
-	if err != nil {
-		return client.Manifest{}, fmt.Errorf("read manifest %s of %s: %w", d.Digest, s.location.Path, err)
+		return client.Manifest{}, fmt.Errorf("%s: %w", s.location.Path, err)
 	}
 	return m, nil
 }

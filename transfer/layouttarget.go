@@ -240,6 +240,9 @@ func (t *layoutTarget) PutManifest(ctx context.Context, m client.Manifest, _ str
 	return t.push(ctx, m.Entry(), bytes.NewReader(m.Body))
 }
 
+// Prepare finds nothing to do: names in index.json are not exclusive.
+func (t *layoutTarget) Prepare(context.Context, []digest.Digest) error { return nil }
+
 // Close gives the layout free.
 func (t *layoutTarget) Close() error {
 	return errors.Join(os.RemoveAll(filepath.Join(t.root, ingestFolder)), t.lock.Close())

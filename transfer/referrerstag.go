@@ -161,6 +161,9 @@ func (w *tagWriter) existing(ctx context.Context, entries []ocispec.Descriptor) 
 
 func (w *tagWriter) put(ctx context.Context, subject digest.Digest, entries []ocispec.Descriptor, old client.Manifest) (digest.Digest, error) {
 	m, err := old.WithEntries(entries)
+	if err == nil {
+		m, err = m.About(subject)
+	}
 	if err != nil {
 		return "", err
 	}

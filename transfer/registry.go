@@ -7,6 +7,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
 )
@@ -84,6 +86,31 @@ func orDigest(tag string, m client.Manifest) string {
 		return m.Digest.String()
 	}
 	return tag
+}
+
+// Prepare makes sure that no referrers tag that has to be written stands for
+// something else.
+func (t *registryTarget) Prepare(ctx context.Context, subjects []digest.Digest) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(t.concurrency)
+	for _, subject := range subjects {
+		group.Go(func() error {
+			_, found, err := t.repository.Resolve(ctx, index.ReferrersTag(subject))
+			if err != nil || !found {
+				return err
+			}
+			_, _, taken := t.repository.ReferrersTag(ctx, subject)
+			if taken == nil {
+				return nil
+			}
+			supported, err := t.repository.HasReferrersAPI(ctx, subject)
+			if supported || err != nil {
+				return err
+			}
+			return taken
+		})
+	}
+	return group.Wait()
 }
 
 // Finish makes sure that every referrer is listed in the registry.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,11 +42,15 @@ func newRun(src source, dst target, request Request, plan *plan, tag string) *ru
 	}}
 }
 
-// do moves blobs, then manifests from the bottom up, then makes the referrers
-// known.
+// do asks whether the referrers can be made known, moves blobs, then manifests
+// from the bottom up, then makes the referrers known.
 func (r *run) do(ctx context.Context) error {
 	if r.request.Watch != nil {
 		r.request.Watch.Planned(r.plan.totals)
+	}
+	referrers := r.plan.bySubject()
+	if err := r.target.Prepare(ctx, slices.Sorted(maps.Keys(referrers))); err != nil {
+		return err
 	}
 	if err := r.copyBlobs(ctx); err != nil {
 		return err
@@ -55,7 +61,7 @@ func (r *run) do(ctx context.Context) error {
 		}
 	}
 	r.result.Bytes = r.bytes.Load()
-	return r.target.Finish(ctx, finished{r.plan.root.manifest, r.tag, r.plan.bySubject(), r.finished})
+	return r.target.Finish(ctx, finished{r.plan.root.manifest, r.tag, referrers, r.finished})
 }
 
 // finished counts what is in the target, and tells of it.
