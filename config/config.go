@@ -93,7 +93,7 @@ type Referrers struct {
 
 // Tags configures how tags are listed.
 type Tags struct {
-	Hide string `key:"hide" doc:"Which tags are left out of tags/list: none, referrers tags (sha256-HEX and sha256-HEX.referrer), or also those of cosign (sha256-HEX.sig, .att and .sbom)." enum:"none,referrers,referrers+cosign"`
+	Hide string `key:"hide" doc:"Which tags are left out of tags/list: none, referrers tags (sha256-HEX where it stands for a list of referrers, and sha256-HEX.referrer), or also those of cosign (sha256-HEX.sig, .att and .sbom)." enum:"none,referrers,referrers+cosign"`
 }
 
 // Reconcile configures what runs beside requests.

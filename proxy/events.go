@@ -193,6 +193,7 @@ func (e *events) deleted(ctx context.Context, as upstream.Credentials, n notific
 // pushed records a manifest, and what it lists where it is a referrers tag.
 func (e *events) pushed(ctx context.Context, as upstream.Credentials, n notification) (string, error) {
 	p := e.proxy
+	p.tagKinds.forget(n.repository, n.tag)
 	mark, err := p.store.Mark(ctx)
 	if err != nil {
 		return "", err
@@ -228,7 +229,7 @@ func (e *events) pushed(ctx context.Context, as upstream.Credentials, n notifica
 		return eventRecorded, nil
 	}
 	service := &reader{as: as, repository: n.repository}
-	return eventImported, p.importEntries(ctx, service, n.tag, fetched.Body)
+	return eventImported, p.importList(ctx, service, n.tag, manifest)
 }
 
 // leaveOut tells the operator of an event that leaves no trace in the index.

@@ -35,6 +35,7 @@ func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path)
 		return
 	}
 	defer hold.release()
+	defer p.tagKinds.forget(target.repository, target.tag)
 	push := push{target: target, hold: hold, body: body, record: index.Record{
 		Repository: target.repository, Manifest: manifest, Seen: p.now(),
 	}}

@@ -44,6 +44,7 @@ type Proxy struct {
 	metrics     *metrics
 	permissions *permissions
 	tagChecks   *tagChecks
+	tagKinds    tagKinds
 	tagLocks    tagLocks
 	manifests   *manifestCache
 	// known are manifests that the index has lately been seen to know.
@@ -90,6 +91,7 @@ func New(o Options) (*Proxy, error) {
 		known:       newCache[manifestName, struct{}](knownFor, knownManifests),
 		pages:       newPageCache(o.Config.Cache, o.Store),
 		limiter:     newLimiter(o.Config.Limits),
+		tagKinds:    newTagKinds(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 	}
 	p.staying = notForRegistry()

@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/upstream"
+	"github.com/backref/backref/registry"
 )
 
 // tagChecks remembers which referrers tags were read, or found missing, not
@@ -71,15 +69,30 @@ func (p *Proxy) importTag(ctx context.Context, client *reader, subject digest.Di
 	if len(read.imports) == 0 && (p.config.Referrers.FallbackTags == config.FallbackOff || client.permitted && p.tagChecks.recent(read.name)) {
 		return nil, nil
 	}
-	manifest, err := p.upstream.Manifest(ctx, client.as, client.repository, read.name.tag, int64(p.config.Limits.ManifestSize))
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
-		return read, nil
-	case err != nil:
+	mark, err := p.store.Mark(ctx)
+	if err != nil {
 		return nil, err
 	}
-	p.permit(client)
-	return read, p.importEntries(ctx, client, read.name.tag, manifest.Body)
+	judged, err := p.judgeOf(client).Judge(ctx, client.repository, read.name.tag)
+	if err != nil {
+		return nil, err
+	}
+	if judged.Kind != index.TagAbsent {
+		p.permit(client)
+	}
+	return read, p.recordReferrers(ctx, mark, client.repository, read.name.tag, judged)
+}
+
+// judgeOf returns what judges the tags of the upstream as a client.
+func (p *Proxy) judgeOf(client *reader) *registry.Reader {
+	limits := p.config.Limits
+	return &registry.Reader{
+		Upstream: p.upstream, As: client.as, Records: p.store,
+		Limits: registry.Limits{
+			Manifest: p.manifestLimits(), Size: int64(limits.ManifestSize),
+			Entries: limits.TagEntries, Concurrency: limits.UpstreamQueries,
+		},
+	}
 }
 
 // keep remembers that a tag was read, and settles the imports of it.
@@ -96,49 +109,37 @@ func (p *Proxy) keep(ctx context.Context, read *tagRead) error {
 	return nil
 }
 
-// importEntries records the referrers that a referrers tag's index lists. The
-// index is taken for a list of digests only: each manifest is fetched and
-// speaks for itself, since clients have written entries that lack annotations
-// or name a manifest of another subject.
-func (p *Proxy) importEntries(ctx context.Context, client *reader, tag string, body []byte) error {
+// importList records the referrers that an image index lists which a tag stands
+// for. Each manifest speaks for itself, since clients have written entries that
+// lack annotations or name a manifest of another subject.
+func (p *Proxy) importList(ctx context.Context, client *reader, tag string, list index.Manifest) error {
 	mark, err := p.store.Mark(ctx)
 	if err != nil {
 		return err
 	}
-	entries, err := upstream.ParseIndex(body, p.config.Limits.TagEntries)
-	switch {
-	case errors.Is(err, upstream.ErrNotIndex):
-		p.log.Warn("referrers tag is no image index, and is left alone", zap.String("repository", client.repository), zap.String("tag", tag))
-		return nil
-	case err != nil:
-		// It may list what nothing else does.
-		return fmt.Errorf("read referrers tag %s: %w", tag, err)
-	}
-	var mutex sync.Mutex
-	var records []index.Record
-	group, fetching := errgroup.WithContext(ctx)
-	group.SetLimit(p.config.Limits.UpstreamQueries)
-	for _, entry := range entries {
-		if known, err := p.recorded(ctx, client.repository, entry.Digest); err != nil {
-			return errors.Join(err, group.Wait())
-		} else if known {
-			continue
-		}
-		group.Go(func() error {
-			record, found, err := p.fetchReferrer(fetching, client, tag, entry.Digest)
-			if found {
-				mutex.Lock()
-				defer mutex.Unlock()
-				records = append(records, record)
-			}
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	judged, err := p.judgeOf(client).JudgeList(ctx, client.repository, tag, list)
+	if err != nil {
 		return err
 	}
-	if len(records) == 0 {
+	return p.recordReferrers(ctx, mark, client.repository, tag, judged)
+}
+
+// recordReferrers records the referrers that were read with a tag. One that is
+// something else is no error; what it lists counts all the same.
+func (p *Proxy) recordReferrers(ctx context.Context, mark index.Mark, repository, tag string, judged registry.Judged) error {
+	if judged.Kind == index.TagOther {
+		p.log.Info("tag has the form of a referrers tag and is something else: "+judged.Reason, zap.String("repository", repository), zap.String("tag", tag))
+	}
+	for _, entry := range judged.Gone {
+		p.log.Info("entry of a referrers tag is left out: the manifest is gone", zap.String("repository", repository),
+			zap.String("tag", tag), zap.String("digest", entry.String()))
+	}
+	if len(judged.Fresh) == 0 {
 		return nil
+	}
+	records := make([]index.Record, 0, len(judged.Fresh))
+	for _, referrer := range judged.Fresh {
+		records = append(records, index.Record{Repository: repository, Manifest: referrer, Seen: p.now()})
 	}
 	return p.store.Observe(ctx, mark, records...)
 }
@@ -149,34 +150,6 @@ func (p *Proxy) recorded(ctx context.Context, repository string, manifest digest
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// fetchReferrer fetches a manifest that a referrers tag lists. One that is
-// gone, can't be read, or has another subject is no referrer; one that can't
-// be had just now is an error.
-func (p *Proxy) fetchReferrer(ctx context.Context, client *reader, tag string, entry digest.Digest) (index.Record, bool, error) {
-	skip := func(reason string, err error) (index.Record, bool, error) {
-		p.log.Info("entry of a referrers tag is left out: "+reason, zap.String("repository", client.repository),
-			zap.String("tag", tag), zap.String("digest", entry.String()), zap.Error(err))
-		return index.Record{}, false, nil
-	}
-	fetched, err := p.upstream.Manifest(ctx, client.as, client.repository, entry.String(), int64(p.config.Limits.ManifestSize))
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
-		return skip("the manifest is gone", nil)
-	case errors.Is(err, upstream.ErrInvalid):
-		return skip("the manifest can't be used", err)
-	case err != nil:
-		return index.Record{}, false, err
-	}
-	manifest, err := p.manifestLimits().Parse(fetched.MediaType, entry.Algorithm(), fetched.Body)
-	if err != nil {
-		return skip("the manifest can't be read", err)
-	}
-	if subject := manifest.Subject(); subject == "" || index.ReferrersTag(subject) != tag {
-		return skip("the manifest has another subject", nil)
-	}
-	return index.Record{Repository: client.repository, Manifest: manifest, Seen: p.now()}, true, nil
 }
 
 // pushReferrersTag takes the push of a referrers tag by a client that keeps
@@ -211,7 +184,7 @@ func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push pu
 	}
 	p.observe1(r, mark, push.record)
 	client := p.readerOf(r, push.target)
-	if err := p.importEntries(detached(r), client, push.target.tag, push.body); err != nil {
+	if err := p.importList(detached(r), client, push.target.tag, push.record.Manifest); err != nil {
 		note(r, zap.NamedError("import", fmt.Errorf("referrers tag %s: %w", push.target.tag, err)))
 		intent.unknown()
 	} else {

@@ -127,16 +127,21 @@ func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 			return nil, notFound(codeNameUnknown, "the registry has no such repository", err)
 		case err != nil:
 			return nil, err
-		case !validTag(tag) || c.proxy.hidden(tag):
+		case !validTag(tag):
 			continue
-		case len(names) == limits.CatalogTags:
-			return nil, &apiError{
-				limit:  "limits.catalogTags",
-				status: http.StatusNotImplemented, code: codeUnsupported,
-				message: "the repository has more tags than this proxy looks up for one list; its operator can raise limits.catalogTags",
-			}
 		}
 		names = append(names, tag)
+	}
+	names, err := c.proxy.shown(ctx, c.client, names)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > limits.CatalogTags {
+		return nil, &apiError{
+			limit:  "limits.catalogTags",
+			status: http.StatusNotImplemented, code: codeUnsupported,
+			message: "the repository has more tags than this proxy looks up for one list; its operator can raise limits.catalogTags",
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil

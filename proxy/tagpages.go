@@ -23,19 +23,20 @@ const maxTagError = 64 << 10
 // tagReading is what may still be read from the upstream to answer one
 // request for tags.
 type tagReading struct {
-	proxy *Proxy
+	proxy  *Proxy
+	client *reader
 	// request is the client's, in a form whose answer can be read.
 	request *http.Request
 	bytes   int64
 	pages   int
 }
 
-func (p *Proxy) readTags(r *http.Request) *tagReading {
+func (p *Proxy) readTags(r *http.Request, target path) *tagReading {
 	request := r.Clone(r.Context())
 	request.Header.Set("Accept-Encoding", "identity")
 	request.Header.Del("Range")
 	return &tagReading{
-		proxy: p, request: request,
+		proxy: p, client: p.readerOf(r, target), request: request,
 		bytes: int64(p.config.Limits.TagListSize), pages: p.config.Limits.TagListPages,
 	}
 }
@@ -49,6 +50,24 @@ func tooManyTags(limit string) *apiError {
 		message: "the registry has more tags, or more hidden ones in a row, than this proxy reads for one list; " +
 			"its operator can raise limits.tagListSize and limits.tagListPages, or set tags.hide to none",
 	}
+}
+
+// cut returns the first n tags behind last of a whole list, and whether there
+// are more. It looks no further than that.
+func (t *tagReading) cut(tags []string, last string, n int) (page []string, more bool, err error) {
+	if n == 0 {
+		return nil, len(tags) > 0, nil
+	}
+	for chunk := range slices.Chunk(behind(tags, last), max(n+1, minTagPage)) {
+		shown, err := t.proxy.shown(t.request.Context(), t.client, chunk)
+		if err != nil {
+			return nil, false, err
+		}
+		if page = append(page, shown...); len(page) > n {
+			return page[:n], true, nil
+		}
+	}
+	return page, false, nil
 }
 
 // fill adds tags of further pages to those shown of the first one, until there
@@ -66,7 +85,11 @@ func (t *tagReading) fill(first, shown []string, wanted int, next *url.URL) ([]s
 		if len(tags) > 0 && len(previous) > 0 && tags[0] == previous[0] {
 			return nil, nil, fmt.Errorf("%w: list tags: the same page again", upstream.ErrInvalid)
 		}
-		more, room := t.proxy.shown(tags), wanted-len(shown)
+		more, err := t.proxy.shown(t.request.Context(), t.client, tags)
+		if err != nil {
+			return nil, nil, err
+		}
+		room := wanted - len(shown)
 		switch cut := len(more) > room; {
 		case cut && byName(next, previous):
 			shown = append(shown, more[:room]...)

@@ -12,52 +12,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/backref/backref/index"
 	"github.com/backref/backref/upstream"
 )
-
-// What tags.hide may be.
-const (
-	hideNone            = "none"
-	hideReferrers       = "referrers"
-	hideReferrersCosign = "referrers+cosign"
-)
-
-// hides tells whether any tags are left out of lists.
-func (p *Proxy) hides() bool {
-	return p.config.Tags.Hide == hideReferrers || p.config.Tags.Hide == hideReferrersCosign
-}
-
-// hidden tells whether a tag is left out of lists.
-func (p *Proxy) hidden(tag string) bool {
-	switch p.config.Tags.Hide {
-	case hideReferrers:
-		return isReferrersTag(tag)
-	case hideReferrersCosign:
-		return isReferrersTag(tag) || isCosignTag(tag)
-	default:
-		return false
-	}
-}
-
-// isReferrersTag matches the tags that only serve the referrers: those of the
-// specification's schema, and those that hold the entries.
-func isReferrersTag(tag string) bool {
-	return index.IsReferrersTag(tag) || index.IsHiddenTag(tag)
-}
-
-// isCosignTag matches the tags under which cosign keeps what belongs to a
-// manifest: sha256-<hex>.sig, .att and .sbom.
-func isCosignTag(tag string) bool {
-	name, suffix, _ := strings.Cut(tag, ".")
-	return (suffix == "sig" || suffix == "att" || suffix == "sbom") &&
-		strings.HasPrefix(name, "sha256-") && index.IsReferrersTag(name)
-}
-
-// shown returns the tags that are not left out.
-func (p *Proxy) shown(tags []string) []string {
-	return slices.DeleteFunc(slices.Clone(tags), p.hidden)
-}
 
 // tagList is the answer of end-8. Registries add fields of their own to it,
 // and these are kept.
@@ -91,7 +47,7 @@ func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) {
 		p.passthrough(w, r, target)
 		return
 	}
-	reading := p.readTags(r)
+	reading := p.readTags(r, target)
 	resp, err := p.forward(reading.request)
 	if err != nil {
 		p.fail(w, r, err)
@@ -120,17 +76,25 @@ func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Val
 	if err != nil || n < 0 {
 		n = len(list.tags)
 	}
-	last, shown := query.Get("last"), p.shown(list.tags)
+	last := query.Get("last")
 	// One that sends a Link pages, by whatever order and cursor it has.
 	whole := next == nil && linkErr == nil
-	switch {
-	case whole && ignoresLast(list.tags, last), len(list.tags) > n && (whole || len(shown) > n || n == 0):
-		page, more := tagPage(shown, last, n)
-		if more = more || !whole; more && n > 0 {
-			here.RawQuery = url.Values{"n": {strconv.Itoa(n)}, "last": {page[n-1]}}.Encode()
-			return replaceTags(resp, list, page, here)
+	if whole && (ignoresLast(list.tags, last) || len(list.tags) > n) {
+		page, more, err := reading.cut(list.tags, last, n)
+		if err != nil {
+			return err
 		}
-		return replaceTags(resp, list, page, nil)
+		return replaceTags(resp, list, page, linkBehind(here, page, n, more))
+	}
+	shown, err := p.shown(reading.request.Context(), reading.client, list.tags)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(list.tags) > n && (len(shown) > n || n == 0):
+		page := behind(shown, last)
+		page = page[:min(n, len(page))]
+		return replaceTags(resp, list, page, linkBehind(here, page, n, true))
 	case len(shown) == len(list.tags) && (len(shown) > 0 || whole || !p.hides()):
 		return nil
 	case whole:
@@ -209,18 +173,23 @@ func ignoresLast(tags []string, last string) bool {
 	})
 }
 
-// tagPage returns the first n of the tags behind last, in the order of their
-// bytes, and whether there are more.
-func tagPage(tags []string, last string, n int) ([]string, bool) {
+// behind returns the tags behind last, in the order of their bytes.
+func behind(tags []string, last string) []string {
 	tags = slices.Clone(tags)
 	slices.Sort(tags)
 	start, found := slices.BinarySearch(tags, last)
 	if found {
 		start++
 	}
-	tags = tags[start:]
-	if len(tags) > n {
-		return tags[:n], true
+	return tags[start:]
+}
+
+// linkBehind returns the link to the page behind one that is full.
+func linkBehind(here *url.URL, page []string, n int, more bool) *url.URL {
+	if !more || n == 0 || len(page) < n {
+		return nil
 	}
-	return tags, false
+	next := *here
+	next.RawQuery = url.Values{"n": {strconv.Itoa(n)}, "last": {page[n-1]}}.Encode()
+	return &next
 }

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 )
 
 const (
@@ -19,6 +21,9 @@ const (
 	// Bounds of the time that a tag rests which could not be written.
 	minMirrorDelay = 2 * time.Second
 	maxMirrorDelay = 10 * time.Minute
+	// otherTagRest is how long a tag rests that stands for something else: only
+	// somebody who deletes it changes that.
+	otherTagRest = time.Hour
 )
 
 // MirrorOptions are what a mirror is made of. All are required but Metrics.
@@ -45,6 +50,7 @@ type MirrorOptions struct {
 type Mirror struct {
 	MirrorOptions
 	waiting prometheus.Gauge
+	others  prometheus.Gauge
 	written *prometheus.CounterVec
 
 	mutex   sync.Mutex
@@ -62,12 +68,15 @@ func NewMirror(o MirrorOptions) *Mirror {
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "backref_mirror_resting", Help: "Referrers tags that could not be written and are tried again later.",
 		}),
+		others: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "backref_mirror_other_tags", Help: "Tags of the form of a referrers tag that stand for something else, so that the mirror leaves them alone.",
+		}),
 		written: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "backref_mirror_tags_total", Help: "Referrers tags looked at for the mirror, by result: written, unchanged, or failed.",
+			Name: "backref_mirror_tags_total", Help: "Referrers tags looked at for the mirror, by result: written, unchanged, other, or failed.",
 		}, []string{"result"}),
 	}
 	if o.Metrics != nil {
-		o.Metrics.MustRegister(m.waiting, m.written)
+		o.Metrics.MustRegister(m.waiting, m.others, m.written)
 	}
 	return m
 }
@@ -114,9 +123,7 @@ func (m *Mirror) Pass(ctx context.Context) error {
 			return err
 		}
 		if len(changes) < mirrorPage {
-			m.mutex.Lock()
-			defer m.mutex.Unlock()
-			m.waiting.Set(float64(len(m.resting)))
+			m.count()
 			return nil
 		}
 	}
@@ -133,6 +140,11 @@ func (m *Mirror) one(ctx context.Context, change index.Change) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if errors.Is(err, registry.ErrNotOurs) {
+		m.written.WithLabelValues("other").Inc()
+		m.leave(change, now, err)
+		return nil
+	}
 	if err != nil {
 		m.written.WithLabelValues("failed").Inc()
 		m.Log.Warn("referrers tag can't be written yet", zap.String("repository", name.repository), zap.String("tag", name.tag),
@@ -146,6 +158,36 @@ func (m *Mirror) one(ctx context.Context, change index.Change) error {
 	return m.Store.Written(ctx, change)
 }
 
+// leave lets a tag rest that stands for something else, and says so the first
+// time.
+func (m *Mirror) leave(change index.Change, now time.Time, reason error) {
+	name := tagName{change.Repository, index.ReferrersTag(change.Subject)}
+	m.mutex.Lock()
+	told := m.resting[name].other
+	m.resting[name] = rest{until: now.Add(otherTagRest), other: true}
+	m.mutex.Unlock()
+	if told {
+		return
+	}
+	m.Log.Warn("the mirror leaves a tag alone that has the form of a referrers tag: clients that know only these tags don't see the referrers "+
+		"past backref; to have it written, give what it stands for another tag and delete this one",
+		zap.String("repository", name.repository), zap.String("tag", name.tag), zap.Stringer("subject", change.Subject), zap.Error(reason))
+}
+
+// count tells how many tags rest.
+func (m *Mirror) count() {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	others := 0
+	for _, resting := range m.resting {
+		if resting.other {
+			others++
+		}
+	}
+	m.others.Set(float64(others))
+	m.waiting.Set(float64(len(m.resting) - others))
+}
+
 func (m *Mirror) rest(name tagName) rest {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -157,6 +199,7 @@ func (m *Mirror) letRest(name tagName, now time.Time) time.Duration {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	resting := m.resting[name]
+	resting.other = false
 	resting.delay = min(max(2*resting.delay, minMirrorDelay), maxMirrorDelay)
 	resting.until = now.Add(resting.delay)
 	m.resting[name] = resting

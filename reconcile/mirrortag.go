@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
 
@@ -24,7 +25,9 @@ type listing struct {
 	entries []digest.Digest
 }
 
-// write makes the tag equal to the listing.
+// write makes the tag equal to the listing. Where it stands for something else
+// the error is [registry.ErrNotOurs]; the referrers have their hidden tags then
+// all the same.
 func (m *Mirror) write(ctx context.Context, repository string, subject digest.Digest) (result string, err error) {
 	tag := index.ReferrersTag(subject)
 	release, err := m.Own(ctx, repository, tag)
@@ -36,59 +39,62 @@ func (m *Mirror) write(ctx context.Context, repository string, subject digest.Di
 	if err != nil {
 		return "", err
 	}
-	if current.Digest != "" && current.MediaType != index.MediaTypeImageIndex {
-		return "", fmt.Errorf("the tag %s stands for something else than an image index", tag)
-	}
+	notOurs := registry.CheckOurs(current, repository, subject)
 	list, err := m.listing(ctx, repository, subject, nil)
 	if err != nil {
 		return "", err
 	}
-	if current.Digest == "" && len(list.entries) == 0 || current.Digest == digest.FromBytes(list.body) {
+	if notOurs == nil && (current.Digest == "" && len(list.entries) == 0 || current.Digest == digest.FromBytes(list.body)) {
 		return "unchanged", nil
 	}
 	// Before the index, which says that they are there.
 	if err := m.hold(ctx, repository, list.entries, current); err != nil {
 		return "", err
 	}
-	err = m.Source.put(ctx, repository, tag, index.MediaTypeImageIndex, list.body)
+	if notOurs != nil {
+		return "", notOurs
+	}
+	own := m.Source.ownTags(m.Store)
+	err = own.WriteReferrers(ctx, repository, subject, current.Digest, list.body)
 	var status *upstream.StatusError
 	if errors.As(err, &status) && (status.Status == http.StatusBadRequest || status.Status == http.StatusNotFound) {
 		// Registries refuse an index that lists what they have not got.
-		list, err = m.writePresent(ctx, repository, subject, err)
+		if list, err = m.present(ctx, repository, subject, err); err == nil {
+			err = own.WriteReferrers(ctx, repository, subject, current.Digest, list.body)
+		}
 	}
 	if err != nil {
 		return "", err
 	}
 	if current.Digest != "" && current.Digest != digest.FromBytes(list.body) {
-		m.dropOld(ctx, repository, current.Digest)
+		m.dropOld(ctx, repository, tag, current.Digest)
 	}
 	return "written", nil
 }
 
 // hold gives the entries of a listing that lack it their hidden tag. Those of
 // the current index of the mirror have it.
-func (m *Mirror) hold(ctx context.Context, repository string, entries []digest.Digest, current index.Record) error {
+func (m *Mirror) hold(ctx context.Context, repository string, entries []digest.Digest, current registry.Judged) error {
 	if !m.HiddenTags {
 		return nil
 	}
 	held := map[digest.Digest]bool{}
-	if current.Annotations[annotationHeld] != "" {
-		for _, entry := range children(current.Manifest) {
+	if current.Kind == index.TagReferrers && current.List.Annotations[annotationHeld] != "" {
+		for _, entry := range children(current.List) {
 			held[entry] = true
 		}
 	}
+	own := m.Source.ownTags(m.Store)
 	for _, entry := range entries {
 		if held[entry] {
 			continue
 		}
-		manifest, err := m.Source.manifest(ctx, repository, entry.String())
-		if errors.Is(err, upstream.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := m.Source.put(ctx, repository, index.HiddenTag(entry), manifest.MediaType, manifest.Body); err != nil {
+		switch err := own.WriteHidden(ctx, repository, entry); {
+		case errors.Is(err, upstream.ErrNotFound):
+		case errors.Is(err, registry.ErrNotOurs):
+			m.Log.Warn("referrer gets no hidden tag: delete the tag to have it written", zap.String("repository", repository),
+				zap.Stringer("digest", entry), zap.Error(err))
+		case err != nil:
 			return err
 		}
 	}
@@ -97,15 +103,16 @@ func (m *Mirror) hold(ctx context.Context, repository string, entries []digest.D
 
 // dropOld deletes the image index that a tag stood for before. A registry that
 // allows no deletes keeps it until its garbage collection.
-func (m *Mirror) dropOld(ctx context.Context, repository string, old digest.Digest) {
-	if err := m.Source.drop(ctx, m.Store, index.Key{Repository: repository, Digest: old}); err != nil {
+func (m *Mirror) dropOld(ctx context.Context, repository, tag string, old digest.Digest) {
+	if err := m.Source.dropReferrers(ctx, m.Store, repository, tag, old); err != nil {
 		m.Log.Debug("old index of a referrers tag is left", zap.String("repository", repository), zap.Stringer("digest", old), zap.Error(err))
 	}
 }
 
-// writePresent writes the tag without the referrers that the registry has not
-// got just now; they stay in the index until a verification drops them.
-func (m *Mirror) writePresent(ctx context.Context, repository string, subject digest.Digest, refusal error) (listing, error) {
+// present returns what the tag of a subject can be without the referrers that
+// the registry has not got just now; they stay in the index until a verification
+// drops them. Where there are none the error is the refusal.
+func (m *Mirror) present(ctx context.Context, repository string, subject digest.Digest, refusal error) (listing, error) {
 	left := 0
 	list, err := m.listing(ctx, repository, subject, func(referrer digest.Digest) (bool, error) {
 		present, err := m.Source.has(ctx, index.Key{Repository: repository, Digest: referrer})
@@ -120,7 +127,7 @@ func (m *Mirror) writePresent(ctx context.Context, repository string, subject di
 	case left == 0:
 		return listing{}, refusal
 	}
-	return list, m.Source.put(ctx, repository, index.ReferrersTag(subject), index.MediaTypeImageIndex, list.body)
+	return list, nil
 }
 
 // listing returns what the tag of a subject has to be. take selects the
@@ -132,10 +139,10 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 		SchemaVersion int               `json:"schemaVersion"`
 		MediaType     string            `json:"mediaType"`
 		Manifests     []json.RawMessage `json:"manifests"`
-		Annotations   map[string]string `json:"annotations,omitempty"`
-	}{2, index.MediaTypeImageIndex, []json.RawMessage{}, nil}
+		Annotations   map[string]string `json:"annotations"`
+	}{2, index.MediaTypeImageIndex, []json.RawMessage{}, map[string]string{index.AnnotationSubject: subject.String()}}
 	if m.HiddenTags {
-		doc.Annotations = map[string]string{annotationHeld: "true"}
+		doc.Annotations[annotationHeld] = "true"
 	}
 	size := 0
 	for query := (index.Query{Limit: recordsPage}); ; {

@@ -2,18 +2,16 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/upstream"
 )
 
 // Pruned is a referrers tag that a pruning looked at.
 type Pruned struct {
 	Repository string `json:"repository"`
 	Tag        string `json:"tag"`
-	// Entries is how many referrers the tag lists.
+	// Entries is how many referrers the tag lists, gone ones included.
 	Entries int `json:"entries"`
 	// Removable says that the index has all of them.
 	Removable bool `json:"removable"`
@@ -24,7 +22,8 @@ type Pruned struct {
 }
 
 // Prune deletes the referrers tags whose entries are all in the index, or, in
-// a dry run, only tells which they are. each is told of every referrers tag.
+// a dry run, only tells which they are. each is told of every tag of their form;
+// what is shown to be no list of referrers stays.
 // The image index behind a tag is deleted by its digest, so that one which
 // was written meanwhile stays. [ErrBusy] as for Rebuild.
 func (r *Reconciler) Prune(ctx context.Context, options Options, dryRun bool, each func(Pruned)) error {
@@ -58,49 +57,30 @@ func (r *Reconciler) Prune(ctx context.Context, options Options, dryRun bool, ea
 
 func (r *Reconciler) pruneOne(ctx context.Context, repository, tag string, dryRun bool) (Pruned, error) {
 	pruned := Pruned{Repository: repository, Tag: tag}
-	list, err := r.source.record(ctx, repository, tag)
+	judged, err := r.source.reader(r.store).Judge(ctx, repository, tag)
 	if err != nil {
 		pruned.Reason = err.Error()
 		return pruned, ctx.Err()
 	}
-	if list.MediaType != index.MediaTypeImageIndex || list.Subject() != "" {
-		pruned.Reason = "is not a referrers tag but another manifest"
-		return pruned, nil
+	pruned.Entries = len(judged.Referrers) + len(judged.Gone)
+	switch {
+	case judged.Kind == index.TagAbsent:
+		pruned.Reason = "is gone"
+	case judged.Kind == index.TagOther:
+		pruned.Reason = "is no referrers tag: " + judged.Reason
+	case len(judged.Fresh) > 0:
+		pruned.Reason = "lists " + judged.Fresh[0].Digest.String() + ", which the index has not: rebuild it"
 	}
-	for _, entry := range children(list.Manifest) {
-		pruned.Entries++
-		if pruned.Reason, err = r.unindexed(ctx, index.Key{Repository: repository, Digest: entry}, tag); pruned.Reason != "" || err != nil {
-			return pruned, err
-		}
+	if pruned.Reason != "" {
+		return pruned, nil
 	}
 	pruned.Removable = true
 	if !dryRun {
-		if err := r.source.drop(ctx, r.store, index.Key{Repository: repository, Digest: list.Digest}); err != nil {
+		if err := r.source.dropReferrers(ctx, r.store, repository, tag, judged.Digest); err != nil {
 			pruned.Reason = err.Error()
 			return pruned, ctx.Err()
 		}
 	}
 	pruned.Removed = !dryRun
 	return pruned, nil
-}
-
-// unindexed says why an entry of a referrers tag forbids to delete the tag: it
-// is, or may be, a referrer that the index has not.
-func (r *Reconciler) unindexed(ctx context.Context, key index.Key, tag string) (reason string, err error) {
-	known, err := r.knows(ctx, key)
-	if known || err != nil {
-		return "", err
-	}
-	record, err := r.source.record(ctx, key.Repository, key.Digest.String())
-	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case errors.Is(err, upstream.ErrNotFound):
-		return "", nil
-	case err != nil:
-		return err.Error(), nil
-	case record.Subject() != "" && index.ReferrersTag(record.Subject()) == tag:
-		return "lists " + key.Digest.String() + ", which the index has not: rebuild it", nil
-	}
-	return "", nil
 }

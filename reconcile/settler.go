@@ -5,12 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/upstream"
+	"github.com/backref/backref/registry"
 )
 
 // Bounds of a settler's pass.
@@ -37,6 +36,8 @@ type Settler struct {
 type rest struct {
 	until time.Time
 	delay time.Duration
+	// other says of a tag that it stands for something else.
+	other bool
 }
 
 // NewSettler returns a settler. Its metrics are registered with metrics unless
@@ -148,50 +149,22 @@ func (s *Settler) settle(ctx context.Context, intent index.Intent) (result strin
 	return result, s.store.Settle(ctx, intent.ID, index.Finding{Mark: mark, At: at, Present: present})
 }
 
-// importTag records the referrers that a referrers tag lists. Each manifest
-// speaks for itself. It returns the tag's image index, which has no digest
-// where there is none. One that can't be read is an error: it may list what
+// importTag records the referrers that a referrers tag lists, and tells what
+// stands behind it. One that is something else lists none, but what it lists
+// speaks for itself. One that can't be read is an error: it may list what
 // nothing else does.
-func (s *Source) importTag(ctx context.Context, store index.Store, repository, tag string) (index.Record, error) {
+func (s *Source) importTag(ctx context.Context, store index.Store, repository, tag string) (registry.Judged, error) {
 	mark, err := store.Mark(ctx)
 	if err != nil {
-		return index.Record{}, err
+		return registry.Judged{}, err
 	}
-	list, err := s.record(ctx, repository, tag)
-	if errors.Is(err, upstream.ErrNotFound) {
-		return index.Record{}, nil
+	judged, err := s.reader(store).Judge(ctx, repository, tag)
+	if err != nil || len(judged.Fresh) == 0 {
+		return judged, err
 	}
-	if err != nil {
-		return index.Record{}, err
+	records := make([]index.Record, 0, len(judged.Fresh))
+	for _, referrer := range judged.Fresh {
+		records = append(records, index.Record{Repository: repository, Manifest: referrer, Seen: s.now()})
 	}
-	var records []index.Record
-	for _, child := range children(list.Manifest) {
-		record, err := s.referrer(ctx, store, repository, tag, child)
-		if err != nil {
-			return index.Record{}, err
-		}
-		if record != nil {
-			records = append(records, *record)
-		}
-	}
-	return list, store.Observe(ctx, mark, records...)
-}
-
-// referrer fetches an entry of a referrers tag. It is nil where it is known
-// already, or no referrer.
-func (s *Source) referrer(ctx context.Context, store index.Store, repository, tag string, entry digest.Digest) (*index.Record, error) {
-	if _, err := store.Get(ctx, repository, entry); err == nil || !errors.Is(err, index.ErrNotFound) {
-		return nil, err
-	}
-	record, err := s.record(ctx, repository, entry.String())
-	switch {
-	case errors.Is(err, upstream.ErrNotFound), errors.Is(err, upstream.ErrInvalid), errors.Is(err, index.ErrManifest):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	if subject := record.Subject(); subject == "" || index.ReferrersTag(subject) != tag {
-		return nil, nil
-	}
-	return &record, nil
+	return judged, store.Observe(ctx, mark, records...)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
 
@@ -31,17 +32,19 @@ type Source struct {
 	as       upstream.Credentials
 	limiter  *rate.Limiter
 	limits   config.Limits
-	now      func() time.Time
+	// concurrency is how many entries of one tag are read at once.
+	concurrency int
+	now         func() time.Time
 }
 
 // NewSource returns the registry as maintenance asks it. now may be nil.
-func NewSource(registry *upstream.Registry, cfg config.Config, now func() time.Time) *Source {
+func NewSource(behind *upstream.Registry, cfg config.Config, now func() time.Time) *Source {
 	if now == nil {
 		now = time.Now
 	}
-	as, _ := registry.Service()
+	as, _ := behind.Service()
 	return &Source{
-		registry: registry, as: as, now: now, limits: cfg.Limits,
+		registry: behind, as: as, now: now, limits: cfg.Limits, concurrency: cfg.Reconcile.Concurrency,
 		limiter: rate.NewLimiter(rate.Limit(cfg.Reconcile.Rate), max(1, cfg.Reconcile.Concurrency)),
 	}
 }
@@ -94,28 +97,37 @@ func (s *Source) manifest(ctx context.Context, repository, reference string) (up
 	})
 }
 
-// put pushes a manifest under a tag.
-func (s *Source) put(ctx context.Context, repository, tag, mediaType string, body []byte) error {
-	_, err := ask(ctx, s, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.registry.PutManifest(ctx, s.as, repository, tag, mediaType, body)
-	})
-	return err
+// reader returns what judges the tags of the registry.
+func (s *Source) reader(store index.Store) *registry.Reader {
+	return &registry.Reader{
+		Upstream: s.registry, As: s.as, Records: store,
+		Limits: registry.Limits{
+			Manifest: s.manifestLimits(), Size: int64(s.limits.ManifestSize),
+			Entries: s.limits.TagEntries, Concurrency: s.concurrency,
+		},
+		Ask: func(ctx context.Context, question func(context.Context) error) error {
+			_, err := ask(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, question(ctx) })
+			return err
+		},
+	}
 }
 
-// drop deletes a manifest that is not needed any more, and its record, which
-// would be asked for twice before it goes. One that is gone already is no error.
-func (s *Source) drop(ctx context.Context, store index.Maintainer, key index.Key) error {
+// ownTags returns what writes and deletes in the registry.
+func (s *Source) ownTags(store index.Store) registry.OwnTags {
+	return registry.OwnTags{Reader: s.reader(store)}
+}
+
+// dropReferrers deletes an index of referrers that is not needed any more, and
+// its record, which would be asked for twice before it goes.
+func (s *Source) dropReferrers(ctx context.Context, store index.Maintainer, repository, tag string, list digest.Digest) error {
 	mark, err := store.Mark(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = ask(ctx, s, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.registry.DeleteManifest(ctx, s.as, key.Repository, key.Digest)
-	})
-	if err != nil && !errors.Is(err, upstream.ErrNotFound) {
+	if err := s.ownTags(store).DropReferrers(ctx, repository, tag, list); err != nil {
 		return err
 	}
-	err = store.Forget(ctx, mark, key.Repository, key.Digest)
+	err = store.Forget(ctx, mark, repository, list)
 	if errors.Is(err, index.ErrStale) {
 		return nil
 	}

@@ -20,11 +20,24 @@ func TestListsWithoutEnd(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{%q:[%q]}`, field, entry)
 	}
 	hidden := func(n int64) string { return fmt.Sprintf("sha256-%064x", n) }
+	// Only lists of referrers are hidden.
+	lists := func(next http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			_, tag, found := strings.Cut(r.URL.Path, "/manifests/")
+			if !found {
+				next(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", rig.ImageIndex)
+			_, _ = fmt.Fprintf(w, `{"schemaVersion":2,"mediaType":%q,"manifests":[],"annotations":{"com.github.backref.subject":%q}}`,
+				rig.ImageIndex, strings.Replace(tag, "-", ":", 1))
+		}
+	}
 	for name, list := range map[string]http.HandlerFunc{
-		"hidden tags, page after page": func(w http.ResponseWriter, r *http.Request) {
+		"hidden tags, page after page": lists(func(w http.ResponseWriter, r *http.Request) {
 			more(w, r, "tags", hidden(page.Add(1)))
-		},
-		"the same page again": func(w http.ResponseWriter, r *http.Request) { more(w, r, "tags", hidden(1)) },
+		}),
+		"the same page again": lists(func(w http.ResponseWriter, r *http.Request) { more(w, r, "tags", hidden(1)) }),
 		"one page without end": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprint(w, `{"tags":["a"`)
 			endless(`,"sha256-a"`)(w)

@@ -93,8 +93,8 @@ func TestB8GarbageCollection(t *testing.T) {
 	byIndex := map[rig.Distribution]int{rig.Distribution2: 0, rig.Distribution3: 5}
 	rig.Each(t, func(t *testing.T, version rig.Distribution) {
 		for settings, want := range map[string]int{
-			"fallbackTags=import":                   0,
-			"fallbackTags=mirror":                   5,
+			"fallbackTags=import":                  0,
+			"fallbackTags=mirror":                  5,
 			"fallbackTags=mirror hiddenTags=false": byIndex[version],
 		} {
 			kept := collected(t, version, strings.Fields(settings))

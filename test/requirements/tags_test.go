@@ -23,12 +23,19 @@ func TestF6ReferrersTagsAreHidden(t *testing.T) {
 			onEach(t, func(t *testing.T, s stage) {
 				visible := []string{"1.0", "latest", "s", "sha256-short", "shb", "v1", "v2"}
 				var others []string
-				for i := range 15 {
-					tag := "sha256-" + digest.FromString(fmt.Sprint(i)).Encoded()
-					others = append(others, tag, tag+".sig")
-				}
 				image := rig.Image("f6")
-				for _, tag := range slices.Concat(visible, others) {
+				for i := range 15 {
+					subject := digest.FromString(fmt.Sprint(i))
+					tag := "sha256-" + subject.Encoded()
+					others = append(others, tag, tag+".sig")
+					referrer := rig.Artifact("application/vnd.example", "f6", rig.Descriptor{MediaType: rig.ImageManifest, Digest: subject, Size: 1})
+					rig.Push(t, s.registry.URL, "app", "", referrer).Want(t, http.StatusCreated)
+					rig.Push(t, s.registry.URL, "app", tag, rig.Index(referrer.Descriptor())).Want(t, http.StatusCreated)
+					rig.Push(t, s.registry.URL, "app", tag+".sig", image).Want(t, http.StatusCreated)
+				}
+				// Of that form, but the image itself: mirroring tools write it.
+				visible = append(visible, "sha256-"+image.Digest().Encoded())
+				for _, tag := range visible {
 					rig.Push(t, s.registry.URL, "app", tag, image).Want(t, http.StatusCreated)
 				}
 				want := slices.DeleteFunc(slices.Concat(visible, others), func(tag string) bool {

@@ -1,0 +1,140 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/upstream"
+)
+
+// What tags.hide may be.
+const (
+	hideNone            = "none"
+	hideReferrers       = "referrers"
+	hideReferrersCosign = "referrers+cosign"
+)
+
+// hides tells whether any tags are left out of lists.
+func (p *Proxy) hides() bool {
+	return p.config.Tags.Hide == hideReferrers || p.config.Tags.Hide == hideReferrersCosign
+}
+
+// hiddenByForm tells whether a tag is left out of lists whatever it stands for.
+func (p *Proxy) hiddenByForm(tag string) bool {
+	return index.IsHiddenTag(tag) || p.config.Tags.Hide == hideReferrersCosign && isCosignTag(tag)
+}
+
+// isCosignTag matches the tags under which cosign keeps what belongs to a
+// manifest: sha256-<hex>.sig, .att and .sbom.
+func isCosignTag(tag string) bool {
+	name, suffix, _ := strings.Cut(tag, ".")
+	return (suffix == "sig" || suffix == "att" || suffix == "sbom") &&
+		strings.HasPrefix(name, "sha256-") && index.IsReferrersTag(name)
+}
+
+// shown returns the tags that are not left out of lists. One of the form of a
+// referrers tag is left out only where it is shown to be one, by what the
+// upstream lets the client read. Where that can't be had, there is no answer.
+func (p *Proxy) shown(ctx context.Context, client *reader, tags []string) ([]string, error) {
+	if !p.hides() {
+		return tags, nil
+	}
+	hidden := make([]bool, len(tags))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(p.config.Limits.UpstreamQueries)
+	for i, tag := range tags {
+		switch {
+		case p.hiddenByForm(tag):
+			hidden[i] = true
+		case index.IsReferrersTag(tag):
+			group.Go(func() (err error) {
+				hidden[i], err = p.listsReferrers(ctx, client, tag)
+				return err
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	shown := make([]string, 0, len(tags))
+	for i, tag := range tags {
+		if !hidden[i] {
+			shown = append(shown, tag)
+		}
+	}
+	return shown, nil
+}
+
+// listsReferrers tells whether a tag is a referrers tag in deed. What it stands
+// for is asked anew after referrers.recheckTag, and judged anew where it is
+// another manifest.
+func (p *Proxy) listsReferrers(ctx context.Context, client *reader, tag string) (bool, error) {
+	name, now := tagName{client.repository, tag}, p.now()
+	before, known := p.tagKinds.get(name)
+	if known && now.Sub(before.asked) < p.config.Referrers.RecheckTag {
+		return before.lists, nil
+	}
+	if known && before.digest != "" {
+		current, err := p.upstream.Resolve(ctx, client.as, client.repository, tag)
+		switch {
+		case errors.Is(err, upstream.ErrNotFound):
+			return false, nil
+		case err != nil:
+			return false, err
+		case current == before.digest && (before.lists || index.ReferrersTag(current) == tag):
+			before.asked = now
+			p.tagKinds.set(name, before)
+			return before.lists, nil
+		}
+	}
+	judged, err := p.judgeOf(client).Judge(ctx, client.repository, tag)
+	if err != nil && !errors.Is(err, upstream.ErrInvalid) {
+		return false, err
+	}
+	// What can't be read is not shown to be a list.
+	lists := err == nil && judged.Kind == index.TagReferrers
+	p.tagKinds.set(name, tagKind{digest: judged.Digest, asked: now, lists: lists})
+	return lists, nil
+}
+
+// tagKinds remembers which tags of the form of a referrers tag are some.
+type tagKinds struct {
+	cache *otter.Cache[tagName, tagKind]
+}
+
+// tagKind is what a tag was found to be.
+type tagKind struct {
+	digest digest.Digest
+	// asked is when the upstream was asked what it stands for.
+	asked time.Time
+	lists bool
+}
+
+// tagKindFor is how long it is remembered at least what a manifest is.
+const tagKindFor = time.Hour
+
+func newTagKinds(recheck time.Duration, entries int) tagKinds {
+	return tagKinds{newCache[tagName, tagKind](max(recheck, tagKindFor), entries)}
+}
+
+func (k tagKinds) get(name tagName) (tagKind, bool) {
+	return k.cache.GetIfPresent(name)
+}
+
+func (k tagKinds) set(name tagName, kind tagKind) {
+	k.cache.Set(name, kind)
+}
+
+// forget is called when a tag may stand for something else.
+func (k tagKinds) forget(repository, tag string) {
+	if index.IsReferrersTag(tag) {
+		k.cache.Invalidate(tagName{repository, tag})
+	}
+}
