@@ -86,7 +86,7 @@ const (
 // Referrers configures how referrers are found and listed.
 type Referrers struct {
 	FallbackTags  string        `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
-	HiddenTags    bool          `key:"hiddenTags" doc:"Whether the mirror also gives each referrer a hidden tag of its own, sha256-HEX.referrer: the garbage collection of CNCF Distribution 2.x drops untagged manifests although an index lists them."`
+	HiddenTags    bool          `key:"hiddenTags" doc:"Whether each referrer that is pushed by digest, or that the mirror finds, is given a hidden tag of its own, sha256-HEX.referrer, by which the registry's API lists it and its garbage collection keeps it."`
 	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
 	RecheckNative time.Duration `key:"recheckNative" doc:"How long an upstream that was found without a referrers API is not asked for it again. 0 asks on every query."`
 }

@@ -142,7 +142,10 @@ type Stats struct {
 	Records      int64 `json:"records"`
 	// Referrers are the records that have a subject.
 	Referrers int64 `json:"referrers"`
-	Edges     int64 `json:"edges"`
+	// Unheld are those of them that the upstream is known to hold by no hidden
+	// tag: see [Store.SetUnheld].
+	Unheld int64 `json:"unheld"`
+	Edges  int64 `json:"edges"`
 	// Intents are those that are open.
 	Intents int64 `json:"intents"`
 	// Bytes is the size of the store on its medium.

@@ -70,6 +70,16 @@ type Store interface {
 	// one. The zero Parent precedes all others; a limit of 0 means none.
 	Parents(ctx context.Context, repository string, target digest.Digest, after Parent, limit int) ([]Parent, error)
 
+	// Subjects returns the subjects of manifests of a repository, in the order
+	// of the manifests: an empty one for a manifest that has none or is not
+	// recorded. It is for many manifests at once.
+	Subjects(ctx context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error)
+
+	// SetUnheld notes that the upstream holds a referrer by no hidden tag
+	// (see [HiddenTag]), or takes such a note back. The manifest need not be
+	// recorded yet; the note goes with its record. [Stats] counts the notes.
+	SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error
+
 	// Mark returns the present point in the history of the store.
 	Mark(ctx context.Context) (Mark, error)
 

@@ -174,6 +174,14 @@ func (s *confirmingStore) Manifests(ctx context.Context, repository string, quer
 	return s.Store.Manifests(ctx, repository, query)
 }
 
+// Subjects implements [index.Store].
+func (s *confirmingStore) Subjects(ctx context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return nil, err
+	}
+	return s.Store.Subjects(ctx, repository, manifests)
+}
+
 // Parents implements [index.Store].
 func (s *confirmingStore) Parents(ctx context.Context, repository string, target digest.Digest, after index.Parent, limit int) ([]index.Parent, error) {
 	if err := s.wait(ctx, repository); err != nil {

@@ -42,7 +42,7 @@ func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target pa
 	}
 	defer intent.leave()
 	p.drop(target.repository, manifest)
-	resp, err := p.forward(r)
+	resp, err := p.sendDelete(r, target)
 	// One that was pulled meanwhile may have been kept.
 	p.drop(target.repository, manifest)
 	if err != nil {

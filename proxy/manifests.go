@@ -165,7 +165,7 @@ func (p *Proxy) pushReferrer(w http.ResponseWriter, r *http.Request, push push) 
 	}
 	defer intent.leave()
 	note(r, zap.Stringer("subject", push.record.Subject()))
-	resp, err := p.sendManifest(r, push)
+	resp, err := p.sendReferrer(r, push)
 	if err != nil {
 		intent.unknown()
 		p.fail(w, r, err)

@@ -20,8 +20,9 @@ type metrics struct {
 	cache     *prometheus.CounterVec
 	limited   *prometheus.CounterVec
 	// cut is the one of limited that counts slow clients.
-	cut     prometheus.Counter
-	signIns *prometheus.CounterVec
+	cut        prometheus.Counter
+	signIns    *prometheus.CounterVec
+	hiddenTags *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics with registry unless that is nil.
@@ -60,6 +61,10 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Name: "backref_sign_ins_total",
 			Help: "Requests by how their client signed in (auth.mode service): accepted, anonymous, refused, or failed where that could not be found out.",
 		}, []string{"result"}),
+		hiddenTags: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backref_hidden_tags_total",
+			Help: "Referrers that were pushed by digest, by whether they were given a hidden tag: given, or refused by the registry.",
+		}, []string{"result"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_limited_total",
 			Help: "Requests that reached a limit, by its configuration key: refused, cut off (limits.transferInterval), or given less (limits.pageSize).",
@@ -74,7 +79,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		m.limited.WithLabelValues(limit)
 	}
 	if registry != nil {
-		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events, m.cache, m.limited, m.signIns)
+		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events, m.cache, m.limited, m.signIns, m.hiddenTags)
 	}
 	return m
 }

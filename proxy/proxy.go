@@ -48,12 +48,13 @@ type Proxy struct {
 	tagLocks    tagLocks
 	manifests   *manifestCache
 	// known are manifests that the index has lately been seen to know.
-	known   *otter.Cache[manifestName, struct{}]
-	pages   *pageCache
-	memory  manifestMemory
-	native  nativeSupport
-	realm   realm
-	limiter *limiter
+	known      *otter.Cache[manifestName, struct{}]
+	pages      *pageCache
+	memory     manifestMemory
+	native     nativeSupport
+	hiddenTags hiddenTags
+	realm      realm
+	limiter    *limiter
 	// access is nil in auth.mode passthrough.
 	access *access
 	// underway holds the intents of requests that this process is serving:
@@ -92,6 +93,7 @@ func New(o Options) (*Proxy, error) {
 		pages:       newPageCache(o.Config.Cache, o.Store),
 		limiter:     newLimiter(o.Config.Limits),
 		tagKinds:    newTagKinds(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
+		hiddenTags:  newHiddenTags(o.Config.Referrers),
 		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 	}
 	p.staying = notForRegistry()

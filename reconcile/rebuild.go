@@ -72,6 +72,10 @@ type Report struct {
 	// Resumed says that an earlier rebuild was gone on with. The counts of
 	// repositories and manifests are then those since.
 	Resumed bool `json:"resumed,omitempty"`
+	// Blind says that the index was empty when the rebuild began and no storage
+	// was given: manifests that no tag, index or referrers tag names can't have
+	// been found.
+	Blind bool `json:"blind,omitempty"`
 	// Swapped says that the new index is in use.
 	Swapped bool    `json:"swapped"`
 	Seconds float64 `json:"seconds"`
@@ -154,6 +158,11 @@ func (r *rebuild) run(ctx context.Context) error {
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
+	known, err := r.store.Records(ctx, index.Key{}, 1)
+	if err != nil {
+		return err
+	}
+	r.report.Blind = len(known) == 0 && crawler.storage == nil
 	if err := r.readAll(ctx, names); err != nil {
 		return err
 	}

@@ -90,6 +90,10 @@ func reportText(r reconcile.Report) string {
 	fmt.Fprintf(&text, "%d repositories, %d manifests: %d new to the index, %d kept that no list names, %d dropped, %d failures, in %.1f s\n",
 		r.Repositories, r.Found, r.Added, r.Kept, r.Dropped, r.Failed, r.Seconds)
 	writeFailures(&text, r.Failures, r.Failed)
+	if r.Blind {
+		text.WriteString("There was no index to begin with: manifests that were pushed past backref by digest, and that no tag,\n" +
+			"index or referrers tag names, are in no list of the registry and could not be found; --storage finds them.\n")
+	}
 	if r.Swapped {
 		text.WriteString("The new index is in use.\n")
 	} else {

@@ -152,5 +152,8 @@ func (w *writing) removeRecord(key []byte) (removed bool, err error) {
 		}
 		removed = removed || found
 	}
-	return removed, nil
+	if removed {
+		err = w.forgetUnheld(key)
+	}
+	return removed, err
 }

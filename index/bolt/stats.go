@@ -38,6 +38,9 @@ func (s *Store) Stats(ctx context.Context) (index.Stats, error) {
 		}
 		stats.Repositories = counts[sectionNames]
 		stats.Records, stats.Referrers = counts[sectionManifests], counts[sectionReferrers]
+		if stats.Unheld, err = countUnheld(ctx, tx, live); err != nil {
+			return err
+		}
 		stats.Edges = counts[sectionParents] + counts[sectionReferrers]
 		stats.Intents, err = countKeys(ctx, intents)
 		return err

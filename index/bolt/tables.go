@@ -27,6 +27,9 @@ const (
 	tableChanges table = "changes"
 	tableHistory table = "history"
 	tableReserve table = "reserve"
+	// tableUnheld is made with its first key: files of earlier versions have
+	// none.
+	tableUnheld table = "unheld"
 )
 
 // The buckets of an outbox.

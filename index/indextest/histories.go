@@ -29,6 +29,7 @@ func histories(t *testing.T, durable, upkeep bool, place func(t *testing.T) (ope
 			"again":   h.settle,
 			"mark":    h.takeMark,
 			"observe": h.observe,
+			"unheld":  h.setUnheld,
 		}
 		if upkeep {
 			h.addUpkeep(actions)
@@ -216,10 +217,20 @@ func (h *history) observe(rt *rapid.T) {
 	h.same(rt, got, h.model.Observe(rt.Context(), m.model, records...))
 }
 
+func (h *history) setUnheld(rt *rapid.T) {
+	record, unheld := h.record(rt), rapid.Bool().Draw(rt, "unheld")
+	got := h.store.SetUnheld(rt.Context(), record.Repository, record.Digest, unheld)
+	h.same(rt, got, h.model.SetUnheld(rt.Context(), record.Repository, record.Digest, unheld))
+}
+
 // compare reads everything from both.
 func (h *history) compare() {
 	ctx := h.t.Context()
 	for _, repository := range repositories() {
+		got, err := h.store.Subjects(ctx, repository, manifests())
+		h.check(h.t, err)
+		want, _ := h.model.Subjects(ctx, repository, manifests())
+		equal(h.t, "subjects", got, want)
 		for _, d := range manifests() {
 			got, gotErr := h.store.Get(ctx, repository, d)
 			want, wantErr := h.model.Get(ctx, repository, d)

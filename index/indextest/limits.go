@@ -47,6 +47,9 @@ func calls(ctx context.Context, store index.Store, record index.Record) []call {
 	}
 	_, err = store.Unsettled(ctx, record.Repository, record.Digest)
 	add("Unsettled", err)
+	_, err = store.Subjects(ctx, record.Repository, []digest.Digest{record.Digest})
+	add("Subjects", err)
+	add("SetUnheld", store.SetUnheld(ctx, record.Repository, record.Digest, true))
 	if keeper, is := store.(index.Maintainer); is {
 		add("Forget", keeper.Forget(ctx, 0, record.Repository, record.Digest))
 		add("Correct", keeper.Correct(ctx, 0, record))

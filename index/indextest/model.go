@@ -35,6 +35,8 @@ type Model struct {
 	mirrored   bool
 	changes    []index.Change
 	lastChange uint64
+	// unheld are the notes of [index.Store.SetUnheld].
+	unheld map[manifest]bool
 }
 
 var _ index.Maintainer = (*Model)(nil)
@@ -63,6 +65,7 @@ func NewModel() *Model {
 		intents: make(map[index.IntentID]index.Intent),
 		gone:    make(map[manifest]index.Mark),
 		came:    make(map[manifest]index.Mark),
+		unheld:  make(map[manifest]bool),
 	}
 }
 
@@ -153,6 +156,30 @@ func (m *Model) Parents(_ context.Context, repository string, target digest.Dige
 
 func compareParents(a, b index.Parent) int {
 	return cmp.Or(strings.Compare(string(a.Digest), string(b.Digest)), cmp.Compare(a.Kind, b.Kind))
+}
+
+// Subjects implements [index.Store].
+func (m *Model) Subjects(_ context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	subjects := make([]digest.Digest, len(manifests))
+	for i, d := range manifests {
+		record := m.live[manifest{repository, d}]
+		subjects[i] = record.Subject()
+	}
+	return subjects, nil
+}
+
+// SetUnheld implements [index.Store].
+func (m *Model) SetUnheld(_ context.Context, repository string, d digest.Digest, unheld bool) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if unheld {
+		m.unheld[manifest{repository, d}] = true
+	} else {
+		delete(m.unheld, manifest{repository, d})
+	}
+	return nil
 }
 
 // Mark implements [index.Store].
@@ -357,6 +384,9 @@ func (m *Model) remove(about manifest) (removed bool) {
 			delete(g, about)
 			removed = true
 		}
+	}
+	if removed {
+		delete(m.unheld, about)
 	}
 	return removed
 }

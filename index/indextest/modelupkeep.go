@@ -120,6 +120,9 @@ func (m *Model) Stats(context.Context) (index.Stats, error) {
 		if r.Subject() != "" {
 			stats.Referrers++
 		}
+		if m.unheld[manifestOf(r.Record)] {
+			stats.Unheld++
+		}
 		for _, edge := range r.Edges {
 			edges[fmt.Sprint(r.Key(), edge)] = true
 		}

@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) index.Store) {
 func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("records", func(t *testing.T) { run(t, open, recordStories()) })
 	t.Run("referrers", func(t *testing.T) { run(t, open, referrerStories()) })
+	t.Run("unheld", func(t *testing.T) { run(t, open, unheldStories()) })
 	t.Run("parents", func(t *testing.T) { run(t, open, parentStories()) })
 	t.Run("intents", func(t *testing.T) { run(t, open, intentStories()) })
 	t.Run("intents confirmed later", func(t *testing.T) {

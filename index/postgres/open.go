@@ -21,6 +21,9 @@ const formatVersion = 1
 //go:embed schema.sql
 var schemaSQL string
 
+//go:embed additions.sql
+var additionsSQL string
+
 // Options of a store.
 type Options struct {
 	// URL says where the database is, as libpq reads it: postgres://… or
@@ -162,11 +165,15 @@ func (s *Store) migrate(ctx context.Context) error {
 		return failure(ctx, err)
 	}
 	made, err := s.schemaMade(ctx, tx)
-	if err != nil || made {
+	if err != nil {
 		return err
 	}
+	statements := additionsSQL
+	if !made {
+		statements = schemaSQL + additionsSQL
+	}
 	// The multiple statements of a file need the simple protocol.
-	if _, err := tx.Conn().PgConn().Exec(ctx, schemaSQL).ReadAll(); err != nil {
+	if _, err := tx.Conn().PgConn().Exec(ctx, statements).ReadAll(); err != nil {
 		return failure(ctx, fmt.Errorf("make tables: %w", err))
 	}
 	return failure(ctx, tx.Commit(ctx))

@@ -54,6 +54,14 @@ func (r *replicas) Parents(ctx context.Context, repository string, target digest
 	return r.next().Parents(ctx, repository, target, after, limit)
 }
 
+func (r *replicas) Subjects(ctx context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error) {
+	return r.next().Subjects(ctx, repository, manifests)
+}
+
+func (r *replicas) SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error {
+	return r.next().SetUnheld(ctx, repository, manifest, unheld)
+}
+
 func (r *replicas) Mark(ctx context.Context) (index.Mark, error) { return r.next().Mark(ctx) }
 
 func (r *replicas) Observe(ctx context.Context, mark index.Mark, records ...index.Record) error {

@@ -23,6 +23,7 @@ func (w *writing) save(ctx context.Context, conn *pgxpool.Conn) error {
 	}
 	w.saveHistory(&batch)
 	w.saveOutbox(&batch)
+	w.saveUnheld(&batch)
 	if w.checkpoint != nil {
 		saveCheckpoint(&batch, w.building, *w.checkpoint)
 	}

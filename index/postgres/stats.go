@@ -14,6 +14,8 @@ const selectStats = `SELECT
 	(SELECT count(*) FROM repositories r, meta WHERE r.generation = meta.live AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository = r.id)),
 	(SELECT count(*) FROM repositories r, meta, manifests m WHERE r.generation = meta.live AND m.repository = r.id),
 	(SELECT count(*) FROM repositories r, meta, manifests m WHERE r.generation = meta.live AND m.repository = r.id AND m.subject IS NOT NULL),
+	(SELECT count(*) FROM repositories r, meta, manifests m, unheld u WHERE r.generation = meta.live AND m.repository = r.id
+		AND u.repository = r.name AND u.digest = m.digest),
 	(SELECT count(*) FROM repositories r, meta, parents p WHERE r.generation = meta.live AND p.repository = r.id),
 	(SELECT count(*) FROM intents),
 	(SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c
@@ -36,7 +38,7 @@ func (s *Store) Stats(ctx context.Context) (index.Stats, error) {
 		}
 		edges := int64(0)
 		err := tx.QueryRow(ctx, selectStats, pgx.Identifier{s.schema}.Sanitize()).Scan(
-			&stats.Repositories, &stats.Records, &stats.Referrers, &edges, &stats.Intents, &stats.Bytes, &stats.Rebuilding)
+			&stats.Repositories, &stats.Records, &stats.Referrers, &stats.Unheld, &edges, &stats.Intents, &stats.Bytes, &stats.Rebuilding)
 		// The edge to its subject is in the row of a record.
 		stats.Edges = edges + stats.Referrers
 		return err

@@ -41,6 +41,8 @@ type matter struct {
 	// "present" may be wrong, came that for an older "absent"; 0 means never.
 	gone, came int64
 	noted      bool
+	// removed says that its record was removed.
+	removed bool
 }
 
 // version is the record of a manifest in one generation.
@@ -177,6 +179,7 @@ func (w *writing) removeRecord(m *matter) (removed bool) {
 			v.is, removed = nil, true
 		}
 	}
+	m.removed = m.removed || removed
 	return removed
 }
 

@@ -56,6 +56,10 @@ func goals() []goal {
 	for _, c := range pushCases() {
 		all = append(all, ratioGoal(c.name(), backrefName, direct2, "direct", metricPushes, 0.8))
 	}
+	all = append(all,
+		ratioGoal(hiddenManifests, backrefName, directByTag, "direct, by tag", metricPushes, 0.9),
+		ratioGoal(hiddenAttach, backrefName, withoutHidden, withoutHidden, metricPushes, 0.9),
+		ratioGoal(hiddenTagLists, backrefName, withoutHidden, withoutHidden, metricRequests, 0.5))
 	return append(all, ratioGoal("rebuild", rebuildName, bareFetcher, bareFetcher, metricManifests, 0.7))
 }
 

@@ -93,7 +93,8 @@ func TestB8GarbageCollection(t *testing.T) {
 	byIndex := map[rig.Distribution]int{rig.Distribution2: 0, rig.Distribution3: 5}
 	rig.Each(t, func(t *testing.T, version rig.Distribution) {
 		for settings, want := range map[string]int{
-			"fallbackTags=import":                  0,
+			"fallbackTags=import":                  5,
+			"fallbackTags=import hiddenTags=false": 0,
 			"fallbackTags=mirror":                  5,
 			"fallbackTags=mirror hiddenTags=false": byIndex[version],
 		} {

@@ -1,0 +1,203 @@
+package proxy_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+)
+
+// stats are the counts of the index behind a fixture.
+func (f *fixture) stats() index.Stats {
+	f.t.Helper()
+	stats, err := f.store.(index.Maintainer).Stats(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return stats
+}
+
+// A referrer that is pushed by digest goes to the registry by one request,
+// under a hidden tag; to the client it is a push by digest.
+func TestAReferrerIsPushedUnderAHiddenTag(t *testing.T) {
+	f := newFixture(t)
+	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			w.Header().Set("Location", "http://"+r.Host+r.URL.Path)
+		}
+		return false
+	})
+	subject := f.registry.put("app", []byte(`{"schemaVersion":2}`), "v1")
+	body := referrer("a", subject)
+	name := digest.FromBytes(body)
+	f.registry.seen()
+	got := f.do(http.MethodPut, "/v2/app/manifests/"+name.String(), body, "Content-Type", imageManifest)
+	if got.status != http.StatusCreated || got.header.Get("Docker-Content-Digest") != name.String() ||
+		got.header.Get("OCI-Subject") != subject.String() || !strings.HasSuffix(got.header.Get("Location"), "/v2/app/manifests/"+name.String()) {
+		t.Errorf("answer: %d %v", got.status, got.header)
+	}
+	if seen := f.registry.seen(); !slices.Equal(seen, []string{"PUT /v2/app/manifests/" + index.HiddenTag(name)}) {
+		t.Errorf("the registry saw %v", seen)
+	}
+	if n := f.stats().Unheld; n != 0 {
+		t.Errorf("%d referrers are unheld", n)
+	}
+}
+
+// What is no referrer, is pushed by tag, or has another digest than its path
+// says is sent as it came; so is everything with the setting off.
+func TestWhatNeedsNoHiddenTag(t *testing.T) {
+	subject := digest.FromString("subject")
+	body, plain := referrer("a", subject), []byte(`{"schemaVersion":2,"mediaType":"`+imageManifest+`","config":{},"layers":[]}`)
+	for name, test := range map[string]struct {
+		reference string
+		body      []byte
+		off       bool
+	}{
+		"pushed by tag":       {"sig", body, false},
+		"without a subject":   {digest.FromBytes(plain).String(), plain, false},
+		"another digest":      {digest.FromString("other").String(), body, false},
+		"with a sha512":       {digest.SHA512.FromBytes(body).String(), body, false},
+		"with hiddenTags off": {digest.FromBytes(body).String(), body, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, func(cfg *config.Config) { cfg.Referrers.HiddenTags = !test.off })
+			f.do(http.MethodPut, "/v2/app/manifests/"+test.reference, test.body, "Content-Type", imageManifest)
+			for _, seen := range f.registry.seen() {
+				if strings.HasSuffix(seen, ".referrer") {
+					t.Errorf("the registry saw %s", seen)
+				}
+			}
+		})
+	}
+}
+
+// A push by digest with a condition or parameters says something that a push
+// by tag doesn't: it goes by its digest, and the tag follows.
+func TestAHiddenTagFollowsAConditionalPush(t *testing.T) {
+	body := referrer("a", digest.FromString("subject"))
+	name := digest.FromBytes(body)
+	for what, query := range map[string]string{"a condition": "", "a parameter": "?tag=extra"} {
+		t.Run(what, func(t *testing.T) {
+			f := newFixture(t)
+			got := f.do(http.MethodPut, "/v2/app/manifests/"+name.String()+query, body, "Content-Type", imageManifest, "If-None-Match", `"x"`)
+			want := []string{"PUT /v2/app/manifests/" + name.String(), "PUT /v2/app/manifests/" + index.HiddenTag(name)}
+			if seen := f.registry.seen(); got.status != http.StatusCreated || !slices.Equal(seen, want) {
+				t.Errorf("%d, the registry saw %v", got.status, seen)
+			}
+		})
+	}
+}
+
+// A registry that refuses the tag gets the push by digest, and the index says
+// how many referrers nothing holds.
+func TestARefusedHiddenTag(t *testing.T) {
+	f := newFixture(t)
+	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, ".referrer") {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"errors":[{"code":"TAG_INVALID"}]}`))
+			return true
+		}
+		return false
+	})
+	subject := f.registry.put("app", []byte(`{"schemaVersion":2}`))
+	body := referrer("a", subject)
+	path := "/v2/app/manifests/" + digest.FromBytes(body).String()
+	if got := f.do(http.MethodPut, path, body, "Content-Type", imageManifest); got.status != http.StatusCreated {
+		t.Fatalf("push: %d %s", got.status, got.body)
+	}
+	if list := f.list("app", subject); len(list) != 1 {
+		t.Errorf("listed: %v", list)
+	}
+	if n := f.stats().Unheld; n != 1 {
+		t.Errorf("%d referrers are unheld, want 1", n)
+	}
+	f.do(http.MethodDelete, path, nil)
+	if n := f.stats().Unheld; n != 0 {
+		t.Errorf("%d referrers are unheld after its deletion", n)
+	}
+}
+
+// A registry that refuses a push whatever its reference gets to say so itself,
+// and the client reads what it says of a push by digest.
+func TestAPushThatIsRefusedWithAndWithoutTag(t *testing.T) {
+	f := newFixture(t)
+	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPut {
+			return false
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(r.URL.Path))
+		return true
+	})
+	body := referrer("a", digest.FromString("subject"))
+	path := "/v2/app/manifests/" + digest.FromBytes(body).String()
+	got := f.do(http.MethodPut, path, body, "Content-Type", imageManifest)
+	if got.status != http.StatusBadRequest || string(got.body) != path {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if stats := f.stats(); stats.Unheld != 0 || stats.Intents != 0 || stats.Records != 0 {
+		t.Errorf("left behind: %+v", stats)
+	}
+}
+
+// Where the registry has the API it keeps referrers without a tag: after the
+// first answer that says so none is given in that repository.
+func TestNoHiddenTagsWhereTheRegistryHasTheAPI(t *testing.T) {
+	f := newFixture(t)
+	subject := digest.FromString("subject")
+	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			w.Header().Set("OCI-Subject", subject.String())
+		}
+		return false
+	})
+	for i, n := range []string{"a", "b"} {
+		body := referrer(n, subject)
+		f.do(http.MethodPut, "/v2/app/manifests/"+digest.FromBytes(body).String(), body, "Content-Type", imageManifest)
+		if hidden := strings.HasSuffix(f.registry.seen()[0], ".referrer"); hidden != (i == 0) {
+			t.Errorf("push %d under a hidden tag: %v", i, hidden)
+		}
+	}
+}
+
+// A registry that deletes nothing that is tagged is asked for the hidden tag
+// first.
+func TestAHiddenTagGoesBeforeItsReferrer(t *testing.T) {
+	f := newFixture(t)
+	subject := f.registry.put("app", []byte(`{"schemaVersion":2}`))
+	body := referrer("a", subject)
+	name := digest.FromBytes(body)
+	path, tagPath := "/v2/app/manifests/"+name.String(), "/v2/app/manifests/"+index.HiddenTag(name)
+	f.do(http.MethodPut, path, body, "Content-Type", imageManifest)
+	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodDelete && r.URL.Path == path && f.registry.has("app", index.HiddenTag(name)) {
+			w.WriteHeader(http.StatusConflict)
+			return true
+		}
+		return false
+	})
+	f.registry.seen()
+	got := f.do(http.MethodDelete, path, nil)
+	want := []string{"DELETE " + path, "DELETE " + tagPath, "DELETE " + path}
+	if seen := f.registry.seen(); got.status != http.StatusAccepted || !slices.Equal(seen, want) {
+		t.Errorf("%d, the registry saw %v", got.status, seen)
+	}
+	if list := f.list("app", subject); len(list) != 0 {
+		t.Errorf("still listed: %v", list)
+	}
+}
+
+// has tells whether a manifest is there.
+func (o *oddRegistry) has(repository, reference string) bool {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	_, found := o.manifests[repository+"@"+reference]
+	return found
+}
