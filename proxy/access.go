@@ -251,13 +251,14 @@ func (a *access) unauthorized(message string) *apiError {
 }
 
 // credentials returns whom the registry sees for a client's request: the
-// client, or the service in auth.mode service.
+// client, or the service in auth.mode service; and on whose behalf.
 func (p *Proxy) credentials(r *http.Request) upstream.Credentials {
+	as := upstream.CredentialsOf(r.Header)
 	if p.access != nil {
-		service, _ := p.upstream.Service()
-		return service.For(entryOf(r).path.repository)
+		as, _ = p.upstream.Service()
+		as = as.For(entryOf(r).path.repository)
 	}
-	return upstream.CredentialsOf(r.Header)
+	return as.On(p.origin(r), r.Header).Within(entryOf(r).path.namespace)
 }
 
 // disown takes from a request what is between the client and us: all headers

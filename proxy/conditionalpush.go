@@ -40,7 +40,7 @@ func (p *Proxy) holdTag(r *http.Request, target path) (tagHold, error) {
 	if err != nil {
 		return tagHold{}, err
 	}
-	current, err := p.resolveTag(r, target)
+	current, err := p.resolveTag(r, target, p.credentials(r))
 	switch {
 	case err != nil && !errors.Is(err, upstream.ErrNotFound):
 	case conditions.hold(current):

@@ -91,7 +91,7 @@ func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) {
 		p.passthrough(w, r, target)
 		return
 	}
-	reading := p.readTags(r)
+	reading := p.readTags(r, query)
 	resp, err := p.forward(reading.request)
 	if err != nil {
 		p.fail(w, r, err)
@@ -127,8 +127,7 @@ func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Val
 	case whole && ignoresLast(list.tags, last), len(list.tags) > n && (whole || len(shown) > n || n == 0):
 		page, more := tagPage(shown, last, n)
 		if more = more || !whole; more && n > 0 {
-			here.RawQuery = url.Values{"n": {strconv.Itoa(n)}, "last": {page[n-1]}}.Encode()
-			return replaceTags(resp, list, page, here)
+			return replaceTags(resp, list, page, reading.linkTo(here, strconv.Itoa(n), page[n-1]))
 		}
 		return replaceTags(resp, list, page, nil)
 	case len(shown) == len(list.tags) && (len(shown) > 0 || whole || !p.hides()):

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
-
 )
 
 // handingOut is a registry whose blobs and uploads go on at paths of its own
