@@ -25,12 +25,9 @@ func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target pa
 	}
 	defer release()
 	manifest, err := p.resolveTag(r, target, p.credentials(r))
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
-		p.passthrough(w, r, target)
-		return
-	case err != nil:
-		p.fail(w, r, err)
+	if err != nil {
+		note(r, zap.NamedError("resolve", err))
+		p.deleteUnresolved(w, r, target)
 		return
 	}
 	p.deleteNamed(w, r, target, manifest)
@@ -68,11 +65,17 @@ func (p *Proxy) deleteNamed(w http.ResponseWriter, r *http.Request, target path,
 // resolveTag returns the digest that a tag stands for.
 func (p *Proxy) resolveTag(r *http.Request, target path, as upstream.Credentials) (digest.Digest, error) {
 	stated, err := p.upstream.Resolve(r.Context(), as, target.repository, target.tag)
-	if err != nil || stated != "" {
+	if stated != "" || err != nil && !headRefused(err) {
 		return stated, err
 	}
 	manifest, err := p.upstream.Manifest(r.Context(), as, target.repository, target.tag, int64(p.config.Limits.ManifestSize))
 	return manifest.Digest, err
+}
+
+// headRefused tells whether the upstream answers no HEAD at all.
+func headRefused(err error) bool {
+	var status *upstream.StatusError
+	return errors.As(err, &status) && (status.Status == http.StatusMethodNotAllowed || status.Status == http.StatusNotImplemented)
 }
 
 // endUntag settles the deletion of a tag, with which some registries delete

@@ -59,6 +59,8 @@ type Proxy struct {
 	// elsewhere are manifests that were lately seen under the name of another
 	// registry.
 	elsewhere *otter.Cache[manifestName, struct{}]
+	// doubted says until when the referrers of a repository are doubted.
+	doubted *otter.Cache[string, time.Time]
 	// underway holds the intents of requests that this process is serving:
 	// nobody has been told of their outcome yet.
 	underway sync.Map
@@ -93,6 +95,7 @@ func New(o Options) (*Proxy, error) {
 		manifests:   newManifestCache(o.Config.Cache),
 		known:       newCache[manifestName, struct{}](knownFor, knownManifests),
 		elsewhere:   newCache[manifestName, struct{}](knownFor, knownManifests),
+		doubted:     newCache[string, time.Time](time.Hour, knownManifests),
 		namespaces:  newNamespaces(o.Config.Upstream),
 		pages:       newPageCache(o.Config.Cache, o.Store),
 		limiter:     newLimiter(o.Config.Limits),
