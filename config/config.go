@@ -48,6 +48,7 @@ type Upstream struct {
 	Service            UpstreamService  `key:"service" doc:"Who backref is to the registry when it asks for itself: in the background, for rebuilds, and for events; with auth.mode service, for everything."`
 	TLS                UpstreamTLS      `key:"tls" doc:"How the registry proves who it is, and backref to the registry, where the URL begins with https://."`
 	Timeouts           UpstreamTimeouts `key:"timeouts" doc:"How long each phase of a request to the registry may take."`
+	Namespaces         []string         `key:"namespaces" doc:"The names that this registry goes by, each a host with its port if any: a request of a mirror's client that names one of them (ns) is about this very registry. Of a client that gives another name only what the registry, asked by that name, says it has is shown."`
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
 }
 

@@ -123,6 +123,8 @@ func TestMistakesAreNamed(t *testing.T) {
 			[]string{`BACKREF_SERVER_TRUSTED_PROXIES: server.trustedProxies: "::ffff:10.0.0.1" is IPv4 in the form of IPv6: write it as IPv4`}},
 		{"no URL", "", nil, map[string]string{"upstream.url": "localhost:5000"},
 			[]string{`flag: upstream.url: "localhost:5000" is not a URL that begins with http:// or https:// and a host`}},
+		{"name of a registry", "upstream: {namespaces: [https://registry.example.com]}\n", nil, minimal(),
+			[]string{`FILE:1: upstream.namespaces: "https://registry.example.com" is not a host such as registry.example.com or localhost:5000`}},
 		{"prefix", "server: {trustedProxies: [10.0.0.0/33]}\n", nil, minimal(),
 			[]string{`FILE:1: server.trustedProxies: "10.0.0.0/33" is neither a CIDR prefix nor an address`}},
 		{"amounts", "limits: {tagEntries: 0, upstreamQueries: -1}\nupstream: {timeouts: {query: 5ns}}\n", nil, minimal(), []string{

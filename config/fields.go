@@ -153,7 +153,8 @@ func (f field) setItems(items []string) error {
 	}
 	switch target := f.value.Addr().Interface().(type) {
 	case *[]string:
-		*target = items
+		// No items are the same as no list.
+		*target = append([]string(nil), items...)
 		return nil
 	case *[]netip.Prefix:
 		return setPrefixes(target, items)

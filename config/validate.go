@@ -65,6 +65,7 @@ func validate(cfg *Config) []mistake {
 	if cfg.Upstream.URL != nil && path.Base(cfg.Upstream.URL.Path) == "v2" {
 		check("upstream.url", errors.New("must not end in /v2: it is added to every request"))
 	}
+	check("upstream.namespaces", checkNamespaces(cfg.Upstream.Namespaces))
 	validateIndex(cfg.Index, check)
 	if limits := cfg.Limits; limits.ManifestMemory > 0 && limits.ManifestSize <= maxSize && limits.ManifestMemory < limits.ManifestSize {
 		check("limits.manifestMemory", fmt.Errorf("must be limits.manifestSize (%s) at least", limits.ManifestSize))

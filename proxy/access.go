@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
-	"github.com/maypok86/otter/v2"
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap"
 
@@ -23,16 +21,9 @@ import (
 type access struct {
 	door  *signin.Door
 	rules *policy.Access
-	// uploads are the paths outside the grammar that the registry has told
-	// clients to upload to, with the repository.
-	uploads *otter.Cache[string, string]
+	// handouts are where the registry has sent clients.
+	handouts *handouts
 }
-
-// Bounds of the uploads outside the grammar that are known.
-const (
-	maxUploads = 10_000
-	uploadTime = time.Hour
-)
 
 // newAccess returns nil in auth.mode passthrough.
 func newAccess(cfg config.Auth, log *zap.Logger) (*access, error) {
@@ -57,7 +48,7 @@ func newAccess(cfg config.Auth, log *zap.Logger) (*access, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &access{door, checked, newCache[string, string](uploadTime, maxUploads)}, nil
+	return &access{door, checked, newHandouts()}, nil
 }
 
 // need is what a client has to be allowed for a request.
@@ -84,18 +75,17 @@ type need struct {
 //	/v2/<name>/…                      any other         admin
 //	other                             any               admin of everything
 func needOf(target path, method string) need {
-	reads := method == http.MethodGet || method == http.MethodHead
 	e := target.endpoint
 	switch {
 	case e == endpointBase, e == endpointDiscovery && target.repository == "":
 		return need{}
 	case e == endpointUploads:
-		if reads || method == http.MethodPost || method == http.MethodPatch || method == http.MethodPut || method == http.MethodDelete {
+		if reads(method) || method == http.MethodPost || method == http.MethodPatch || method == http.MethodPut || method == http.MethodDelete {
 			return need{action: policy.Push}
 		}
 	case e == endpointManifests, e == endpointBlobs, e == endpointTags, e >= endpointReferrers:
 		switch {
-		case reads:
+		case reads(method):
 			return need{action: policy.Pull}
 		case method == http.MethodPut && e == endpointManifests:
 			return need{action: policy.Push}
@@ -119,9 +109,12 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) {
 	if !client.Anonymous() {
 		note(r, zap.String("user", client.User))
 	}
-	if repository, known := p.access.uploads.GetIfPresent(r.URL.Path); known && target.endpoint == endpointOther {
-		target = path{endpoint: endpointUploads, repository: repository}
-		entryOf(r).path = target
+	e := entryOf(r)
+	e.client = client
+	if target.endpoint == endpointOther {
+		if given, known := p.access.handouts.of(client, r); known {
+			target, e.path = given, given
+		}
 	}
 	needs := needOf(target, r.Method)
 	switch {
@@ -133,6 +126,8 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) {
 		p.fail(w, r, p.access.unauthorized("sign in to do this"))
 	case needs.action == policy.Pull && !p.access.rules.Sees(client, target.repository):
 		p.unknownRepository(w, r, target)
+	case target.endpoint == endpointOther:
+		p.fail(w, r, notHandedOut(r.Method))
 	default:
 		p.fail(w, r, &apiError{
 			status: http.StatusForbidden, code: codeDenied,
@@ -255,35 +250,15 @@ func (a *access) unauthorized(message string) *apiError {
 	}
 }
 
-// follow remembers where the registry wants an upload to go on, if that is a
-// path of its own: from the path nobody could tell whose it is.
-func (p *Proxy) follow(r *http.Request, resp *http.Response) {
-	begun := entryOf(r).path
-	location, err := url.Parse(resp.Header.Get("Location"))
-	if begun.endpoint != endpointUploads || resp.StatusCode != http.StatusAccepted || err != nil {
-		return
-	}
-	local, ours := p.upstream.ClientPath(location)
-	switch {
-	case ours:
-	case location.IsAbs() || location.Host != "":
-		return
-	default:
-		local = r.URL.ResolveReference(location)
-	}
-	if next, err := parsePath(local); err == nil && next.endpoint == endpointOther {
-		p.access.uploads.Set(local.Path, begun.repository)
-	}
-}
-
 // credentials returns whom the registry sees for a client's request: the
-// client, or the service in auth.mode service.
+// client, or the service in auth.mode service; and on whose behalf.
 func (p *Proxy) credentials(r *http.Request) upstream.Credentials {
+	as := upstream.CredentialsOf(r.Header)
 	if p.access != nil {
-		service, _ := p.upstream.Service()
-		return service.For(entryOf(r).path.repository)
+		as, _ = p.upstream.Service()
+		as = as.For(entryOf(r).path.repository)
 	}
-	return upstream.CredentialsOf(r.Header)
+	return as.On(p.origin(r), r.Header).Within(entryOf(r).path.namespace)
 }
 
 // disown takes from a request what is between the client and us: all headers

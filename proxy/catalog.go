@@ -20,7 +20,7 @@ type artifactEntry struct {
 // catalogArtifacts lists the manifests of a repository that the index knows,
 // whether or not they have a tag or a subject.
 func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target path) {
-	query, _, err := p.queryOf(r)
+	query, values, err := p.queryOf(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -48,7 +48,7 @@ func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target 
 	link := ""
 	if more {
 		query.After = last
-		link = nextLink(here(target, nil), query.Values())
+		link = nextLink(here(target, values), query.Values())
 	}
 	p.sendJSON(w, r, struct {
 		Name      string     `json:"name"`

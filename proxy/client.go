@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/backref/backref/upstream"
 )
 
 // clientAddress returns the address that a request comes from: that of the
@@ -24,6 +26,15 @@ func (p *Proxy) clientAddress(r *http.Request) netip.Addr {
 		}
 	}
 	return address
+}
+
+// origin returns where a request comes from, as the registry is told.
+func (p *Proxy) origin(r *http.Request) upstream.Origin {
+	from := upstream.Origin{Peer: peerAddress(r)}
+	if before := r.Header["X-Forwarded-For"]; len(before) > 0 && p.trusted(from.Peer) {
+		from.Before = before
+	}
+	return from
 }
 
 // forwardedFor reads Forwarded (RFC 7239), else X-Forwarded-For: by whom the

@@ -22,6 +22,9 @@ type tagHold struct {
 // no other push or deletion of the tag through this process comes between.
 // Other pushes wait only while there is one with a condition.
 //
+// To a client that may not pull the tag the condition can't be checked here: it
+// is the upstream's alone.
+//
 // A push by digest moves no tag: its conditions are the upstream's alone.
 func (p *Proxy) holdTag(r *http.Request, target path) (tagHold, error) {
 	if target.tag == "" {
@@ -40,8 +43,11 @@ func (p *Proxy) holdTag(r *http.Request, target path) (tagHold, error) {
 	if err != nil {
 		return tagHold{}, err
 	}
-	current, err := p.resolveTag(r, target)
+	current, err := p.resolveTag(r, target, p.credentials(r))
 	switch {
+	case withheld(err):
+		// The upstream gets the condition too, and its answer stands.
+		return tagHold{release: release, conditional: true}, nil
 	case err != nil && !errors.Is(err, upstream.ErrNotFound):
 	case conditions.hold(current):
 		return tagHold{release: release, conditional: true}, nil
@@ -50,6 +56,18 @@ func (p *Proxy) holdTag(r *http.Request, target path) (tagHold, error) {
 	}
 	release()
 	return tagHold{}, err
+}
+
+// withheld tells whether the upstream won't tell the client what it was asked,
+// however often: who may push need not be one who may pull, and the question is
+// ours, not the client's.
+func withheld(err error) bool {
+	var status *upstream.StatusError
+	if !errors.As(err, &status) || errors.Is(err, upstream.ErrNotFound) {
+		return false
+	}
+	return status.Status >= 400 && status.Status < 500 &&
+		status.Status != http.StatusTooManyRequests && status.Status != http.StatusRequestTimeout
 }
 
 // preconditionFailed is the answer to a push whose condition is lost. The

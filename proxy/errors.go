@@ -18,19 +18,20 @@ import (
 // Error codes of the distribution specification, and the registry protocol's
 // two for what the specification has no code for.
 const (
-	codeNameInvalid     = "NAME_INVALID"
-	codeNameUnknown     = "NAME_UNKNOWN"
-	codeManifestUnknown = "MANIFEST_UNKNOWN"
-	codeDigestInvalid   = "DIGEST_INVALID"
-	codeManifestInvalid = "MANIFEST_INVALID"
-	codeSizeInvalid     = "SIZE_INVALID"
-	codeTagInvalid      = "TAG_INVALID"
-	codeUnauthorized    = "UNAUTHORIZED"
-	codeDenied          = "DENIED"
-	codeTooManyRequests = "TOOMANYREQUESTS"
-	codeUnsupported     = "UNSUPPORTED"
-	codeUnavailable     = "UNAVAILABLE"
-	codeUnknown         = "UNKNOWN"
+	codeNameInvalid       = "NAME_INVALID"
+	codeNameUnknown       = "NAME_UNKNOWN"
+	codeManifestUnknown   = "MANIFEST_UNKNOWN"
+	codeDigestInvalid     = "DIGEST_INVALID"
+	codeBlobUploadUnknown = "BLOB_UPLOAD_UNKNOWN"
+	codeManifestInvalid   = "MANIFEST_INVALID"
+	codeSizeInvalid       = "SIZE_INVALID"
+	codeTagInvalid        = "TAG_INVALID"
+	codeUnauthorized      = "UNAUTHORIZED"
+	codeDenied            = "DENIED"
+	codeTooManyRequests   = "TOOMANYREQUESTS"
+	codeUnsupported       = "UNSUPPORTED"
+	codeUnavailable       = "UNAVAILABLE"
+	codeUnknown           = "UNKNOWN"
 )
 
 // retryAfter is what clients are told to wait for something that passes.

@@ -30,12 +30,15 @@ type reader struct {
 	// the repository. Until then a 404 may be a way to say "not for you", so
 	// nothing follows from it.
 	permitted bool
+	// elsewhere is the registry that it means, where that is not known to be
+	// the upstream.
+	elsewhere string
 }
 
 // readerOf returns the client of a request. In auth.mode service the rules have
 // let it in already.
 func (p *Proxy) readerOf(r *http.Request, target path) *reader {
-	return &reader{as: p.credentials(r), repository: target.repository, permitted: p.access != nil}
+	return &reader{as: p.credentials(r), repository: target.repository, permitted: p.access != nil, elsewhere: target.elsewhere()}
 }
 
 // permissions remembers for a short time whom the upstream let read where.
@@ -45,7 +48,9 @@ type permissions struct {
 	cache  *otter.Cache[permission, struct{}]
 }
 
-// permission is a keyed hash over credentials and repository.
+// permission is a keyed hash over all that the upstream may judge by: the
+// credentials, where the client is, its program, the registry that it means,
+// and the repository.
 type permission [sha256.Size]byte
 
 // keyedHash is a hash with room for what goes into it and comes out.

@@ -31,7 +31,8 @@ func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target pa
 		return
 	}
 	w.Header().Set("OCI-Subject", subject.String())
-	answerOf(found.Page, query, here(target, url.Values{paramSubject: {subject.String()}})).write(w, r)
+	values.Set(paramSubject, subject.String())
+	answerOf(found.Page, query, here(target, values)).write(w, r)
 }
 
 // parentsScope is that of the cursors of graphParents, whose key is the kind of
@@ -66,11 +67,7 @@ func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path
 	}
 	link := ""
 	if more {
-		values := url.Values{paramDigest: {child.String()}, index.ParamLast: {last.Encode(parentsScope)}}
-		if query.Limit > 0 {
-			values[index.ParamLimit] = query.Values()[index.ParamLimit]
-		}
-		link = nextLink(here(target, nil), values)
+		link = nextLink(here(target, values), url.Values{index.ParamLast: {last.Encode(parentsScope)}})
 	}
 	p.sendJSON(w, r, struct {
 		Digest  digest.Digest `json:"digest"`

@@ -110,14 +110,10 @@ func (p *Proxy) upstreamHeader(r *http.Request) http.Header {
 		// Keeps the transport from adding its own.
 		header["User-Agent"] = []string{""}
 	}
-	peer := peerAddress(r)
-	if !peer.IsValid() {
+	chain := p.origin(r).ForwardedFor()
+	if chain == "" {
 		header.Del("X-Forwarded-For")
 		return header
-	}
-	chain := peer.String()
-	if before := header["X-Forwarded-For"]; len(before) > 0 && p.trusted(peer) {
-		chain = strings.Join(before, ", ") + ", " + chain
 	}
 	header["X-Forwarded-For"] = []string{chain}
 	header["X-Request-Id"] = []string{requestID(r)}

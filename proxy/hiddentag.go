@@ -115,10 +115,6 @@ func conditional() []string {
 	return []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
 }
 
-// paramNamespace is the parameter by which mirrors are told the registry that a
-// request is meant for.
-const paramNamespace = "ns"
-
 // withReference returns a request for another manifest of the repository.
 func withReference(r *http.Request, repository, reference string) *http.Request {
 	other := r.WithContext(r.Context())

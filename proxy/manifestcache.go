@@ -68,7 +68,7 @@ type manifestSlot struct {
 
 // slot is to be asked for before the upstream is.
 func (c *manifestCache) slot(r *http.Request, target path) *manifestSlot {
-	if c == nil || target.digest == "" || r.Header.Get("Range") != "" {
+	if c == nil || target.digest == "" || target.foreign || r.Header.Get("Range") != "" {
 		return nil
 	}
 	return &manifestSlot{cache: c, key: keyOf(r, target), version: c.deleted.Of(target.repository, target.digest.String())}
@@ -132,10 +132,15 @@ func (p *Proxy) mayRead(r *http.Request, target path) bool {
 // client that has yet to be asked about is not told by the time that it takes
 // what is kept.
 func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path) bool {
-	if p.manifests == nil || target.digest == "" || !p.mayRead(r, target) {
+	if p.manifests == nil || target.digest == "" || target.foreign || !p.mayRead(r, target) {
 		return false
 	}
 	found, hit := p.manifests.find(r, target)
+	if hit {
+		// One that the index doesn't know is for the upstream to show.
+		known, err := p.indexed(r.Context(), target, target.digest)
+		hit = known || err != nil
+	}
 	p.metrics.cached("manifests", hit)
 	if !hit {
 		return false

@@ -40,6 +40,8 @@ func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path)
 		Repository: target.repository, Manifest: manifest, Seen: p.now(),
 	}}
 	switch {
+	case known && target.foreign:
+		p.pushElsewhere(w, r, push)
 	case known && manifest.Subject() != "":
 		p.pushReferrer(w, r, push)
 	case known && index.IsReferrersTag(target.tag) && p.config.Referrers.FallbackTags != config.FallbackOff:
@@ -174,6 +176,7 @@ func (p *Proxy) pushReferrer(w http.ResponseWriter, r *http.Request, push push) 
 	defer func() { _ = resp.Body.Close() }()
 	if !accepted(resp) {
 		intent.end(resp)
+		p.learnRefused(r, push, resp)
 		p.relay(w, r, resp)
 		return
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-chi/chi/v5/middleware"
 	"go.uber.org/zap"
+
+	"github.com/backref/backref/policy"
 )
 
 // entry is what is known of a request beside the request itself.
@@ -20,6 +22,8 @@ type entry struct {
 	path path
 	// err is why the path can't be read.
 	err error
+	// client is who signed in, in auth.mode service.
+	client policy.Client
 	// fields are added to the request's line in the log.
 	fields []zap.Field
 }

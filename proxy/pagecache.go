@@ -59,7 +59,7 @@ type pagePlace struct {
 
 // place is to be asked for before the store is.
 func (c *pageCache) place(r *http.Request, target path) *pagePlace {
-	if c == nil || len(r.URL.RawQuery) > maxKeptQuery {
+	if c == nil || target.foreign || len(r.URL.RawQuery) > maxKeptQuery {
 		return nil
 	}
 	tag := tagName{target.repository, index.ReferrersTag(target.digest)}

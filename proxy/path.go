@@ -56,6 +56,10 @@ type path struct {
 	// tag or digest, where the endpoint has a reference.
 	tag    string
 	digest digest.Digest
+	// namespace is the registry that the client means, where it says so, and
+	// foreign that it is not known to be the upstream.
+	namespace string
+	foreign   bool
 }
 
 // Errors of parsePath.

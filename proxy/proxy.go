@@ -56,7 +56,13 @@ type Proxy struct {
 	realm      realm
 	limiter    *limiter
 	// access is nil in auth.mode passthrough.
-	access *access
+	access     *access
+	namespaces namespaces
+	// elsewhere are manifests that were lately seen under the name of another
+	// registry.
+	elsewhere *otter.Cache[manifestName, struct{}]
+	// doubted says until when the referrers of a repository are doubted.
+	doubted *otter.Cache[string, time.Time]
 	// underway holds the intents of requests that this process is serving:
 	// nobody has been told of their outcome yet.
 	underway sync.Map
@@ -90,6 +96,9 @@ func New(o Options) (*Proxy, error) {
 		permissions: newPermissions(key, o.Config.Permissions),
 		manifests:   newManifestCache(o.Config.Cache),
 		known:       newCache[manifestName, struct{}](knownFor, knownManifests),
+		elsewhere:   newCache[manifestName, struct{}](knownFor, knownManifests),
+		doubted:     newCache[string, time.Time](time.Hour, knownManifests),
+		namespaces:  newNamespaces(o.Config.Upstream),
 		pages:       newPageCache(o.Config.Cache, o.Store),
 		limiter:     newLimiter(o.Config.Limits),
 		tagKinds:    newTagKinds(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),

@@ -46,35 +46,87 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
-	name := stated(resp, target)
-	unknown := p.unknownManifest(r, resp, target, name)
-	if !unknown && !slot.takes(resp) {
+	limit := int64(p.config.Limits.ManifestSize)
+	if target.foreign || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "" || resp.ContentLength > limit {
+		p.learnFrom(r, target, resp)
 		p.relay(w, r, resp)
 		return
 	}
-	giveBack, room := p.memory.takeSpare(roomFor(resp, int64(p.config.Limits.ManifestSize)))
-	if !room {
-		// To learn of it can wait for the next pull.
-		p.relay(w, r, resp)
-		return
-	}
+	giveBack, unknown := p.roomToLearn(r, target, resp)
 	defer giveBack()
-	seen := &capture{ReadCloser: resp.Body, room: int(p.config.Limits.ManifestSize)}
+	if unknown {
+		p.learn(r, target, mark, resp)
+	}
+	if !slot.takes(resp) {
+		p.relay(w, r, resp)
+		return
+	}
+	p.relayKept(w, r, resp, slot, unknown)
+}
+
+// roomToLearn takes room for the manifest of a response where the index doesn't
+// know it. It is false where the index does, or there is no room.
+func (p *Proxy) roomToLearn(r *http.Request, target path, resp *http.Response) (giveBack func(), unknown bool) {
+	if name := stated(resp, target); name != "" {
+		if known, err := p.indexed(r.Context(), target, name); known || err != nil {
+			return func() {}, false
+		}
+	}
+	giveBack, err := p.memory.take(r.Context(), roomFor(resp, int64(p.config.Limits.ManifestSize)))
+	if err != nil {
+		note(r, zap.NamedError("notLearned", err))
+		return func() {}, false
+	}
+	return giveBack, true
+}
+
+// learn records the manifest of a response before it is passed on.
+func (p *Proxy) learn(r *http.Request, target path, mark index.Mark, resp *http.Response) {
+	body, whole := readAhead(resp, int64(p.config.Limits.ManifestSize))
+	if !whole {
+		return
+	}
+	name := stated(resp, target)
+	if name == "" {
+		name = digest.FromBytes(body)
+	}
+	if err := p.record(r.Context(), target, mark, name, resp.Header.Get("Content-Type"), body); err != nil {
+		note(r, zap.NamedError("notIndexed", err))
+	}
+}
+
+// relayKept passes a response on, and keeps it. Room for it may be held already.
+func (p *Proxy) relayKept(w http.ResponseWriter, r *http.Request, resp *http.Response, slot *manifestSlot, held bool) {
+	limit := int64(p.config.Limits.ManifestSize)
+	if !held {
+		giveBack, room := p.memory.takeSpare(roomFor(resp, limit))
+		if !room {
+			p.relay(w, r, resp)
+			return
+		}
+		defer giveBack()
+	}
+	seen := &capture{ReadCloser: resp.Body, room: int(limit)}
 	resp.Body = seen
 	p.relay(w, r, resp)
-	if seen.whole && slot.takes(resp) {
+	if seen.whole {
 		slot.keep(resp, seen.buffer.Bytes())
-	}
-	if seen.whole && unknown {
-		p.learn(r, mark, target.repository, name, resp, seen.buffer.Bytes())
 	}
 }
 
 // headManifest answers from the cache, else passes through (end-3).
 func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path) {
-	if !p.serveCached(w, r, target) {
-		p.passthrough(w, r, target)
+	if p.serveCached(w, r, target) {
+		return
 	}
+	resp, err := p.forward(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	p.learnFrom(r, target, resp)
+	p.relay(w, r, resp)
 }
 
 // roomFor returns how many bytes the manifest of a response may take.
@@ -85,50 +137,21 @@ func roomFor(resp *http.Response, limit int64) int64 {
 	return limit
 }
 
-// stated returns the digest under which the manifest of a response is known.
-func stated(resp *http.Response, target path) digest.Digest {
-	if target.digest != "" {
-		return target.digest
-	}
-	d, err := digest.Parse(resp.Header.Get("Docker-Content-Digest"))
-	if err != nil {
-		return ""
-	}
-	return d
-}
-
-// unknownManifest tells whether a response holds a manifest that the index
-// has no record of.
-func (p *Proxy) unknownManifest(r *http.Request, resp *http.Response, target path, name digest.Digest) bool {
-	if resp.StatusCode != http.StatusOK || name == "" || resp.Header.Get("Content-Encoding") != "" ||
-		resp.ContentLength > int64(p.config.Limits.ManifestSize) {
-		return false
-	}
-	key := manifestName{target.repository, name}
-	if _, known := p.known.GetIfPresent(key); known {
-		return false
-	}
-	_, err := p.store.Get(r.Context(), target.repository, name)
-	if err == nil {
-		p.known.Set(key, struct{}{})
-	}
-	return errors.Is(err, index.ErrNotFound)
-}
-
 // drop forgets what is kept of a manifest that is about to be deleted, or was.
 func (p *Proxy) drop(repository string, manifest digest.Digest) {
 	p.manifests.drop(repository, manifest)
 	p.known.Invalidate(manifestName{repository, manifest})
 }
 
-// learn records a manifest that a client was seen to pull.
-func (p *Proxy) learn(r *http.Request, mark index.Mark, repository string, name digest.Digest, resp *http.Response, body []byte) {
-	manifest, err := p.manifestLimits().Parse(resp.Header.Get("Content-Type"), name.Algorithm(), body)
-	if err != nil || manifest.Digest != name {
-		note(r, zap.NamedError("notIndexed", err))
-		return
+// dropWithin forgets also what is kept of a manifest under the name of another
+// registry.
+func (p *Proxy) dropWithin(target path, manifest digest.Digest) {
+	p.drop(target.repository, manifest)
+	if target.foreign {
+		name := nameWithin(target.namespace, target.repository, manifest)
+		p.elsewhere.Invalidate(name)
+		p.known.Invalidate(name)
 	}
-	p.observe1(r, mark, index.Record{Repository: repository, Manifest: manifest, Seen: p.now()})
 }
 
 // capture keeps a copy of a body that is read through it, while there is room.

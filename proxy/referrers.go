@@ -34,7 +34,8 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 		p.fail(w, r, err)
 		return
 	}
-	answer := answerOf(found.Page, query, &url.URL{Path: "/v2/" + target.repository + "/referrers/" + target.digest.String()})
+	here := &url.URL{Path: "/v2/" + target.repository + "/referrers/" + target.digest.String(), RawQuery: r.URL.RawQuery}
+	answer := answerOf(found.Page, query, here)
 	if place != nil && found.lasting && p.indexKnowsAll(place.tag) {
 		place.keep(answer)
 	}
@@ -55,6 +56,10 @@ const maxAttempts = 5
 
 // listing gathers one page.
 func (p *Proxy) listing(ctx context.Context, client *reader, subject digest.Digest, query index.Query) (gathered, error) {
+	if client.elsewhere != "" {
+		page, err := p.listElsewhere(ctx, client, subject, query)
+		return gathered{Page: page}, err
+	}
 	for attempt := 1; ; attempt++ {
 		page, err := p.gather(ctx, client, subject, query)
 		if !errors.Is(err, index.ErrStale) || attempt == maxAttempts {
@@ -140,7 +145,8 @@ func encodePage(page index.Page) []byte {
 	return append(body, listTail...)
 }
 
-// nextLink returns a Link to the page after the one at here.
+// nextLink returns a Link to the page after the one at here: with what that was
+// asked with, but for the given values.
 func nextLink(here *url.URL, values url.Values) string {
 	next := *here
 	all := next.Query()

@@ -44,6 +44,10 @@ func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
+	if target, err = p.named(r, target); err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	if p.access != nil {
 		p.admit(w, r, target)
 		return

@@ -77,6 +77,10 @@ func (p *Proxy) shown(ctx context.Context, client *reader, tags []string) ([]str
 // another manifest.
 func (p *Proxy) listsReferrers(ctx context.Context, client *reader, tag string) (bool, error) {
 	name, now := tagName{client.repository, tag}, p.now()
+	if client.elsewhere != "" {
+		// No registry's name has a space.
+		name.repository = client.elsewhere + " " + name.repository
+	}
 	before, known := p.tagKinds.get(name)
 	if known && now.Sub(before.asked) < p.config.Referrers.RecheckTag {
 		return before.lists, nil

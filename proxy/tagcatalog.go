@@ -49,7 +49,7 @@ func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path)
 	}
 	link := ""
 	if more {
-		link = nextLink(here(target, nil), query.next(reading.last))
+		link = nextLink(here(target, values), query.next(reading.last))
 	}
 	p.sendJSON(w, r, struct {
 		Name string     `json:"name"`

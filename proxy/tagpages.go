@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 
+	"github.com/backref/backref/index"
 	"github.com/backref/backref/upstream"
 )
 
@@ -27,16 +29,21 @@ type tagReading struct {
 	client *reader
 	// request is the client's, in a form whose answer can be read.
 	request *http.Request
+	// further are the client's parameters but those that say which page.
+	further url.Values
 	bytes   int64
 	pages   int
 }
 
-func (p *Proxy) readTags(r *http.Request, target path) *tagReading {
+func (p *Proxy) readTags(r *http.Request, target path, query url.Values) *tagReading {
+	further := maps.Clone(query)
+	further.Del(index.ParamLimit)
+	further.Del(index.ParamLast)
 	request := r.Clone(r.Context())
 	request.Header.Set("Accept-Encoding", "identity")
 	request.Header.Del("Range")
 	return &tagReading{
-		proxy: p, client: p.readerOf(r, target), request: request,
+		proxy: p, client: p.readerOf(r, target), request: request, further: further,
 		bytes: int64(p.config.Limits.TagListSize), pages: p.config.Limits.TagListPages,
 	}
 }
@@ -93,7 +100,7 @@ func (t *tagReading) fill(first, shown []string, wanted int, next *url.URL) ([]s
 		switch cut := len(more) > room; {
 		case cut && byName(next, previous):
 			shown = append(shown, more[:room]...)
-			return shown, linkTo(next, sent, more[room-1]), nil
+			return shown, t.linkTo(next, sent, more[room-1]), nil
 		case cut && len(tags) <= size:
 			// The cursor is opaque, so only the upstream can make one that
 			// leads to the middle of this page.
@@ -106,7 +113,7 @@ func (t *tagReading) fill(first, shown []string, wanted int, next *url.URL) ([]s
 	if next == nil {
 		return shown, nil, nil
 	}
-	return shown, linkTo(next, sent, ""), nil
+	return shown, t.linkTo(next, sent, ""), nil
 }
 
 // byName tells whether a link to the page after tags continues at a tag, as
@@ -115,11 +122,17 @@ func byName(next *url.URL, tags []string) bool {
 	return len(tags) > 0 && next.Query().Get("last") == tags[len(tags)-1]
 }
 
-// linkTo returns a link with the n that the upstream sent, and another last
-// unless that is empty.
-func linkTo(next *url.URL, n, last string) *url.URL {
+// linkTo returns a link with the n that is given, and another last unless that
+// is empty. What else the client asked with is in it, though the upstream left it
+// out.
+func (t *tagReading) linkTo(next *url.URL, n, last string) *url.URL {
 	link := *next
 	query := link.Query()
+	for name, given := range t.further {
+		if !query.Has(name) {
+			query[name] = given
+		}
+	}
 	query.Del("n")
 	if n != "" {
 		query.Set("n", n)
@@ -139,7 +152,7 @@ func (t *tagReading) page(at *url.URL, size int) (tags []string, next *url.URL, 
 	ctx, cancel := context.WithTimeout(t.request.Context(), t.proxy.config.Upstream.Timeouts.Query)
 	defer cancel()
 	request := t.request.Clone(ctx)
-	request.URL = linkTo(at, strconv.Itoa(size), "")
+	request.URL = t.linkTo(at, strconv.Itoa(size), "")
 	// The client's copy is of its own page.
 	request.Header.Del("If-None-Match")
 	request.Header.Del("If-Modified-Since")

@@ -47,7 +47,7 @@ func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) {
 		p.passthrough(w, r, target)
 		return
 	}
-	reading := p.readTags(r, target)
+	reading := p.readTags(r, target, query)
 	resp, err := p.forward(reading.request)
 	if err != nil {
 		p.fail(w, r, err)
@@ -84,7 +84,7 @@ func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Val
 		if err != nil {
 			return err
 		}
-		return replaceTags(resp, list, page, linkBehind(here, page, n, more))
+		return replaceTags(resp, list, page, reading.linkBehind(here, page, n, more))
 	}
 	shown, err := p.shown(reading.request.Context(), reading.client, list.tags)
 	if err != nil {
@@ -94,7 +94,7 @@ func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Val
 	case len(list.tags) > n && (len(shown) > n || n == 0):
 		page := behind(shown, last)
 		page = page[:min(n, len(page))]
-		return replaceTags(resp, list, page, linkBehind(here, page, n, true))
+		return replaceTags(resp, list, page, reading.linkBehind(here, page, n, true))
 	case len(shown) == len(list.tags) && (len(shown) > 0 || whole || !p.hides()):
 		return nil
 	case whole:
@@ -185,11 +185,9 @@ func behind(tags []string, last string) []string {
 }
 
 // linkBehind returns the link to the page behind one that is full.
-func linkBehind(here *url.URL, page []string, n int, more bool) *url.URL {
+func (t *tagReading) linkBehind(here *url.URL, page []string, n int, more bool) *url.URL {
 	if !more || n == 0 || len(page) < n {
 		return nil
 	}
-	next := *here
-	next.RawQuery = url.Values{"n": {strconv.Itoa(n)}, "last": {page[n-1]}}.Encode()
-	return &next
+	return t.linkTo(here, strconv.Itoa(n), page[n-1])
 }

@@ -3,14 +3,20 @@ package upstream
 import (
 	"encoding/binary"
 	"net/http"
+	"net/url"
 )
 
-// Credentials are what a client proves itself with to the registry. The zero
-// value is an anonymous client. They are held in memory for the time of a
+// Credentials are what a client proves itself with to the registry, and what
+// else the registry may judge its requests by: where it comes from, by which
+// program it asks, and by which name of a registry. The zero value is backref
+// itself, without credentials. They are held in memory for the time of a
 // request and never printed.
 type Credentials struct {
-	authorization []string
-	cookies       []string
+	// header is that of the client's request, or nil.
+	header http.Header
+	origin Origin
+	// namespace is the name by which the client calls the registry.
+	namespace string
 	// service stands for the service's own credentials.
 	service bool
 	// repository is what the service's token has to be for, where the path
@@ -26,31 +32,74 @@ func (c Credentials) For(repository string) Credentials {
 
 // CredentialsOf returns the credentials that a client's request carries.
 func CredentialsOf(header http.Header) Credentials {
-	return Credentials{authorization: header["Authorization"], cookies: header["Cookie"]}
+	return Credentials{header: header}
+}
+
+// On returns the same credentials for questions that backref asks on behalf of
+// a client: the registry is told of its address, and of its program, as the
+// header of its request says.
+func (c Credentials) On(behalf Origin, header http.Header) Credentials {
+	c.origin, c.header = behalf, header
+	return c
+}
+
+// Within returns the same credentials for questions that name the registry, as
+// containerd does where it takes backref for a mirror: by the parameter ns. An
+// empty name gives no such parameter.
+func (c Credentials) Within(namespace string) Credentials {
+	c.namespace = namespace
+	return c
 }
 
 // apply puts the credentials on a request to the registry.
 func (c Credentials) apply(header http.Header) {
-	if len(c.authorization) > 0 {
-		header["Authorization"] = c.authorization
+	if c.service {
+		return
 	}
-	if len(c.cookies) > 0 {
-		header["Cookie"] = c.cookies
+	for _, name := range [...]string{"Authorization", "Cookie"} {
+		if values := c.header[name]; len(values) > 0 {
+			header[name] = values
+		}
 	}
 }
 
-// AppendTo appends the credentials in a form in which different ones differ,
-// whatever follows. It is for a keyed hash, from which they can't be recovered
-// without the key, and not to be kept.
-func (c Credentials) AppendTo(b []byte) []byte {
-	for _, list := range [...][]string{c.authorization, c.cookies} {
-		b = binary.AppendUvarint(b, uint64(len(list)))
-		for _, value := range list {
-			b = binary.AppendUvarint(b, uint64(len(value)))
-			b = append(b, value...)
-		}
+// describe says in a question of backref's own on whose behalf it is asked, as
+// the client's own request would.
+func (c Credentials) describe(req *http.Request) {
+	switch agent := c.header["User-Agent"]; {
+	case c.header == nil:
+		req.Header.Set("User-Agent", "backref")
+	case len(agent) > 0:
+		req.Header["User-Agent"] = agent
+	default:
+		// Keeps the transport from adding its own.
+		req.Header["User-Agent"] = []string{""}
 	}
-	return b
+	if chain := c.origin.ForwardedFor(); chain != "" {
+		req.Header.Set("X-Forwarded-For", chain)
+	}
+	if c.namespace != "" && !req.URL.Query().Has(paramNamespace) {
+		if req.URL.RawQuery != "" {
+			req.URL.RawQuery += "&"
+		}
+		req.URL.RawQuery += paramNamespace + "=" + url.QueryEscape(c.namespace)
+	}
+}
+
+// paramNamespace is the parameter by which a client of a mirror names the
+// registry that it means.
+const paramNamespace = "ns"
+
+// AppendTo appends all that the registry may judge by in a form in which
+// different ones differ, whatever follows. It is for a keyed hash, from which
+// they can't be recovered without the key, and not to be kept.
+func (c Credentials) AppendTo(b []byte) []byte {
+	for _, name := range [...]string{"Authorization", "Cookie", "User-Agent"} {
+		b = appendTexts(b, c.header[name])
+	}
+	b = c.origin.appendTo(b)
+	b = binary.AppendUvarint(b, uint64(len(c.namespace)))
+	return append(b, c.namespace...)
 }
 
 // String hides the credentials.

@@ -168,8 +168,8 @@ func (r *Registry) keptToken(ctx context.Context) (scheme auth.Scheme, token str
 	return scheme, token, err == nil
 }
 
-// do sends a question of backref's own, which has a header of its own.
+// do sends a question of backref's own, which has a header and a URL of its own.
 func (r *Registry) do(ctx context.Context, as Credentials, req *http.Request) (*http.Response, error) {
-	req.Header.Set("User-Agent", "backref")
+	as.describe(req)
 	return r.Send(as, req.WithContext(ctx))
 }

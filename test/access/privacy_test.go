@@ -1,7 +1,6 @@
 package access
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -109,44 +108,5 @@ func TestTheRegistrysChallengeStaysWithUs(t *testing.T) {
 		if got.Status < 500 || got.Header.Get("WWW-Authenticate") != "" || got.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: %d %v %s", request, got.Status, got.Header, got.Body)
 		}
-	}
-}
-
-// Some registries have uploads go on at paths that don't tell the repository.
-func TestUploadsThatGoOnElsewhere(t *testing.T) {
-	var bodies []string
-	p := behind(t, func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.Header.Get("Authorization") == "":
-			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
-			w.WriteHeader(http.StatusUnauthorized)
-		case r.Method == http.MethodPost:
-			w.Header().Set("Location", fmt.Sprintf("http://%s/uploads/7?state=a", r.Host))
-			w.WriteHeader(http.StatusAccepted)
-		case r.URL.Path == "/uploads/7" && r.Method == http.MethodPatch:
-			body := make([]byte, 16)
-			n, _ := r.Body.Read(body)
-			bodies = append(bodies, string(body[:n]))
-			w.Header().Set("Location", "8")
-			w.WriteHeader(http.StatusAccepted)
-		case r.URL.Path == "/uploads/8" && r.Method == http.MethodPut:
-			w.WriteHeader(http.StatusCreated)
-		default:
-			w.WriteHeader(http.StatusTeapot)
-		}
-	})
-	clients := p.clientsOf()
-	p.as(clients["ann"], http.MethodPatch, "/uploads/7", []byte("early")).Want(t, http.StatusForbidden)
-	begun := p.as(clients["ann"], http.MethodPost, "/v2/team/app/blobs/uploads/", nil).Want(t, http.StatusAccepted)
-	if got := p.below(begun); got != "/uploads/7?state=a" {
-		t.Fatalf("Location %s", got)
-	}
-	p.as(clients["bob"], http.MethodPatch, "/uploads/7", []byte("theirs")).Want(t, http.StatusForbidden)
-	p.as("", http.MethodPatch, "/uploads/7", []byte("theirs")).Want(t, http.StatusUnauthorized)
-	p.as(clients["ann"], http.MethodPatch, "/uploads/7", []byte("content")).Want(t, http.StatusAccepted)
-	p.as(clients["ann"], http.MethodPut, "/uploads/8?digest=x", nil).Want(t, http.StatusCreated)
-	p.as(clients["ann"], http.MethodGet, "/uploads/9", nil).Want(t, http.StatusForbidden)
-	if fmt.Sprint(bodies) != "[content]" {
-		t.Errorf("the registry got %q", bodies)
 	}
 }

@@ -1,0 +1,236 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/upstream"
+)
+
+// elsewhereListing gathers the referrers that a repository has under the name of
+// a registry that is not known to be the upstream. What the index knows is tried
+// there, and what there is of other sources is asked for by that name; nothing
+// of it is kept in the index.
+type elsewhereListing struct {
+	proxy   *Proxy
+	client  *reader
+	subject digest.Digest
+	// known are referrers that the index knows of the repository.
+	known map[digest.Digest]index.Descriptor
+	// open are those whose push or delete is of unknown outcome.
+	open map[digest.Digest]bool
+	// native are those that the registry's own API lists.
+	native map[digest.Digest]bool
+
+	mutex   sync.Mutex
+	present map[digest.Digest]upstream.Descriptor
+}
+
+// listElsewhere returns a page of such a listing.
+func (p *Proxy) listElsewhere(ctx context.Context, client *reader, subject digest.Digest, query index.Query) (index.Page, error) {
+	l := &elsewhereListing{
+		proxy: p, client: client, subject: subject,
+		known: map[digest.Digest]index.Descriptor{}, present: map[digest.Digest]upstream.Descriptor{},
+		open: map[digest.Digest]bool{}, native: map[digest.Digest]bool{},
+	}
+	unsettled, err := p.store.Unsettled(ctx, client.repository, subject)
+	if err != nil {
+		return index.Page{}, err
+	}
+	open := p.withoutUnderway(unsettled)
+	if err := p.tryReferrers(ctx, client, subject, open); err != nil {
+		return index.Page{}, err
+	}
+	found, err := l.sources(ctx)
+	if err != nil {
+		return index.Page{}, err
+	}
+	if !client.permitted {
+		p.metrics.gate.WithLabelValues("hidden").Inc()
+		return index.Page{}, nil
+	}
+	if err := l.recall(ctx, open); err != nil {
+		return index.Page{}, err
+	}
+	if err := l.look(ctx, found); err != nil {
+		return index.Page{}, err
+	}
+	present := make([]upstream.Descriptor, 0, len(l.present))
+	for _, entry := range l.present {
+		present = append(present, entry)
+	}
+	selected, err := selectReferrers(present, query)
+	if err != nil {
+		return index.Page{}, err
+	}
+	fits := query.Fit(selected)
+	return index.Page{Referrers: selected[:fits], More: fits < len(selected)}, nil
+}
+
+// sources returns what the registry itself lists: under the referrers tag, and
+// by an API of its own. Either may show that the client is permitted.
+func (l *elsewhereListing) sources(ctx context.Context) (map[digest.Digest]upstream.Descriptor, error) {
+	p, as, repository := l.proxy, l.client.as, l.client.repository
+	found := map[digest.Digest]upstream.Descriptor{}
+	add := func(entries []upstream.Descriptor) {
+		for _, entry := range entries {
+			found[entry.Digest] = entry
+		}
+	}
+	if p.config.Referrers.FallbackTags != config.FallbackOff {
+		tag := index.ReferrersTag(l.subject)
+		manifest, err := p.upstream.Manifest(ctx, as, repository, tag, int64(p.config.Limits.ManifestSize))
+		switch {
+		case errors.Is(err, upstream.ErrNotFound):
+		case err != nil:
+			return nil, err
+		default:
+			p.permit(l.client)
+			entries, err := upstream.ParseIndex(manifest.Body, p.config.Limits.TagEntries)
+			if err != nil && !errors.Is(err, upstream.ErrNotIndex) {
+				return nil, fmt.Errorf("read referrers tag %s: %w", tag, err)
+			}
+			add(entries)
+		}
+	}
+	native, err := p.upstream.Referrers(ctx, as, repository, l.subject, p.config.Limits.TagEntries)
+	switch {
+	case errors.Is(err, upstream.ErrNoReferrers):
+		if !l.client.permitted {
+			return found, nil
+		}
+		// A token may have ended since the permission was remembered.
+		_, err := p.upstream.Has(ctx, as, repository, l.subject)
+		return found, err
+	case err != nil:
+		return nil, err
+	case len(native) > 0:
+		p.permit(l.client)
+	}
+	for _, entry := range native {
+		l.native[entry.Digest] = true
+	}
+	add(native)
+	return found, nil
+}
+
+// recall reads what the index knows of the subject's referrers, and of pushes of
+// them whose outcome is open.
+func (l *elsewhereListing) recall(ctx context.Context, open []index.Intent) error {
+	most := l.proxy.config.Limits.TagEntries
+	page, err := l.proxy.store.Referrers(ctx, l.client.repository, l.subject, index.Query{Limit: most})
+	if err != nil {
+		return err
+	}
+	if page.More {
+		return fmt.Errorf("%w: %w", upstream.ErrInvalid, upstream.ErrTooMany)
+	}
+	for _, referrer := range page.Referrers {
+		var descriptor index.Descriptor
+		if err := json.Unmarshal(referrer.Descriptor, &descriptor); err != nil {
+			return fmt.Errorf("%w: descriptor of %s: %w", index.ErrDamaged, referrer.Digest, err)
+		}
+		l.known[referrer.Digest] = descriptor
+	}
+	for _, intent := range open {
+		if intent.Kind == index.IntentPush {
+			l.known[intent.Record.Digest] = intent.Record.Descriptor()
+		}
+		l.open[intent.Record.Digest] = true
+	}
+	return nil
+}
+
+// look asks the registry for all that is known or was found.
+func (l *elsewhereListing) look(ctx context.Context, found map[digest.Digest]upstream.Descriptor) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(l.proxy.config.Limits.UpstreamQueries)
+	for manifest, descriptor := range l.known {
+		group.Go(func() error {
+			present, err := l.has(ctx, manifest)
+			if present {
+				l.add(upstream.Descriptor(descriptor))
+			}
+			return err
+		})
+	}
+	for manifest, listed := range found {
+		if _, known := l.known[manifest]; known {
+			continue
+		}
+		group.Go(func() error {
+			entry, is, err := l.read(ctx, listed)
+			if is {
+				l.add(entry)
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+func (l *elsewhereListing) add(entry upstream.Descriptor) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.present[entry.Digest] = entry
+}
+
+// has tells whether a manifest is there, as was seen a moment ago or is now.
+func (l *elsewhereListing) has(ctx context.Context, manifest digest.Digest) (bool, error) {
+	p, name := l.proxy, nameWithin(l.client.elsewhere, l.client.repository, manifest)
+	if _, seen := p.elsewhere.GetIfPresent(name); seen && !l.open[manifest] {
+		return true, nil
+	}
+	present, err := p.upstream.Has(ctx, l.client.as, l.client.repository, manifest)
+	if present {
+		p.elsewhere.Set(name, struct{}{})
+	}
+	return present, err
+}
+
+// read reads a manifest that the registry lists, which speaks for itself. Where
+// it can't be read the registry's own API is believed.
+func (l *elsewhereListing) read(ctx context.Context, listed upstream.Descriptor) (upstream.Descriptor, bool, error) {
+	record, found, err := l.proxy.fetchReferrer(ctx, l.client, index.ReferrersTag(l.subject), listed.Digest)
+	if !found {
+		return listed, l.native[listed.Digest], err
+	}
+	return upstream.Descriptor(record.Descriptor()), record.Subject() == l.subject, nil
+}
+
+// fetchReferrer fetches a manifest that a referrers tag lists. One that is
+// gone, can't be read, or has another subject is no referrer; one that can't
+// be had just now is an error.
+func (p *Proxy) fetchReferrer(ctx context.Context, client *reader, tag string, entry digest.Digest) (index.Record, bool, error) {
+	skip := func(reason string, err error) (index.Record, bool, error) {
+		p.log.Info("entry of a referrers tag is left out: "+reason, zap.String("repository", client.repository),
+			zap.String("tag", tag), zap.String("digest", entry.String()), zap.Error(err))
+		return index.Record{}, false, nil
+	}
+	fetched, err := p.upstream.Manifest(ctx, client.as, client.repository, entry.String(), int64(p.config.Limits.ManifestSize))
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
+		return skip("the manifest is gone", nil)
+	case errors.Is(err, upstream.ErrInvalid):
+		return skip("the manifest can't be used", err)
+	case err != nil:
+		return index.Record{}, false, err
+	}
+	manifest, err := p.manifestLimits().Parse(fetched.MediaType, entry.Algorithm(), fetched.Body)
+	if err != nil {
+		return skip("the manifest can't be read", err)
+	}
+	if subject := manifest.Subject(); subject == "" || index.ReferrersTag(subject) != tag {
+		return skip("the manifest has another subject", nil)
+	}
+	return index.Record{Repository: client.repository, Manifest: manifest, Seen: p.now()}, true, nil
+}
