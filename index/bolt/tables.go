@@ -27,6 +27,8 @@ const (
 	tableChanges table = "changes"
 	tableHistory table = "history"
 	tableReserve table = "reserve"
+	// An index has it once a listing was served under a referrers tag.
+	tableServed table = "served"
 )
 
 // The buckets of an outbox.
@@ -35,6 +37,10 @@ const (
 	tableListings table = "listings"
 	tablePasses   table = "passes"
 )
+
+// tableEnds is a bucket of what was served under referrers tags, beside one that
+// is called as that of an outbox.
+const tableEnds table = "ends"
 
 // What the names of numbered buckets begin with.
 const (

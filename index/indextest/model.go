@@ -35,6 +35,7 @@ type Model struct {
 	mirrored   bool
 	changes    []index.Change
 	lastChange uint64
+	served     []index.ServedListing
 }
 
 var _ index.Maintainer = (*Model)(nil)

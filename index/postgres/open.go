@@ -162,14 +162,32 @@ func (s *Store) migrate(ctx context.Context) error {
 		return failure(ctx, err)
 	}
 	made, err := s.schemaMade(ctx, tx)
-	if err != nil || made {
+	if err != nil {
+		return err
+	}
+	missing, err := s.missingTables(ctx, tx, made)
+	if err != nil || missing == "" {
 		return err
 	}
 	// The multiple statements of a file need the simple protocol.
-	if _, err := tx.Conn().PgConn().Exec(ctx, schemaSQL).ReadAll(); err != nil {
+	if _, err := tx.Conn().PgConn().Exec(ctx, missing).ReadAll(); err != nil {
 		return failure(ctx, fmt.Errorf("make tables: %w", err))
 	}
 	return failure(ctx, tx.Commit(ctx))
+}
+
+// missingTables returns the statements that make what is not there, where the
+// first tables were made or not.
+func (s *Store) missingTables(ctx context.Context, tx pgx.Tx, made bool) (string, error) {
+	if !made {
+		return schemaSQL + servedSQL, nil
+	}
+	var served bool
+	err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, pgx.Identifier{s.schema, "served"}.Sanitize()).Scan(&served)
+	if err != nil || served {
+		return "", failure(ctx, err)
+	}
+	return servedSQL, nil
 }
 
 // schemaMade reports whether the tables are there as this version makes them,
