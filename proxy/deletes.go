@@ -56,6 +56,12 @@ func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target pa
 	} else {
 		intent.end(resp)
 	}
+	if _, served := p.servedUnder(r, resp, target); served {
+		// A client that keeps the tag itself deletes what it read there, once it
+		// has written its own.
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
 	p.relay(w, r, resp)
 }
 

@@ -46,6 +46,10 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if listing, served := p.servedUnder(r, resp, target); served {
+		listing.write(w, r)
+		return
+	}
 	name := stated(resp, target)
 	unknown := p.unknownManifest(r, resp, target, name)
 	if !unknown && !slot.takes(resp) {
@@ -72,9 +76,20 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 
 // headManifest answers from the cache, else passes through (end-3).
 func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path) {
-	if !p.serveCached(w, r, target) {
-		p.passthrough(w, r, target)
+	if p.serveCached(w, r, target) {
+		return
 	}
+	resp, err := p.forward(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if listing, served := p.servedUnder(r, resp, target); served {
+		listing.write(w, r)
+		return
+	}
+	p.relay(w, r, resp)
 }
 
 // roomFor returns how many bytes the manifest of a response may take.

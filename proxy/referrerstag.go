@@ -49,6 +49,12 @@ func (c *tagChecks) done(name tagName) {
 	}
 }
 
+func (c *tagChecks) forget(name tagName) {
+	if c.cache != nil {
+		c.cache.Invalidate(name)
+	}
+}
+
 // tagRead is what was found under a referrers tag.
 type tagRead struct {
 	name    tagName
@@ -188,8 +194,9 @@ func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push pu
 		p.fail(w, r, err)
 		return
 	}
+	tag := push.target.tag
 	intent, err := p.begin(r, index.Intent{
-		Kind: index.IntentImport, Tag: push.target.tag,
+		Kind: index.IntentImport, Tag: tag,
 		Record: index.Record{Repository: push.target.repository},
 	})
 	if err != nil {
@@ -197,7 +204,7 @@ func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push pu
 		return
 	}
 	defer intent.leave()
-	resp, err := p.sendManifest(r, push)
+	resp, err := p.sendManifest(p.sparing(r, push))
 	if err != nil {
 		intent.unknown()
 		p.fail(w, r, err)
@@ -211,8 +218,8 @@ func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push pu
 	}
 	p.observe1(r, mark, push.record)
 	client := p.readerOf(r, push.target)
-	if err := p.importEntries(detached(r), client, push.target.tag, push.body); err != nil {
-		note(r, zap.NamedError("import", fmt.Errorf("referrers tag %s: %w", push.target.tag, err)))
+	if err := p.importEntries(detached(r), client, tag, push.body); err != nil {
+		note(r, zap.NamedError("import", fmt.Errorf("referrers tag %s: %w", tag, err)))
 		intent.unknown()
 	} else {
 		intent.confirm()
