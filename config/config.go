@@ -89,6 +89,7 @@ type Referrers struct {
 	FallbackTags  string        `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
 	HiddenTags    bool          `key:"hiddenTags" doc:"Whether each referrer that is pushed by digest, or that the mirror finds, is given a hidden tag of its own, sha256-HEX.referrer, by which the registry's API lists it and its garbage collection keeps it."`
 	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
+	TagListingTTL time.Duration `key:"tagListingTTL" doc:"How long a listing that was served under a referrers tag is found by its digest too, which the registry doesn't know. 0 keeps none."`
 	RecheckNative time.Duration `key:"recheckNative" doc:"How long an upstream that was found without a referrers API is not asked for it again. 0 asks on every query."`
 }
 
@@ -139,6 +140,7 @@ type Limits struct {
 	ManifestAnnotations int           `key:"manifestAnnotations" doc:"The most annotations of a manifest itself."`
 	ResponseSize        Size          `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger."`
 	TagEntries          int           `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read."`
+	TagListings         Size          `key:"tagListings" doc:"The most bytes of listings that are kept in the index because they were served under referrers tags; each counts 4KiB more than it has. Beyond it the oldest are forgotten."`
 	UpstreamQueries     int           `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request."`
 	ListEntries         int           `key:"listEntries" doc:"The most repositories, and the most tags of one, that a rebuild, a verification or the extension API reads."`
 	TagListSize         Size          `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request."`
@@ -179,9 +181,12 @@ func Default() Config {
 			},
 			MaxIdleConnections: 256,
 		},
-		Index:     Index{Path: DefaultIndexPath, Postgres: IndexPostgres{Schema: "backref", Connections: 16, Timeout: 10 * time.Second}},
-		Referrers: Referrers{FallbackTags: FallbackImport, HiddenTags: true, RecheckTag: 5 * time.Minute, RecheckNative: 10 * time.Minute},
-		Tags:      Tags{Hide: "referrers"},
+		Index: Index{Path: DefaultIndexPath, Postgres: IndexPostgres{Schema: "backref", Connections: 16, Timeout: 10 * time.Second}},
+		Referrers: Referrers{
+			FallbackTags: FallbackImport, HiddenTags: true,
+			RecheckTag: 5 * time.Minute, TagListingTTL: time.Hour, RecheckNative: 10 * time.Minute,
+		},
+		Tags: Tags{Hide: "referrers"},
 		Reconcile: Reconcile{
 			SettleInterval: 30 * time.Second,
 			VerifyInterval: 24 * time.Hour,
@@ -214,6 +219,7 @@ func defaultLimits() Limits {
 		ManifestAnnotations: 1_000,
 		ResponseSize:        4 << 20,
 		TagEntries:          10_000,
+		TagListings:         64 << 20,
 		UpstreamQueries:     8,
 		ListEntries:         1_000_000,
 		TagListSize:         32 << 20,

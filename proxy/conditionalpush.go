@@ -15,6 +15,9 @@ type tagHold struct {
 	release func()
 	// conditional says that the writer is alone, and that its condition holds.
 	conditional bool
+	// instead is what the upstream is asked for instead, where the condition is
+	// about what was served in place of the tag.
+	instead *http.Request
 }
 
 // holdTag takes a push its place. One with a condition, which the upstream may
@@ -35,7 +38,13 @@ func (p *Proxy) holdTag(r *http.Request, target path) (tagHold, error) {
 		return tagHold{}, err
 	}
 	name := tagName{target.repository, target.tag}
-	if !conditions.given() {
+	switch {
+	case conditions.given():
+	case p.showsListing(target):
+		// What the tag stands for decides where the push goes.
+		release, err := p.tagLocks.own(r.Context(), name)
+		return tagHold{release: release}, err
+	default:
 		release, err := p.tagLocks.share(r.Context(), name)
 		return tagHold{release: release}, err
 	}
@@ -52,7 +61,13 @@ func (p *Proxy) holdTag(r *http.Request, target path) (tagHold, error) {
 	case conditions.hold(current):
 		return tagHold{release: release, conditional: true}, nil
 	default:
-		err = preconditionFailed()
+		var instead *http.Request
+		if instead, err = p.holdListing(r, target, conditions); instead != nil {
+			return tagHold{release: release, conditional: true, instead: instead}, nil
+		}
+		if err == nil {
+			err = preconditionFailed()
+		}
 	}
 	release()
 	return tagHold{}, err

@@ -59,6 +59,12 @@ func (p *Proxy) deleteNamed(w http.ResponseWriter, r *http.Request, target path,
 	} else {
 		intent.end(resp)
 	}
+	if _, served := p.servedUnder(r, resp, target); served {
+		// A client that keeps the tag itself deletes what it read there, once it
+		// has written its own.
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
 	p.relay(w, r, resp)
 }
 

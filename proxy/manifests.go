@@ -251,6 +251,9 @@ func (p *Proxy) observe1(r *http.Request, mark index.Mark, record index.Record) 
 // free for its next writer.
 func (p *Proxy) sendManifest(r *http.Request, push push) (*http.Response, error) {
 	defer push.hold.release()
+	if push.hold.instead != nil {
+		r = push.hold.instead
+	}
 	if push.hold.conditional {
 		return p.sendHeld(r, push)
 	}

@@ -45,8 +45,12 @@ type Proxy struct {
 	permissions *permissions
 	tagChecks   *tagChecks
 	tagKinds    tagKinds
+	tagMeanings *tagMeanings
 	tagLocks    tagLocks
-	manifests   *manifestCache
+	// subjects is nil for a store that finds none by their tags.
+	subjects  index.TagSubjects
+	served    *servedListings
+	manifests *manifestCache
 	// known are manifests that the index has lately been seen to know.
 	known      *otter.Cache[manifestName, struct{}]
 	pages      *pageCache
@@ -104,7 +108,10 @@ func New(o Options) (*Proxy, error) {
 		tagKinds:    newTagKinds(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 		hiddenTags:  newHiddenTags(o.Config.Referrers),
 		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
+		tagMeanings: newTagMeanings(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
+		served:      newServedListings(o.Config, o.Store),
 	}
+	p.subjects, _ = o.Store.(index.TagSubjects)
 	p.staying = notForRegistry()
 	p.handler = p.routes()
 	return p, nil

@@ -46,6 +46,10 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if listing, served := p.servedUnder(r, resp, target); served {
+		listing.write(w, r)
+		return
+	}
 	limit := int64(p.config.Limits.ManifestSize)
 	if target.foreign || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "" || resp.ContentLength > limit {
 		p.learnFrom(r, target, resp)
@@ -125,6 +129,10 @@ func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if listing, served := p.servedUnder(r, resp, target); served {
+		listing.write(w, r)
+		return
+	}
 	p.learnFrom(r, target, resp)
 	p.relay(w, r, resp)
 }

@@ -47,6 +47,12 @@ func (c *tagChecks) done(name tagName) {
 	}
 }
 
+func (c *tagChecks) forget(name tagName) {
+	if c.cache != nil {
+		c.cache.Invalidate(name)
+	}
+}
+
 // tagRead is what was found under a referrers tag.
 type tagRead struct {
 	name    tagName
@@ -161,8 +167,9 @@ func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push pu
 		p.fail(w, r, err)
 		return
 	}
+	tag := push.target.tag
 	intent, err := p.begin(r, index.Intent{
-		Kind: index.IntentImport, Tag: push.target.tag,
+		Kind: index.IntentImport, Tag: tag,
 		Record: index.Record{Repository: push.target.repository},
 	})
 	if err != nil {
@@ -170,7 +177,7 @@ func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push pu
 		return
 	}
 	defer intent.leave()
-	resp, err := p.sendManifest(r, push)
+	resp, err := p.sendManifest(p.sparing(r, push))
 	if err != nil {
 		intent.unknown()
 		p.fail(w, r, err)

@@ -17,6 +17,7 @@ import (
 //	DELETE        /v2/<name>/manifests/<reference>   passed through and indexed
 //	GET           /v2/<name>/manifests/<reference>   passed through, indexed when new, or cached
 //	HEAD          /v2/<name>/manifests/<reference>   passed through, or cached
+//	GET, HEAD     /v2/<name>/manifests/<tag>         of a referrers tag: the listing
 //	any           /v2/<name>/blobs/…                 passed through
 //	GET           /v2/<name>/tags/list               passed through, paged when the registry doesn't, without hidden tags
 //	GET, POST     /_backref/token                    passed to the token service, with auth.realm: rewrite
@@ -81,10 +82,8 @@ func handlerFor(e endpoint, method string) endpointHandler {
 		return (*Proxy).putManifest
 	case e == endpointManifests && method == http.MethodDelete:
 		return (*Proxy).deleteManifest
-	case e == endpointManifests && method == http.MethodGet:
-		return (*Proxy).getManifest
-	case e == endpointManifests && method == http.MethodHead:
-		return (*Proxy).headManifest
+	case e == endpointManifests && read:
+		return (*Proxy).showManifest
 	case e == endpointTags:
 		return (*Proxy).listTags
 	case e == endpointToken:

@@ -21,6 +21,9 @@
 //	open          where an intent is found by what it is about → nothing
 //	changes       manifest → sequences of the last changes "gone" and "came"
 //	history       sequence → time, manifest
+//	served        listings: what was served under a referrers tag → until when,
+//	              tag, body; ends: until when, and that key → size. It is made
+//	              with the first; its own number counts the bytes
 //
 // A rebuild can make a generation anew beside the live one. Its keys are, behind
 // the number of the repository:

@@ -30,6 +30,8 @@ const (
 	// tableUnheld is made with its first key: files of earlier versions have
 	// none.
 	tableUnheld table = "unheld"
+	// An index has it once a listing was served under a referrers tag.
+	tableServed table = "served"
 )
 
 // The buckets of an outbox.
@@ -38,6 +40,10 @@ const (
 	tableListings table = "listings"
 	tablePasses   table = "passes"
 )
+
+// tableEnds is a bucket of what was served under referrers tags, beside one that
+// is called as that of an outbox.
+const tableEnds table = "ends"
 
 // What the names of numbered buckets begin with.
 const (

@@ -39,14 +39,15 @@ func RunBackup(t *testing.T, open func(t *testing.T) index.Store, restore Restor
 type copier interface {
 	index.Maintainer
 	index.Copier
+	index.Listings
 }
 
 // restored opens a copy.
-func restored(t *testing.T, backup io.Reader, restore Restore) index.Maintainer {
+func restored(t *testing.T, backup io.Reader, restore Restore) copier {
 	t.Helper()
-	keeper, is := restore(t, backup).(index.Maintainer)
+	keeper, is := restore(t, backup).(copier)
 	if !is {
-		t.Fatal("the copy is no Maintainer")
+		t.Fatal("the copy is no Maintainer that copies itself")
 	}
 	t.Cleanup(func() { must(t, keeper.Close()) })
 	return keeper
@@ -60,6 +61,7 @@ func copiedWhole(t *testing.T, store copier, restore Restore) {
 	importOf(t, store, name("subject"))
 	must(t, store.SetOutbox(t.Context(), true))
 	must(t, store.Written(t.Context(), changes(t, store)[1]))
+	keepListing(t, store, shown("one", 10), 0)
 	rebuilding(t, store)
 	must(t, store.Fill(t.Context(), mark(t, store), []byte("checkpoint"), all[:4]...))
 
@@ -75,6 +77,7 @@ func copiedWhole(t *testing.T, store copier, restore Restore) {
 	must(t, err)
 	equal(t, "intents", got, want)
 	equal(t, "outbox", changes(t, copied), changes(t, store))
+	wantListing(t, copied, shown("one", 10), 0)
 	checkpoint, err := copied.BeginRebuild(t.Context())
 	must(t, err)
 	equal(t, "checkpoint", string(checkpoint), "checkpoint")

@@ -37,6 +37,7 @@ type Model struct {
 	lastChange uint64
 	// unheld are the notes of [index.Store.SetUnheld].
 	unheld map[manifest]bool
+	served []index.ServedListing
 }
 
 var _ index.Maintainer = (*Model)(nil)

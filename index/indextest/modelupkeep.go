@@ -141,6 +141,7 @@ type backup struct {
 	Mirrored   bool
 	Changes    []index.Change
 	LastChange uint64
+	Served     []index.ServedListing
 }
 
 // Backup implements [index.Copier].
@@ -148,7 +149,7 @@ func (m *Model) Backup(_ context.Context, w io.Writer) error {
 	m.mutex.Lock()
 	copied := backup{
 		m.live.behind(index.Key{}), m.next.behind(index.Key{}), m.next != nil, m.checkpoint,
-		slices.Collect(maps.Values(m.intents)), m.lastID, m.mirrored, slices.Clone(m.changes), m.lastChange,
+		slices.Collect(maps.Values(m.intents)), m.lastID, m.mirrored, slices.Clone(m.changes), m.lastChange, slices.Clone(m.served),
 	}
 	m.mutex.Unlock()
 	return json.NewEncoder(w).Encode(copied)

@@ -14,11 +14,15 @@ type story struct {
 	tell func(t *testing.T, store index.Store)
 }
 
-// Run tests a store, all of [index.Maintainer] too where it is one. Each call of open returns a new and empty one; Run closes
+// Run tests a store, all of [index.Maintainer] and [index.Listings] too where it
+// is the former. Each call of open returns a new and empty one; Run closes
 // it.
 func Run(t *testing.T, open func(t *testing.T) index.Store) {
 	runMeaning(t, open)
 	t.Run("limits", func(t *testing.T) { run(t, open, limitStories()) })
+	if isMaintainer(t, open(t)) {
+		t.Run("limits of listings", func(t *testing.T) { run(t, open, servedLimits()) })
+	}
 	t.Run("concurrency", func(t *testing.T) { concurrency(t, open) })
 }
 
@@ -46,6 +50,9 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("corrections", func(t *testing.T) { run(t, open, correctionStories()) })
 	t.Run("rebuild", func(t *testing.T) { run(t, open, rebuildStories()) })
 	t.Run("outbox", func(t *testing.T) { run(t, open, outboxStories()) })
+	t.Run("subjects of tags", func(t *testing.T) { run(t, open, tagSubjectStories()) })
+	t.Run("listings", func(t *testing.T) { run(t, open, servedStories()) })
+	t.Run("histories of listings", func(t *testing.T) { servedHistories(t, open) })
 	t.Run("histories with upkeep", func(t *testing.T) { histories(t, false, true, place) })
 	t.Run("protocol with upkeep", func(t *testing.T) { protocol(t, true, open) })
 }
@@ -114,5 +121,6 @@ func RunDurable(t *testing.T, place func(t *testing.T) (open func() index.Store)
 			t.Run(s.name, func(t *testing.T) { s.tell(t, place(t)) })
 		}
 	})
+	t.Run("listings", func(t *testing.T) { servedDurable(t, place(t)) })
 	t.Run("histories with upkeep", func(t *testing.T) { histories(t, true, true, place) })
 }

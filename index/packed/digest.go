@@ -114,3 +114,16 @@ func ExpandDigest(compact []byte) digest.Digest {
 	var text [MaxDigestText]byte
 	return digest.Digest(AppendDigestText(text[:0], compact))
 }
+
+// TagPrefix returns what the compact form of a digest begins with whose
+// [index.ReferrersTag] is given. Error: [index.ErrInvalid].
+func TagPrefix(tag string) ([]byte, error) {
+	name, encoded, _ := strings.Cut(tag, "-")
+	algorithm, known := map[digest.Algorithm]byte{
+		digest.SHA256: algorithmSHA256, digest.SHA384: algorithmSHA384, digest.SHA512: algorithmSHA512,
+	}[digest.Algorithm(name)]
+	if !known || !index.IsReferrersTag(tag) {
+		return nil, fmt.Errorf("%w: referrers tag %.200q", index.ErrInvalid, tag)
+	}
+	return hex.AppendDecode([]byte{algorithm}, []byte(encoded))
+}

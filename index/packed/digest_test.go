@@ -44,3 +44,28 @@ func FuzzDigest(f *testing.F) {
 		}
 	})
 }
+
+// FuzzTagPrefix checks that what a tag leaves of a digest is what its compact form
+// begins with.
+func FuzzTagPrefix(f *testing.F) {
+	for _, algorithm := range []digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512} {
+		f.Add(index.ReferrersTag(algorithm.FromString("subject")))
+	}
+	f.Add("sha256-")
+	f.Add("v1")
+	f.Fuzz(func(t *testing.T, tag string) {
+		prefix, err := TagPrefix(tag)
+		if (err == nil) != index.IsReferrersTag(tag) {
+			t.Fatalf("%q: %v", tag, err)
+		}
+		if err != nil {
+			return
+		}
+		name, encoded, _ := strings.Cut(tag, "-")
+		whole := digest.Digest(name + ":" + encoded + strings.Repeat("7", 2*digest.Algorithm(name).Size()-len(encoded)))
+		compact, err := AppendDigest(nil, whole)
+		if err != nil || !bytes.HasPrefix(compact, prefix) {
+			t.Fatalf("%q: %x, %v; want what %x begins with", tag, prefix, err, compact)
+		}
+	})
+}

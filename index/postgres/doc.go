@@ -37,6 +37,7 @@
 //	changes       what intents are about → numbers of the last "gone" and "came"
 //	outbox        listings that have changed
 //	passes        walks that enter listings, where they are
+//	served        what was served under referrers tags, and until when it is kept
 //
 // Digests are one byte for the algorithm and the raw hash, so that they come in
 // the order of their usual form. Names have the collation "C". A record is kept
@@ -45,6 +46,7 @@
 // was seen, and its edges but the subject's). An intent is about a compact
 // digest, or about a zero byte and a referrers tag.
 //
-// schema.sql makes the tables at the first opening. A schema that a later
-// version made is [index.ErrFormat], and is not changed.
+// schema.sql and served.sql make the tables at the first opening, and the latter
+// its own in a schema of before. A schema that a later version made is
+// [index.ErrFormat], and is not changed.
 package postgres

@@ -21,8 +21,8 @@ const formatVersion = 1
 //go:embed schema.sql
 var schemaSQL string
 
-//go:embed additions.sql
-var additionsSQL string
+//go:embed unheld.sql
+var unheldSQL string
 
 // Options of a store.
 type Options struct {
@@ -168,15 +168,35 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	statements := additionsSQL
-	if !made {
-		statements = schemaSQL + additionsSQL
+	missing, err := s.missingTables(ctx, tx, made)
+	if err != nil || missing == "" {
+		return err
 	}
 	// The multiple statements of a file need the simple protocol.
-	if _, err := tx.Conn().PgConn().Exec(ctx, statements).ReadAll(); err != nil {
+	if _, err := tx.Conn().PgConn().Exec(ctx, missing).ReadAll(); err != nil {
 		return failure(ctx, fmt.Errorf("make tables: %w", err))
 	}
 	return failure(ctx, tx.Commit(ctx))
+}
+
+// missingTables returns the statements that make what is not there, where the
+// first tables were made or not.
+func (s *Store) missingTables(ctx context.Context, tx pgx.Tx, made bool) (string, error) {
+	if !made {
+		return schemaSQL + servedSQL + unheldSQL, nil
+	}
+	missing := ""
+	for _, later := range []struct{ table, statements string }{{"served", servedSQL}, {"unheld", unheldSQL}} {
+		var there bool
+		err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, pgx.Identifier{s.schema, later.table}.Sanitize()).Scan(&there)
+		if err != nil {
+			return "", failure(ctx, err)
+		}
+		if !there {
+			missing += later.statements
+		}
+	}
+	return missing, nil
 }
 
 // schemaMade reports whether the tables are there as this version makes them,

@@ -5,11 +5,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/postgres"
 	"github.com/backref/backref/test/rig"
 	"github.com/jackc/pgx/v5"
+	"github.com/opencontainers/go-digest"
 )
 
 func TestALaterFormatIsLeftAlone(t *testing.T) {
@@ -32,6 +34,28 @@ func TestALaterFormatIsLeftAlone(t *testing.T) {
 	must(t, conn.QueryRow(t.Context(), `SELECT format, (SELECT count(*) FROM `+schema+`.manifests) FROM `+schema+`.meta`).Scan(&format, &records))
 	if format != 99 || records != 1 {
 		t.Errorf("format %d with %d records", format, records)
+	}
+}
+
+// A schema from before listings were kept is brought forward, with what it holds.
+func TestASchemaOfBeforeGetsWhatItLacks(t *testing.T) {
+	options := newOptions()
+	store := mustOpen(t, options)
+	must(t, store.Observe(t.Context(), 0, numbered(1)))
+	must(t, store.Close())
+	for _, table := range []string{"served", "unheld"} {
+		_, err := connected(t, options.URL).Exec(t.Context(), `DROP TABLE `+pgx.Identifier{options.Schema, table}.Sanitize())
+		must(t, err)
+	}
+	store = mustOpen(t, options)
+	defer func() { must(t, store.Close()) }()
+	must(t, get(t.Context(), store, numbered(1)))
+	body := []byte("listing")
+	listing := index.ServedListing{Repository: "app", Digest: digest.FromBytes(body), Tag: "t", Body: body, Until: time.Unix(2, 0)}
+	must(t, store.KeepListing(t.Context(), listing, time.Unix(1, 0), 1<<20))
+	must(t, store.SetUnheld(t.Context(), "app", listing.Digest, true))
+	if got, err := store.Listing(t.Context(), "app", listing.Digest, time.Unix(1, 0)); err != nil || string(got.Body) != "listing" {
+		t.Errorf("got %q, %v", got.Body, err)
 	}
 }
 

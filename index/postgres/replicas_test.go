@@ -131,6 +131,18 @@ func (r *replicas) Written(ctx context.Context, change index.Change) error {
 	return r.next().Written(ctx, change)
 }
 
+func (r *replicas) KeepListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
+	return r.next().KeepListing(ctx, listing, now, most)
+}
+
+func (r *replicas) Listing(ctx context.Context, repository string, name digest.Digest, now time.Time) (index.ServedListing, error) {
+	return r.next().Listing(ctx, repository, name, now)
+}
+
+func (r *replicas) TagSubject(ctx context.Context, repository, tag string) (digest.Digest, error) {
+	return r.next().TagSubject(ctx, repository, tag)
+}
+
 func (r *replicas) Close() error {
 	var errs []error
 	for _, store := range r.stores {

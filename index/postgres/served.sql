@@ -1,0 +1,12 @@
+-- What was served under referrers tags. An index of before gets it when it is
+-- opened; what knows nothing of it can go on with the others.
+
+CREATE TABLE served (
+    repository text COLLATE "C" NOT NULL,
+    digest     bytea  NOT NULL,
+    tag        text   NOT NULL,
+    until      bigint NOT NULL,
+    body       bytea  NOT NULL,
+    PRIMARY KEY (repository, digest)
+);
+CREATE INDEX served_until ON served (until, repository, digest);

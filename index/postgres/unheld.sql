@@ -1,0 +1,8 @@
+-- The notes of referrers that the upstream holds by no hidden tag. An index of
+-- before gets the table when it is opened.
+
+CREATE TABLE unheld (
+    repository text COLLATE "C" NOT NULL,
+    digest     bytea NOT NULL,
+    PRIMARY KEY (repository, digest)
+);
