@@ -20,19 +20,11 @@ import (
 // TagNames returns the tags of the repository, without referrers tags, in the
 // registry's order.
 func (r *Repository) TagNames(ctx context.Context) ([]string, error) {
-	var names []string
-	err := eachPage(ctx, r, "/v2/"+r.Reference.Repository+"/tags/list", func(page struct{ Tags []string }) bool {
-		for _, tag := range page.Tags {
-			if !index.IsReferrersTag(tag) {
-				names = append(names, tag)
-			}
-		}
-		return true
-	})
+	tags, err := listNames(ctx, r, "/v2/"+r.Reference.Repository+"/tags/list", func(page struct{ Tags []string }) []string { return page.Tags })
 	if err != nil {
 		return nil, fmt.Errorf("list tags of %s: %w", r.Reference, err)
 	}
-	return names, nil
+	return slices.DeleteFunc(tags, index.IsReferrersTag), nil
 }
 
 // Tag is a tag and what it names, as the extension shows it.
@@ -121,9 +113,9 @@ func (r *Repository) configCreated(ctx context.Context, m Manifest) (time.Time, 
 	if err != nil {
 		return time.Time{}, false, err
 	}
-	if len(contents.Manifests) > 0 {
-		first, err := r.Manifest(ctx, contents.Manifests[0].Digest.String())
-		if errors.Is(err, ErrNotFound) || err == nil && first.IsIndex() {
+	if children := contents.Children(); len(children) > 0 {
+		first, is, err := r.Entry(ctx, children[0])
+		if errors.Is(err, ErrNotFound) || err == nil && (!is || first.IsIndex()) {
 			return time.Time{}, false, nil
 		}
 		if err != nil {

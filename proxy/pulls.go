@@ -123,7 +123,7 @@ func (p *Proxy) drop(repository string, manifest digest.Digest) {
 
 // learn records a manifest that a client was seen to pull.
 func (p *Proxy) learn(r *http.Request, mark index.Mark, repository string, name digest.Digest, resp *http.Response, body []byte) {
-	manifest, err := p.manifestLimits().Parse(resp.Header.Get("Content-Type"), name.Algorithm(), body)
+	manifest, err := p.manifestLimits().ParseServed(resp.Header.Get("Content-Type"), name.Algorithm(), body)
 	if err != nil || manifest.Digest != name {
 		note(r, zap.NamedError("notIndexed", err))
 		return
