@@ -88,7 +88,7 @@ type Referrers struct {
 	FallbackTags  string        `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
 	HiddenTags    bool          `key:"hiddenTags" doc:"Whether the mirror also gives each referrer a hidden tag of its own, sha256-HEX.referrer: the garbage collection of CNCF Distribution 2.x drops untagged manifests although an index lists them."`
 	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
-	RecheckNative time.Duration `key:"recheckNative" doc:"How long an upstream that was found without a referrers API is not asked for it again. 0 asks on every query."`
+	RecheckNative time.Duration `key:"recheckNative" doc:"How long a repository that was found without a referrers API upstream, or a subject that the API does not know, is not asked for there again. 0 asks on every query."`
 }
 
 // Tags configures how tags are listed.
@@ -142,7 +142,7 @@ type Limits struct {
 	ListEntries         int           `key:"listEntries" doc:"The most repositories, and the most tags of one, that a rebuild, a verification or the extension API reads."`
 	TagListSize         Size          `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request."`
 	TagListPages        int           `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request."`
-	TrackedSubjects     int           `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read."`
+	TrackedSubjects     int           `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read, or that the upstream's own referrers API was found not to know; as many repositories are remembered as with or without that API."`
 	TreeNodes           int           `key:"treeNodes" doc:"The most manifests that a tree of the extension API shows."`
 	CatalogTags         int           `key:"catalogTags" doc:"The most tags of a repository that the extension API sorts; each is looked up in the upstream."`
 }

@@ -90,6 +90,7 @@ func New(o Options) (*Proxy, error) {
 		known:       newCache[manifestName, struct{}](knownFor, knownManifests),
 		pages:       newPageCache(o.Config.Cache, o.Store),
 		limiter:     newLimiter(o.Config.Limits),
+		native:      newNativeSupport(o.Config),
 		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 	}
 	p.staying = notForRegistry()
