@@ -121,6 +121,14 @@ func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Val
 		n = len(list.tags)
 	}
 	last, shown := query.Get("last"), p.shown(list.tags)
+	if next == nil && linkErr == nil && query.Get("n") != "" && perhapsCut(list.tags, last, n) {
+		if next, err = reading.guess(linkTo(here, strconv.Itoa(n), list.tags[n-1]), list.tags); err != nil {
+			return err
+		}
+		if next != nil {
+			resp.Header.Set("Link", "<"+next.String()+`>; rel="next"`)
+		}
+	}
 	// One that sends a Link pages, by whatever order and cursor it has.
 	whole := next == nil && linkErr == nil
 	switch {
