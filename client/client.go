@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"oras.land/oras-go/v2/registry"
@@ -33,6 +34,9 @@ type Options struct {
 type Client struct {
 	options Options
 	http    *auth.Client
+	// once is for questions whose failure is an answer too, and tries nothing
+	// again.
+	once *auth.Client
 }
 
 // New returns a client with the user's Docker credentials.
@@ -45,12 +49,15 @@ func New(options Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{options, &auth.Client{
+	patient := &auth.Client{
 		Client:     &http.Client{Transport: retry.NewTransport(transport)},
 		Cache:      auth.NewCache(),
 		Credential: credentials.Credential(store),
 		Header:     http.Header{"User-Agent": {options.UserAgent}},
-	}}, nil
+	}
+	once := *patient
+	once.Client = &http.Client{Transport: transport}
+	return &Client{options, patient, &once}, nil
 }
 
 func newTransport(options Options) (http.RoundTripper, error) {
@@ -91,6 +98,7 @@ type Repository struct {
 	Reference Reference
 
 	http   *auth.Client
+	once   *auth.Client
 	remote *remote.Repository
 	// base is what paths are appended to.
 	base string
@@ -117,13 +125,18 @@ func (c *Client) Repository(ref Reference) *Repository {
 	return &Repository{
 		Reference: Reference{Host: ref.Host, Repository: ref.Repository},
 		http:      c.http,
+		once:      c.once,
 		remote:    &remote.Repository{Client: c.http, Reference: remoteRef, PlainHTTP: plain},
 		base:      scheme + "://" + remoteRef.Host(),
 	}
 }
 
 // scoped adds what a request is about to be allowed to do, so that one token
-// serves for it.
+// serves for it. Without a repository it is about the catalog.
 func (r *Repository) scoped(ctx context.Context, actions ...string) context.Context {
+	if r.Reference.Repository == "" {
+		_, host, _ := strings.Cut(r.base, "://")
+		return auth.AppendScopesForHost(ctx, host, auth.ScopeRegistryCatalog)
+	}
 	return auth.AppendRepositoryScope(ctx, r.remote.Reference, actions...)
 }

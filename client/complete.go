@@ -3,9 +3,6 @@ package client
 import (
 	"context"
 	"strings"
-
-	"oras.land/oras-go/v2/registry"
-	"oras.land/oras-go/v2/registry/remote"
 )
 
 // Complete returns the references that begin with a text: repositories behind
@@ -30,14 +27,8 @@ func Complete(ctx context.Context, c *Client, begun string) ([]string, error) {
 // completeRepositories returns the repositories of a host that begin with a
 // name.
 func (c *Client) completeRepositories(ctx context.Context, host, name string) ([]string, error) {
-	catalog := &remote.Registry{RepositoryOptions: remote.RepositoryOptions{
-		Client: c.http, Reference: registry.Reference{Registry: host}, PlainHTTP: c.plain(host),
-	}}
-	var all []string
-	err := catalog.Repositories(ctx, "", func(page []string) error {
-		all = append(all, page...)
-		return nil
-	})
+	catalog := &Repository{Reference: Reference{Host: host}, http: c.http, once: c.once, base: c.Repository(Reference{Host: host}).base}
+	all, err := listNames(ctx, catalog, "/v2/_catalog", func(page struct{ Repositories []string }) []string { return page.Repositories })
 	return beginning(all, host+"/", host+"/"+name), err
 }
 

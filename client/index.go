@@ -31,13 +31,44 @@ func (m Manifest) Contents() (Contents, error) {
 	return c, nil
 }
 
-// AllBlobs returns the blobs of a manifest.
+// AllBlobs returns the blobs of a manifest. BuildKit keeps a cache as an index
+// of them.
 func (c Contents) AllBlobs() []ocispec.Descriptor {
 	var blobs []ocispec.Descriptor
 	if c.Config != nil {
 		blobs = append(blobs, *c.Config)
 	}
-	return append(append(blobs, c.Layers...), c.Blobs...)
+	blobs = append(append(blobs, c.Layers...), c.Blobs...)
+	for _, entry := range c.Manifests {
+		if isBlob(entry) {
+			blobs = append(blobs, entry)
+		}
+	}
+	return blobs
+}
+
+// Children returns the entries of an index that are no blobs. Those of a media
+// type that is not known are [Doubtful].
+func (c Contents) Children() []ocispec.Descriptor {
+	var children []ocispec.Descriptor
+	for _, entry := range c.Manifests {
+		if !isBlob(entry) {
+			children = append(children, entry)
+		}
+	}
+	return children
+}
+
+// Doubtful reports whether an entry of an index may be a manifest or a blob: it
+// is what the registry has it as.
+func Doubtful(entry ocispec.Descriptor) bool {
+	return !index.IsManifestType(entry.MediaType) && !isBlob(entry)
+}
+
+// isBlob reports whether an entry of an index is known to be a blob, by its type
+// or because no manifest is so large.
+func isBlob(entry ocispec.Descriptor) bool {
+	return index.IsBlobType(entry.MediaType) || !index.IsManifestType(entry.MediaType) && entry.Size > maxManifest
 }
 
 // Size returns how large the blobs of a manifest are together.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/backref/backref/index"
@@ -31,6 +32,9 @@ func manifestTypes() []string {
 	}
 }
 
+// errTooLarge says that a manifest is not read.
+var errTooLarge = errors.New("it is larger")
+
 func (r *Repository) manifestPath(reference string) string {
 	return "/v2/" + r.Reference.Repository + "/manifests/" + reference
 }
@@ -45,6 +49,35 @@ func (r *Repository) Manifest(ctx context.Context, reference string) (Manifest, 
 	return m, nil
 }
 
+// Entry returns the manifest that an index lists, and whether it is one: an entry
+// of a media type that is not known may be a blob. Error: [ErrNotFound] where it
+// is neither.
+func (r *Repository) Entry(ctx context.Context, entry ocispec.Descriptor) (Manifest, bool, error) {
+	if !Doubtful(entry) {
+		m, err := r.Manifest(ctx, entry.Digest.String())
+		return m, true, err
+	}
+	once := &Repository{Reference: r.Reference, http: r.once, remote: r.remote, base: r.base}
+	m, err := once.Manifest(ctx, entry.Digest.String())
+	if err == nil {
+		return m, true, nil
+	}
+	// Registries give all sorts of answers where a blob is asked for so.
+	var answer *statusError
+	if !errors.Is(err, index.ErrManifest) && !errors.Is(err, errTooLarge) && !errors.As(err, &answer) {
+		return m, true, err
+	}
+	blob, failure := r.HasBlob(ctx, entry)
+	switch {
+	case failure != nil:
+		return m, true, errors.Join(err, failure)
+	case blob:
+		return m, false, nil
+	default:
+		return m, true, err
+	}
+}
+
 func (r *Repository) manifest(ctx context.Context, reference string) (Manifest, error) {
 	resp, err := r.get(ctx, r.manifestPath(reference), manifestTypes()...)
 	if err != nil {
@@ -56,7 +89,7 @@ func (r *Repository) manifest(ctx context.Context, reference string) (Manifest, 
 		return Manifest{}, err
 	}
 	if len(body) > maxManifest {
-		return Manifest{}, fmt.Errorf("it is larger than %d MiB", maxManifest>>20)
+		return Manifest{}, fmt.Errorf("%w than %d MiB", errTooLarge, maxManifest>>20)
 	}
 	wanted, err := digest.Parse(reference)
 	if err != nil {
@@ -70,7 +103,7 @@ func (r *Repository) manifest(ctx context.Context, reference string) (Manifest, 
 
 // ParseManifest reads the bytes of a manifest, which have to have a digest.
 func ParseManifest(mediaType string, sum digest.Digest, body []byte) (Manifest, error) {
-	parsed, err := index.ParseManifest(mediaType, sum.Algorithm(), body)
+	parsed, err := index.ManifestLimits{}.ParseServed(mediaType, sum.Algorithm(), body)
 	if err != nil {
 		return Manifest{}, err
 	}

@@ -2,11 +2,12 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
+
+	"github.com/backref/backref/oci"
 )
 
 // eachPage reads a list to its end, or until take wants no more. Pages that
@@ -30,72 +31,51 @@ func eachPage[P any](ctx context.Context, r *Repository, path string, take func(
 	return nil
 }
 
+// listNames reads a list of names to its end, whatever way the registry pages.
+func listNames[P any](ctx context.Context, r *Repository, path string, of func(P) []string) ([]string, error) {
+	var all []string
+	list := oci.NewPages(path)
+	for next := list.Next(); next != nil; next = list.Next() {
+		var page P
+		following, _, err := r.getJSON(ctx, next.RequestURI(), &page)
+		var answer *statusError
+		if errors.As(err, &answer) && list.Refused(answer.status) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		var link *url.URL
+		if following != "" {
+			if link, err = url.ParseRequestURI(following); err != nil {
+				return nil, fmt.Errorf("link to the next page: %w", err)
+			}
+		}
+		fresh, err := list.Take(of(page), link)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Reference.Host, err)
+		}
+		all = append(all, fresh...)
+	}
+	return all, nil
+}
+
 // nextPage returns the path and query of the page after an answer, by its Link
 // header. One that leads elsewhere is refused: it would be sent the user's
 // credentials.
 func nextPage(resp *http.Response) (string, error) {
-	for _, value := range resp.Header.Values("Link") {
-		for _, link := range splitOutside(value, ',') {
-			target, found := nextTarget(link)
-			if !found {
-				continue
-			}
-			parsed, err := url.Parse(target)
-			if err != nil {
-				return "", fmt.Errorf("link to the next page: %w", err)
-			}
-			asked := resp.Request.URL
-			absolute := asked.ResolveReference(parsed)
-			if absolute.Host != asked.Host || absolute.Scheme != asked.Scheme {
-				return "", fmt.Errorf("the link to the next page leads from %s to %s", asked.Host, absolute.Host)
-			}
-			return absolute.RequestURI(), nil
-		}
+	target, found := oci.NextLink(resp.Header.Values("Link"))
+	if !found {
+		return "", nil
 	}
-	return "", nil
-}
-
-// nextTarget returns where a link leads whose relation is next (RFC 8288,
-// section 3).
-func nextTarget(link string) (string, bool) {
-	target, parameters, found := strings.Cut(strings.TrimSpace(link), ">")
-	if !found || !strings.HasPrefix(target, "<") {
-		return "", false
+	parsed, err := url.Parse(target)
+	if err != nil {
+		return "", fmt.Errorf("link to the next page: %w", err)
 	}
-	for _, parameter := range splitOutside(parameters, ';') {
-		name, value, _ := strings.Cut(parameter, "=")
-		if !strings.EqualFold(strings.TrimSpace(name), "rel") {
-			continue
-		}
-		relations := strings.Fields(strings.ToLower(strings.Trim(strings.TrimSpace(value), `"`)))
-		// Of several only the first counts.
-		return target[1:], slices.Contains(relations, "next")
+	asked := resp.Request.URL
+	absolute := asked.ResolveReference(parsed)
+	if absolute.Host != asked.Host || absolute.Scheme != asked.Scheme {
+		return "", fmt.Errorf("the link to the next page leads from %s to %s", asked.Host, absolute.Host)
 	}
-	return "", false
-}
-
-// splitOutside splits a text where the separator is neither in <> nor in
-// quotes.
-func splitOutside(text string, separator byte) []string {
-	var parts []string
-	var closing byte
-	begin := 0
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case closing == '"' && c == '\\':
-			i++ // what is escaped ends nothing
-		case closing != 0:
-			if c == closing {
-				closing = 0
-			}
-		case c == '<':
-			closing = '>'
-		case c == '"':
-			closing = '"'
-		case c == separator:
-			parts = append(parts, text[begin:i])
-			begin = i + 1
-		}
-	}
-	return append(parts, text[begin:])
+	return absolute.RequestURI(), nil
 }

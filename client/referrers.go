@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"net/http"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -37,6 +38,9 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, query
 	if err != nil {
 		return nil, err
 	}
+	if all, err = r.filled(ctx, all); err != nil {
+		return nil, fmt.Errorf("list referrers of %s: %w", r.Reference.At(subject), err)
+	}
 	return Select(all, query), nil
 }
 
@@ -46,6 +50,10 @@ func (r *Repository) AllReferrers(ctx context.Context, subject digest.Digest) ([
 	all, err := r.referrersByAPI(ctx, subject)
 	if errors.Is(err, errUnsupported) {
 		all, err = r.referrersByTag(ctx, subject)
+		if len(all) > 0 {
+			// With the API the registry would list them itself.
+			r.api.CompareAndSwap(unknown, absent)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list referrers of %s: %w", r.Reference.At(subject), err)
@@ -127,14 +135,20 @@ func (r *Repository) referrersByAPI(ctx context.Context, subject digest.Digest) 
 }
 
 // withoutAPI decides whether an error of the referrers API means that there is
-// none. Once it has answered there is one.
+// none. Once it has answered there is one. A registry may answer 404 for a
+// subject without referrers, or for a missing repository, so that this says
+// nothing about others.
 func (r *Repository) withoutAPI(err error) error {
 	var answer *statusError
-	if r.api.Load() == present || !errors.As(err, &answer) || answer.passing() {
+	if !errors.As(err, &answer) || answer.passing() {
 		return err
 	}
-	// A missing repository says nothing about the registry.
-	if !strings.Contains(answer.text, "NAME_UNKNOWN") {
+	unsupported := strings.Contains(answer.text, "METHOD_UNKNOWN") || strings.Contains(answer.text, "UNSUPPORTED")
+	switch {
+	case answer.status == http.StatusNotFound && !unsupported:
+	case r.api.Load() == present:
+		return err
+	default:
 		r.api.CompareAndSwap(unknown, absent)
 	}
 	return errUnsupported
@@ -145,7 +159,7 @@ func (r *Repository) withoutAPI(err error) error {
 func (r *Repository) HasReferrersAPI(ctx context.Context, subject digest.Digest) (bool, error) {
 	_, err := r.referrersByAPI(ctx, subject)
 	if errors.Is(err, errUnsupported) {
-		return false, nil
+		return r.api.Load() == present, nil
 	}
 	return err == nil, err
 }

@@ -20,18 +20,14 @@ import (
 // TagNames returns the tags of the repository, without referrers tags, in the
 // registry's order.
 func (r *Repository) TagNames(ctx context.Context) ([]string, error) {
-	var names []string
-	err := eachPage(ctx, r, "/v2/"+r.Reference.Repository+"/tags/list", func(page struct{ Tags []string }) bool {
-		names = append(names, page.Tags...)
-		return true
-	})
+	tags, err := listNames(ctx, r, "/v2/"+r.Reference.Repository+"/tags/list", func(page struct{ Tags []string }) []string { return page.Tags })
 	if err == nil {
-		names, err = r.withoutReferrersTags(ctx, names)
+		tags, err = r.withoutReferrersTags(ctx, tags)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list tags of %s: %w", r.Reference, err)
 	}
-	return names, nil
+	return tags, nil
 }
 
 // withoutReferrersTags leaves out the tags that are referrers tags in deed.
@@ -147,9 +143,9 @@ func (r *Repository) configCreated(ctx context.Context, m Manifest) (time.Time, 
 	if err != nil {
 		return time.Time{}, false, err
 	}
-	if len(contents.Manifests) > 0 {
-		first, err := r.Manifest(ctx, contents.Manifests[0].Digest.String())
-		if errors.Is(err, ErrNotFound) || err == nil && first.IsIndex() {
+	if children := contents.Children(); len(children) > 0 {
+		first, is, err := r.Entry(ctx, children[0])
+		if errors.Is(err, ErrNotFound) || err == nil && (!is || first.IsIndex()) {
 			return time.Time{}, false, nil
 		}
 		if err != nil {

@@ -99,7 +99,7 @@ func (t *tree) grow(ctx context.Context, level []growing, last bool) ([]growing,
 		g.node.More = last && len(lists[i]) > 0
 		for _, d := range lists[i] {
 			if !last {
-				wanted = append(wanted, wish{g.node, d.Digest, ""})
+				wanted = append(wanted, wish{parent: g.node, entry: ocispec.Descriptor{Digest: d.Digest}})
 			}
 		}
 	}
@@ -126,8 +126,8 @@ func (t *tree) open(ctx context.Context, level []growing) ([]growing, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, entry := range contents.Manifests {
-				wanted = append(wanted, wish{g.node, entry.Digest, platformText(entry.Platform)})
+			for _, entry := range contents.Children() {
+				wanted = append(wanted, wish{g.node, entry})
 			}
 		}
 		begin = len(level)
@@ -136,7 +136,10 @@ func (t *tree) open(ctx context.Context, level []growing) ([]growing, error) {
 			return nil, err
 		}
 		for i, f := range found {
-			f.node.Platform = wanted[i].platform
+			if f.node == nil {
+				continue
+			}
+			f.node.Platform = platformText(wanted[i].entry.Platform)
 			wanted[i].parent.Manifests = append(wanted[i].parent.Manifests, f.node)
 			if t.first(f) {
 				level = append(level, f)
@@ -159,24 +162,23 @@ func (t *tree) first(f growing) bool {
 
 // wish is a manifest that is to be read for a node.
 type wish struct {
-	parent   *Node
-	digest   digest.Digest
-	platform string
+	parent *Node
+	entry  ocispec.Descriptor
 }
 
-// read reads manifests, many at once.
+// read reads manifests, many at once. What turns out to be a blob has no node.
 func (t *tree) read(ctx context.Context, wanted []wish) ([]growing, error) {
 	found := make([]growing, len(wanted))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i, w := range wanted {
 		group.Go(func() error {
-			m, err := t.repository.Manifest(ctx, w.digest.String())
+			m, is, err := t.repository.Entry(ctx, w.entry)
 			switch {
 			case errors.Is(err, ErrNotFound):
-				found[i] = growing{node: &Node{Descriptor: index.Descriptor{Digest: w.digest}, Kind: "missing", Missing: true}}
+				found[i] = growing{node: &Node{Descriptor: index.Descriptor{Digest: w.entry.Digest}, Kind: "missing", Missing: true}}
 				return nil
-			case err != nil:
+			case err != nil || !is:
 				return err
 			}
 			found[i] = growing{newNode(m), m}

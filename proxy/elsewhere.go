@@ -225,9 +225,12 @@ func (p *Proxy) fetchReferrer(ctx context.Context, client *reader, tag string, e
 	case err != nil:
 		return index.Record{}, false, err
 	}
-	manifest, err := p.manifestLimits().Parse(fetched.MediaType, entry.Algorithm(), fetched.Body)
-	if err != nil {
+	manifest, err := p.manifestLimits().ParseServed(fetched.MediaType, entry.Algorithm(), fetched.Body)
+	switch {
+	case errors.Is(err, index.ErrManifest):
 		return skip("the manifest can't be read", err)
+	case err != nil:
+		return index.Record{}, false, err
 	}
 	if subject := manifest.Subject(); subject == "" || index.ReferrersTag(subject) != tag {
 		return skip("the manifest has another subject", nil)

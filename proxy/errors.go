@@ -109,7 +109,7 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, upstream.ErrTooMany):
 		answer = unavailable(http.StatusBadGateway, "the registry behind this proxy lists more referrers of this manifest than this proxy reads; its operator can raise limits.tagEntries", err)
 		answer.limit = "limits.tagEntries"
-	case errors.Is(err, upstream.ErrUnreachable), errors.Is(err, upstream.ErrInvalid), errors.As(err, &status):
+	case errors.Is(err, upstream.ErrUnreachable), errors.Is(err, upstream.ErrInvalid), errors.Is(err, index.ErrMediaType), errors.As(err, &status):
 		answer = unavailable(http.StatusBadGateway, "the registry behind this proxy did not give a usable answer; try again later", err)
 	case errors.Is(err, index.ErrDamaged):
 		answer = unavailable(http.StatusServiceUnavailable, "the referrers index can't be read; its operator has to rebuild it", err)

@@ -216,7 +216,7 @@ func (e *events) pushed(ctx context.Context, as upstream.Credentials, n notifica
 	case err != nil:
 		return "", err
 	}
-	manifest, err := p.manifestLimits().Parse(fetched.MediaType, n.digest.Algorithm(), fetched.Body)
+	manifest, err := p.manifestLimits().ParseServed(fetched.MediaType, n.digest.Algorithm(), fetched.Body)
 	if err != nil {
 		e.leaveOut(n, err)
 		return eventUnreadable, nil

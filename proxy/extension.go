@@ -134,7 +134,7 @@ func (p *Proxy) fetchManifests(ctx context.Context, client *reader, manifests []
 	for _, manifest := range manifests {
 		group.Go(func() error {
 			fetched, err := p.upstream.Manifest(ctx, client.as, client.repository, manifest.String(), int64(p.config.Limits.ManifestSize))
-			if errors.Is(err, upstream.ErrNotFound) {
+			if errors.Is(err, upstream.ErrNotFound) || p.isBlob(ctx, client, manifest, err) {
 				return nil
 			}
 			if err != nil && !errors.Is(err, upstream.ErrInvalid) {
@@ -142,7 +142,7 @@ func (p *Proxy) fetchManifests(ctx context.Context, client *reader, manifests []
 			}
 			record := index.Record{Repository: client.repository, Seen: p.now()}
 			if err == nil {
-				record.Manifest, err = p.manifestLimits().Parse(fetched.MediaType, manifest.Algorithm(), fetched.Body)
+				record.Manifest, err = p.manifestLimits().ParseServed(fetched.MediaType, manifest.Algorithm(), fetched.Body)
 			}
 			if err != nil {
 				record = index.Record{Repository: client.repository, Manifest: index.Manifest{

@@ -134,14 +134,8 @@ func (p *Proxy) parents(ctx context.Context, client *reader, child digest.Digest
 // complete makes the index know all referrers of a manifest that the upstream
 // shows to the client, those of its own API too.
 func (p *Proxy) complete(ctx context.Context, client *reader, subject digest.Digest) error {
-	if _, err := p.listing(ctx, client, subject, index.Query{Limit: 1}); err != nil || !client.permitted {
-		return err
-	}
-	native, err := p.nativeReferrers(ctx, client, subject)
-	if err != nil {
-		return err
-	}
-	return p.recordNative(ctx, client, native)
+	_, err := p.listing(ctx, client, subject, index.Query{Limit: 1})
+	return err
 }
 
 // tryParents lets a client in by a parent that it may read, where what it asked

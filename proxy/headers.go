@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/backref/backref/oci"
 )
 
 // hopByHop are the headers that speak of one connection (RFC 9110, section
@@ -202,7 +204,8 @@ func (p *Proxy) rewriteLinks(header http.Header, r *http.Request) {
 		}
 	}
 	for i, link := range header["Link"] {
-		if rewritten, ok := p.rewriteLink(link, r); ok {
+		rewritten, ok := oci.ReplaceTargets(link, func(target string) (string, bool) { return p.rewriteURL(target, r) })
+		if ok {
 			header["Link"] = replaced(header["Link"], i, rewritten)
 		}
 	}
@@ -225,25 +228,6 @@ func replaced(values []string, i int, value string) []string {
 	values = slices.Clone(values)
 	values[i] = value
 	return values
-}
-
-// rewriteLink rewrites each <target> of a Link header (RFC 8288).
-func (p *Proxy) rewriteLink(link string, r *http.Request) (string, bool) {
-	var out strings.Builder
-	changed := false
-	for {
-		before, rest, opened := strings.Cut(link, "<")
-		target, after, closed := strings.Cut(rest, ">")
-		if !opened || !closed {
-			out.WriteString(link)
-			return out.String(), changed
-		}
-		if rewritten, ok := p.rewriteURL(target, r); ok {
-			target, changed = rewritten, true
-		}
-		out.WriteString(before + "<" + target + ">")
-		link = after
-	}
 }
 
 func (p *Proxy) rewriteURL(target string, r *http.Request) (string, bool) {

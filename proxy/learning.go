@@ -144,7 +144,7 @@ func (p *Proxy) record(ctx context.Context, target path, mark index.Mark, name d
 	if known, err := p.indexed(ctx, target, name); known || err != nil {
 		return err
 	}
-	manifest, err := p.manifestLimits().Parse(mediaType, name.Algorithm(), body)
+	manifest, err := p.manifestLimits().ParseServed(mediaType, name.Algorithm(), body)
 	switch {
 	case err == nil && manifest.Digest != name:
 		return fmt.Errorf("the manifest has another digest than %s", name)

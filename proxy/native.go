@@ -4,54 +4,35 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/upstream"
 )
 
-// nativeSupport remembers that the upstream has no referrers API.
-type nativeSupport struct {
-	// askAgain is when to ask next, in nanoseconds since 1970.
-	askAgain atomic.Int64
-}
-
 // nativeReferrers asks the upstream's own referrers API, as the client. It
-// returns none where the upstream has no such API.
+// returns none where the upstream has no such API for the subject.
 func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject digest.Digest) ([]upstream.Descriptor, error) {
-	now := p.now()
-	if now.UnixNano() < p.native.askAgain.Load() {
+	if client.permitted && p.native.quiet(client.repository, subject) {
 		return nil, nil
 	}
 	entries, err := p.upstream.Referrers(ctx, client.as, client.repository, subject, p.config.Limits.TagEntries)
 	switch {
 	case errors.Is(err, upstream.ErrNoReferrers):
-		// To a client that may not read here the API may only look missing.
-		if !client.permitted {
-			return nil, nil
-		}
-		// So may a registry that has it answer where there is no such repository,
-		// or to a token that has ended since the permission was remembered.
-		readable, err := p.upstream.Has(ctx, client.as, client.repository, subject)
-		if readable {
-			p.native.askAgain.Store(now.Add(p.config.Referrers.RecheckNative).UnixNano())
-		}
-		if brokenManifest(err) {
-			err = fmt.Errorf("%w: %w", errNoManifest, err)
-		}
-		return nil, err
+		return nil, p.withoutNative(ctx, client, subject, err)
 	case err != nil:
 		return nil, err
 	case len(entries) > 0:
 		p.permit(client)
 	}
+	p.native.answered(client.repository)
 	return entries, nil
 }
 
@@ -66,26 +47,104 @@ func brokenManifest(err error) bool {
 	return errors.As(err, &status) && status.Status == http.StatusInternalServerError
 }
 
-// recordNative records what only the upstream's own API lists. In an order other
-// than that of the digests an entry has another place once it is recorded: when
-// it was seen, or what its manifest says, is known only then. So it is recorded
-// before a page in such an order is made, and is not passed over or shown twice
-// where somebody else does so between two pages. What can't be had is not
-// recorded later either.
-func (p *Proxy) recordNative(ctx context.Context, client *reader, native []upstream.Descriptor) error {
-	if len(native) == 0 {
-		return nil
+// nativeChunk is how many manifests that the upstream lists are read before they
+// are recorded: what a long list has begun is there for the next query.
+const nativeChunk = 256
+
+// readNative records what only the upstream's own API lists, so that from then on
+// the index speaks for it: some registries list an entry without its artifact
+// type or annotations, and when it was seen is known only then. It returns the
+// entries that can't be recorded, as the upstream lists them: it may know what it
+// says. One whose manifest has another subject is no referrer.
+func (p *Proxy) readNative(ctx context.Context, client *reader, subject digest.Digest, native []upstream.Descriptor) ([]upstream.Descriptor, error) {
+	unknown, err := p.unknownOf(ctx, client.repository, native)
+	if err != nil {
+		return nil, err
 	}
-	digests := make([]digest.Digest, 0, len(native))
-	for _, entry := range native {
-		digests = append(digests, entry.Digest)
+	var left []upstream.Descriptor
+	for chunk := range slices.Chunk(unknown, nativeChunk) {
+		mark, err := p.store.Mark(ctx)
+		if err != nil {
+			return nil, err
+		}
+		records, unread, err := p.fetchListed(ctx, client, subject, chunk)
+		if err != nil {
+			return nil, err
+		}
+		left = append(left, unread...)
+		if len(records) == 0 {
+			continue
+		}
+		if err := p.store.Observe(ctx, mark, records...); err != nil {
+			return nil, err
+		}
+		for _, record := range records {
+			// Where the store leaves one out it was there nevertheless.
+			left = append(left, upstream.Descriptor(record.Descriptor()))
+		}
 	}
-	_, err := p.records(ctx, client, digests)
-	return err
+	return left, nil
 }
 
-// page reads a page from the index, and merges in the upstream's own
-// referrers. Of those that both have the index speaks alone: it may know of
+// unknownOf returns the entries that the index doesn't have.
+func (p *Proxy) unknownOf(ctx context.Context, repository string, entries []upstream.Descriptor) ([]upstream.Descriptor, error) {
+	var unknown []upstream.Descriptor
+	for _, entry := range entries {
+		known, err := p.recorded(ctx, repository, entry.Digest)
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			unknown = append(unknown, entry)
+		}
+	}
+	return unknown, nil
+}
+
+// fetchListed fetches the manifests that the upstream lists as referrers of a
+// subject, as the client, and returns beside them the entries whose manifests
+// can't be had, or read.
+func (p *Proxy) fetchListed(ctx context.Context, client *reader, subject digest.Digest, entries []upstream.Descriptor) ([]index.Record, []upstream.Descriptor, error) {
+	var mutex sync.Mutex
+	var records []index.Record
+	var unread []upstream.Descriptor
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(p.config.Limits.UpstreamQueries)
+	for _, entry := range entries {
+		group.Go(func() error {
+			manifest, err := p.fetchEntry(ctx, client, entry)
+			mutex.Lock()
+			defer mutex.Unlock()
+			switch {
+			case errors.Is(err, upstream.ErrNotFound), errors.Is(err, upstream.ErrInvalid), errors.Is(err, index.ErrManifest):
+				unread = append(unread, entry)
+			case err != nil:
+				return err
+			case manifest.Subject() == subject:
+				records = append(records, index.Record{Repository: client.repository, Manifest: manifest, Seen: p.now()})
+			}
+			return nil
+		})
+	}
+	return records, unread, group.Wait()
+}
+
+// fetchEntry fetches a manifest that the upstream lists. Of which media type it
+// is, the entry may be all that tells.
+func (p *Proxy) fetchEntry(ctx context.Context, client *reader, entry upstream.Descriptor) (index.Manifest, error) {
+	fetched, err := p.upstream.Manifest(ctx, client.as, client.repository, entry.Digest.String(), int64(p.config.Limits.ManifestSize))
+	if err != nil {
+		return index.Manifest{}, err
+	}
+	manifest, err := p.manifestLimits().ParseServed(fetched.MediaType, entry.Digest.Algorithm(), fetched.Body)
+	if errors.Is(err, index.ErrMediaType) && entry.MediaType != "" {
+		return p.manifestLimits().Parse(entry.MediaType, entry.Digest.Algorithm(), fetched.Body)
+	}
+	return manifest, err
+}
+
+// page reads a page from the index, and merges in further referrers of the
+// upstream's own. Of those that both have the index speaks alone: it may know of
 // another time, and other annotations, and so place them elsewhere.
 func (p *Proxy) page(ctx context.Context, repository string, subject digest.Digest, native []upstream.Descriptor, query index.Query) (index.Page, error) {
 	selected, err := selectReferrers(native, query)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/maypok86/otter/v2"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
@@ -95,7 +96,7 @@ func (l *pagePlace) keep(answer referrersAnswer) {
 // another time would tell it what is kept.
 func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, place *pagePlace) bool {
 	kept, hit := place.find()
-	hit = hit && p.indexKnowsAll(place.tag)
+	hit = hit && p.indexKnowsAll(place)
 	if place != nil {
 		p.metrics.cached("pages", hit)
 	}
@@ -105,12 +106,11 @@ func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, place *pagePla
 	return hit
 }
 
-// indexKnowsAll tells whether the index is all that has to be asked for a
-// listing, given by its referrers tag, but for the open intents that it knows
-// of itself.
-func (p *Proxy) indexKnowsAll(tag tagName) bool {
-	return p.now().UnixNano() < p.native.askAgain.Load() &&
-		(p.config.Referrers.FallbackTags == config.FallbackOff || p.tagChecks.recent(tag))
+// indexKnowsAll tells whether the index is all that has to be asked for the
+// listing of a place, but for the open intents that it knows of itself.
+func (p *Proxy) indexKnowsAll(place *pagePlace) bool {
+	return p.native.quiet(place.key.repository, digest.Digest(place.key.subject)) &&
+		(p.config.Referrers.FallbackTags == config.FallbackOff || p.tagChecks.recent(place.tag))
 }
 
 // referrersAnswer is a page as it is sent.

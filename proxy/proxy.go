@@ -107,6 +107,7 @@ func New(o Options) (*Proxy, error) {
 		limiter:     newLimiter(o.Config.Limits),
 		tagKinds:    newTagKinds(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 		hiddenTags:  newHiddenTags(o.Config.Referrers),
+		native:      newNativeSupport(o.Config),
 		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 		tagMeanings: newTagMeanings(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
 		served:      newServedListings(o.Config, o.Store),

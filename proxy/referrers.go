@@ -36,7 +36,7 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 	}
 	here := &url.URL{Path: "/v2/" + target.repository + "/referrers/" + target.digest.String(), RawQuery: r.URL.RawQuery}
 	answer := answerOf(found.Page, query, here)
-	if place != nil && found.lasting && p.indexKnowsAll(place.tag) {
+	if place != nil && found.lasting && p.indexKnowsAll(place) {
 		place.keep(answer)
 	}
 	answer.write(w, r)
@@ -100,12 +100,11 @@ func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Diges
 	if err := errors.Join(p.settle(ctx, findings), p.keep(ctx, read)); err != nil {
 		return gathered{}, err
 	}
-	if query.Order.By != index.SortDigest {
-		if err := p.recordNative(ctx, client, native); err != nil {
-			return gathered{}, err
-		}
+	unrecorded, err := p.readNative(ctx, client, subject, native)
+	if err != nil {
+		return gathered{}, err
 	}
-	page, err := p.page(ctx, client.repository, subject, native, query)
+	page, err := p.page(ctx, client.repository, subject, unrecorded, query)
 	return gathered{page, lasting}, err
 }
 

@@ -97,7 +97,7 @@ func (p *Proxy) standingOf(ctx context.Context, client *reader, tag string) (sta
 	}
 	p.permit(client)
 	other.digest = fetched.Digest
-	manifest, err := p.manifestLimits().Parse(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
+	manifest, err := p.manifestLimits().ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
 	if err != nil {
 		return other, nil //nolint:nilerr // It passes as it came.
 	}
@@ -142,7 +142,7 @@ func (p *Proxy) readEntry(ctx context.Context, client *reader, entry digest.Dige
 	case err != nil:
 		return index.Manifest{}, err
 	}
-	manifest, err := p.manifestLimits().Parse(fetched.MediaType, entry.Algorithm(), fetched.Body)
+	manifest, err := p.manifestLimits().ParseServed(fetched.MediaType, entry.Algorithm(), fetched.Body)
 	if err != nil {
 		return manifest, fmt.Errorf("%w: %w", index.ErrManifest, err)
 	}

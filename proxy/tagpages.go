@@ -33,6 +33,9 @@ type tagReading struct {
 	further url.Values
 	bytes   int64
 	pages   int
+	// guessed says that no link led to the page that is asked for: the one
+	// before may have been cut without one.
+	guessed bool
 }
 
 func (p *Proxy) readTags(r *http.Request, target path, query url.Values) *tagReading {
@@ -89,6 +92,9 @@ func (t *tagReading) fill(first, shown []string, wanted int, next *url.URL) ([]s
 		if err != nil {
 			return nil, nil, err
 		}
+		if t.guessed && len(previous) > 0 && ignoresLast(tags, previous[len(previous)-1]) {
+			return shown, nil, nil
+		}
 		if len(tags) > 0 && len(previous) > 0 && tags[0] == previous[0] {
 			return nil, nil, fmt.Errorf("%w: list tags: the same page again", upstream.ErrInvalid)
 		}
@@ -108,12 +114,45 @@ func (t *tagReading) fill(first, shown []string, wanted int, next *url.URL) ([]s
 			continue
 		}
 		shown = append(shown, more...)
+		if t.guessed = t.guessed && following == nil; t.guessed && perhapsCut(tags, previous[len(previous)-1], size) {
+			following = t.linkTo(next, sent, tags[len(tags)-1])
+		}
 		next, previous, size = following, tags, max(wanted, minTagPage)
+	}
+	if t.guessed && next != nil {
+		var err error
+		if next, err = t.guess(next, previous); err != nil {
+			return nil, nil, err
+		}
 	}
 	if next == nil {
 		return shown, nil, nil
 	}
 	return shown, t.linkTo(next, sent, ""), nil
+}
+
+// guess returns what is behind tags that have no link, if there is more: a
+// registry that ignores last, or has no more, begins anew, which is told by its
+// tags. What it refuses to say is no more.
+func (t *tagReading) guess(next *url.URL, tags []string) (*url.URL, error) {
+	behind, _, err := t.page(next, 1)
+	var status *upstream.StatusError
+	switch {
+	case errors.As(err, &status) && status.Status < http.StatusInternalServerError && status.Status != http.StatusTooManyRequests:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case len(behind) == 0 || ignoresLast(behind, tags[len(tags)-1]) || slices.Contains(tags, behind[0]):
+		return nil, nil
+	}
+	t.guessed = true
+	return next, nil
+}
+
+// perhapsCut tells whether a page without a link, that was asked for with an n,
+// may have been cut there: some registries do so without saying.
+func perhapsCut(tags []string, last string, n int) bool {
+	return n > 0 && len(tags) == n && validTag(tags[n-1]) && !ignoresLast(tags, last)
 }
 
 // byName tells whether a link to the page after tags continues at a tag, as

@@ -25,6 +25,9 @@ type tagPager struct {
 	ignorant bool
 	// opaque ones have cursors of their own.
 	opaque bool
+	// silent ones cut a page without a link, and begin anew behind the end, as
+	// go-containerregistry's do.
+	silent bool
 	// most is how many tags a page has at most, 0 for no bound.
 	most  int
 	pages int
@@ -59,7 +62,9 @@ func (p *tagPager) page(query url.Values) (tags []string, next string) {
 	if found {
 		start++
 	}
-	tags = tags[start:]
+	if tags = tags[start:]; p.silent && len(tags) == 0 {
+		tags = slices.Sorted(slices.Values(p.tags))
+	}
 	n, err := strconv.Atoi(query.Get("n"))
 	if err != nil {
 		n = len(tags)
@@ -69,6 +74,9 @@ func (p *tagPager) page(query url.Values) (tags []string, next string) {
 	}
 	if n >= len(tags) {
 		return tags, ""
+	}
+	if p.silent {
+		return tags[:n], ""
 	}
 	if next = tags[n-1]; p.opaque {
 		next = "=" + base64.StdEncoding.EncodeToString([]byte(next))

@@ -77,6 +77,14 @@ func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Val
 		n = len(list.tags)
 	}
 	last := query.Get("last")
+	if next == nil && linkErr == nil && query.Get("n") != "" && perhapsCut(list.tags, last, n) {
+		if next, err = reading.guess(reading.linkTo(here, strconv.Itoa(n), list.tags[n-1]), list.tags); err != nil {
+			return err
+		}
+		if next != nil {
+			resp.Header.Set("Link", "<"+next.String()+`>; rel="next"`)
+		}
+	}
 	// One that sends a Link pages, by whatever order and cursor it has.
 	whole := next == nil && linkErr == nil
 	if whole && (ignoresLast(list.tags, last) || len(list.tags) > n) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -180,6 +181,13 @@ func (t *treeGrowth) below(ctx context.Context, level []*treeNode, records map[d
 		children = children[:min(len(children), max(t.nodes, 0))]
 		if held, err = t.proxy.records(ctx, t.client, children); err != nil {
 			return nil, err
+		}
+		blobs, err := t.proxy.blobsAmong(ctx, t.client, children, held)
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			found[i].manifests = slices.DeleteFunc(found[i].manifests, func(child digest.Digest) bool { return blobs[child] })
 		}
 	}
 	var next []*treeNode

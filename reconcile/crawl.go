@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"net/http"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -53,7 +53,7 @@ func (c *crawler) repository(ctx context.Context, repository string, found func(
 		c.missed(repository, "", err)
 	}
 	for _, tag := range tags {
-		if err := one.visit(ctx, tag); err != nil {
+		if err := one.visit(ctx, visit{reference: tag}); err != nil {
 			break
 		}
 	}
@@ -69,7 +69,7 @@ func (c *crawl) walkStorage(ctx context.Context) {
 			c.missed(c.repository, "", err)
 			continue
 		}
-		if c.first(manifest) && c.visit(ctx, manifest.String()) != nil {
+		if c.first(manifest) && c.visit(ctx, visit{reference: manifest.String()}) != nil {
 			return
 		}
 	}
@@ -86,21 +86,29 @@ func (c *crawl) first(manifest digest.Digest) bool {
 	return true
 }
 
+// visit is what is to be read.
+type visit struct {
+	reference string
+	// doubtful says that it may be a blob: an index lists it by a media type that
+	// is neither known for a manifest nor for a blob.
+	doubtful bool
+}
+
 // visit reads a manifest in a goroutine of its own, as soon as one may run.
-func (c *crawl) visit(ctx context.Context, reference string) error {
+func (c *crawl) visit(ctx context.Context, what visit) error {
 	select {
 	case c.asking <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	c.group.Go(func() error {
-		next, err := c.read(ctx, reference)
+		next, err := c.read(ctx, what)
 		<-c.asking
 		if err != nil {
 			return err
 		}
 		for _, child := range next {
-			if err := c.visit(ctx, child.String()); err != nil {
+			if err := c.visit(ctx, child); err != nil {
 				return err
 			}
 		}
@@ -111,18 +119,23 @@ func (c *crawl) visit(ctx context.Context, reference string) error {
 
 // read reads a manifest and returns the ones to visit next. One that has gone
 // meanwhile is none; one that can't be read is missed.
-func (c *crawl) read(ctx context.Context, reference string) ([]digest.Digest, error) {
+func (c *crawl) read(ctx context.Context, what visit) ([]visit, error) {
 	byDigest := false
+	reference := what.reference
 	for range maxTries {
 		mark, err := c.store.Mark(ctx)
 		if err != nil {
 			return nil, err
 		}
-		record, err := c.source.record(ctx, c.repository, reference)
+		fetched, err := c.fetch(ctx, what.doubtful, reference)
+		var record index.Record
+		if err == nil {
+			record, err = c.source.read(c.repository, reference, fetched)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case errors.Is(err, upstream.ErrNotFound):
+		case errors.Is(err, upstream.ErrNotFound), what.doubtful && (errors.Is(err, index.ErrManifest) || errors.Is(err, upstream.ErrInvalid)):
 			return nil, nil
 		case err != nil:
 			c.missed(c.repository, reference, err)
@@ -143,8 +156,48 @@ func (c *crawl) read(ctx context.Context, reference string) ([]digest.Digest, er
 		case err != nil:
 			return nil, fmt.Errorf("record %s of %s: %w", record.Digest, c.repository, err)
 		}
-		return slices.DeleteFunc(children(record.Manifest), func(child digest.Digest) bool { return !c.first(child) }), nil
+		return c.below(record.Manifest, fetched.Body), nil
 	}
 	c.missed(c.repository, reference, index.ErrStale)
 	return nil, nil
+}
+
+// below returns what a manifest lists and nobody has visited yet.
+func (c *crawl) below(manifest index.Manifest, body []byte) []visit {
+	var next []visit
+	for _, child := range children(manifest) {
+		if c.first(child) {
+			next = append(next, visit{reference: child.String()})
+		}
+	}
+	for _, child := range index.DoubtfulEntries(body) {
+		if c.first(child) {
+			next = append(next, visit{reference: child.String(), doubtful: true})
+		}
+	}
+	return next
+}
+
+// fetch fetches a manifest. Of a doubtful one, an answer other than the manifest
+// says that it is a blob; registries give all sorts of these.
+func (c *crawl) fetch(ctx context.Context, doubtful bool, reference string) (upstream.Manifest, error) {
+	if !doubtful {
+		return c.source.manifest(ctx, c.repository, reference)
+	}
+	fetched, err := c.source.manifestOnce(ctx, c.repository, reference)
+	var status *upstream.StatusError
+	switch {
+	case !errors.As(err, &status) || status.Denied() || status.Status == http.StatusTooManyRequests:
+		return fetched, err
+	case status.Status < http.StatusInternalServerError:
+		return fetched, errors.Join(upstream.ErrNotFound, err)
+	}
+	blob, err := c.source.hasBlob(ctx, index.Key{Repository: c.repository, Digest: digest.Digest(reference)})
+	if blob {
+		return fetched, upstream.ErrNotFound
+	}
+	if err != nil {
+		return fetched, err
+	}
+	return c.source.manifest(ctx, c.repository, reference)
 }

@@ -215,7 +215,7 @@ func (r *Reconciler) repositories(ctx context.Context, options Options, storage 
 	}
 	names, err := r.source.repositories(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("the registry has no catalog that can be read; name the repositories: %w", err)
+		return nil, withoutCatalog(err)
 	}
 	if storage != nil {
 		for name, err := range storage.Repositories(ctx) {

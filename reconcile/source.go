@@ -34,7 +34,9 @@ type Source struct {
 	limits   config.Limits
 	// concurrency is how many entries of one tag are read at once.
 	concurrency int
-	now         func() time.Time
+	// anonymous says that the registry is said to let anyone read.
+	anonymous bool
+	now       func() time.Time
 }
 
 // NewSource returns the registry as maintenance asks it. now may be nil.
@@ -45,13 +47,15 @@ func NewSource(behind *upstream.Registry, cfg config.Config, now func() time.Tim
 	as, _ := behind.Service()
 	return &Source{
 		registry: behind, as: as, now: now, limits: cfg.Limits, concurrency: cfg.Reconcile.Concurrency,
-		limiter: rate.NewLimiter(rate.Limit(cfg.Reconcile.Rate), max(1, cfg.Reconcile.Concurrency)),
+		anonymous: cfg.Upstream.Service.Anonymous,
+		limiter:   rate.NewLimiter(rate.Limit(cfg.Reconcile.Rate), max(1, cfg.Reconcile.Concurrency)),
 	}
 }
 
-// ask asks one question within the rate. What may pass is tried again.
+// ask asks one question within the rate. What may pass is tried again. A
+// refusal says which credentials are missing.
 func ask[T any](ctx context.Context, s *Source, question func(context.Context) (T, error)) (T, error) {
-	return backoff.Retry(ctx, func() (T, error) {
+	answer, err := backoff.Retry(ctx, func() (T, error) {
 		if err := s.limiter.Wait(ctx); err != nil {
 			var none T
 			return none, backoff.Permanent(err)
@@ -59,6 +63,7 @@ func ask[T any](ctx context.Context, s *Source, question func(context.Context) (
 		answer, err := question(ctx)
 		return answer, retryable(err)
 	}, backoff.WithMaxTries(maxTries))
+	return answer, s.explain(err)
 }
 
 // retryable tells the library what may pass and how long to wait for it.
@@ -72,7 +77,7 @@ func retryable(err error) error {
 			return errors.Join(err, backoff.RetryAfter(min(seconds, int(maxPause/time.Second))))
 		}
 		return err
-	case errors.Is(err, upstream.ErrUnreachable):
+	case errors.Is(err, upstream.ErrUnreachable), errors.Is(err, errListChanged):
 		return err
 	default:
 		return backoff.Permanent(err)
@@ -112,6 +117,22 @@ func (s *Source) reader(store index.Store) *registry.Reader {
 	}
 }
 
+// manifestOnce fetches a manifest that may be none: to ask again does not help.
+func (s *Source) manifestOnce(ctx context.Context, repository, reference string) (upstream.Manifest, error) {
+	if err := s.limiter.Wait(ctx); err != nil {
+		return upstream.Manifest{}, err
+	}
+	fetched, err := s.registry.Manifest(ctx, s.as, repository, reference, int64(s.limits.ManifestSize))
+	return fetched, s.explain(err)
+}
+
+// hasBlob asks whether the registry has a blob.
+func (s *Source) hasBlob(ctx context.Context, key index.Key) (bool, error) {
+	return ask(ctx, s, func(ctx context.Context) (bool, error) {
+		return s.registry.HasBlob(ctx, s.as, key.Repository, key.Digest)
+	})
+}
+
 // ownTags returns what writes and deletes in the registry.
 func (s *Source) ownTags(store index.Store) registry.OwnTags {
 	return registry.OwnTags{Reader: s.reader(store)}
@@ -142,7 +163,12 @@ func (s *Source) record(ctx context.Context, repository, reference string) (inde
 	if err != nil {
 		return index.Record{}, err
 	}
-	manifest, err := s.manifestLimits().Parse(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
+	return s.read(repository, reference, fetched)
+}
+
+// read reads what was fetched.
+func (s *Source) read(repository, reference string, fetched upstream.Manifest) (index.Record, error) {
+	manifest, err := s.manifestLimits().ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
 	if err != nil {
 		return index.Record{}, fmt.Errorf("manifest %s of %s: %w", reference, repository, err)
 	}
@@ -156,14 +182,20 @@ func (s *Source) manifestLimits() index.ManifestLimits {
 	}
 }
 
+// errListChanged means that a list broke off where a page was asked for by a name
+// that is gone meanwhile.
+var errListChanged = errors.New("the list changed while it was read")
+
 // tags returns all tags of a repository; none where it has no list.
 func (s *Source) tags(ctx context.Context, repository string) ([]string, error) {
 	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
 		var all []string
 		for tag, err := range s.registry.Tags(ctx, s.as, repository, s.limits.ListEntries) {
 			switch {
+			case errors.Is(err, upstream.ErrNotFound) && len(all) > 0:
+				return nil, fmt.Errorf("%w: %w", errListChanged, err)
 			case errors.Is(err, upstream.ErrNotFound):
-				return all, nil
+				return nil, nil
 			case err != nil:
 				return nil, err
 			}

@@ -141,11 +141,7 @@ func (r *Reader) entry(ctx context.Context, repository string, entry digest.Dige
 // parse reads a manifest. Registries that serve all by one media type of their
 // own are not asked what it is.
 func parse(limits index.ManifestLimits, fetched upstream.Manifest) (index.Manifest, error) {
-	manifest, err := limits.Parse(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
-	if err != nil && !index.IsManifestType(fetched.MediaType) {
-		return limits.Parse("", fetched.Digest.Algorithm(), fetched.Body)
-	}
-	return manifest, err
+	return limits.ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
 }
 
 // fetch fetches a manifest. One that is not there is [index.ErrNotFound] too.

@@ -94,6 +94,9 @@ type source interface {
 	// the source knows it; empty where it was asked for by digest or has none.
 	Resolve(ctx context.Context) (client.Manifest, string, error)
 	Manifest(ctx context.Context, d ocispec.Descriptor) (client.Manifest, error)
+	// Entry returns what an index lists by a media type that may be a blob's, and
+	// whether it is a manifest.
+	Entry(ctx context.Context, d ocispec.Descriptor) (client.Manifest, bool, error)
 	Blob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error)
 	Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error)
 }

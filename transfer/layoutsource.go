@@ -105,6 +105,15 @@ func (s *layoutSource) Manifest(ctx context.Context, d ocispec.Descriptor) (clie
 	return m, nil
 }
 
+// Entry implements [source]. A layout keeps blobs and manifests alike.
+func (s *layoutSource) Entry(ctx context.Context, d ocispec.Descriptor) (client.Manifest, bool, error) {
+	m, err := s.Manifest(ctx, d)
+	if errors.Is(err, index.ErrManifest) {
+		return m, false, nil
+	}
+	return m, true, err
+}
+
 func (s *layoutSource) Blob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error) {
 	reader, err := s.store.Fetch(ctx, blob)
 	if err != nil {

@@ -49,12 +49,16 @@ type planner struct {
 type visit struct {
 	descriptor ocispec.Descriptor
 	isReferrer bool
+	// held says that an index lists it, by a media type that may be a blob's.
+	held bool
 	// manifest is set where it is read already.
 	manifest *client.Manifest
 }
 
 // seen is what reading a manifest has brought.
 type seen struct {
+	// blob is set, and all else is not, where it turned out to be one.
+	blob      *ocispec.Descriptor
 	node      *node
 	referrers []index.Descriptor
 }
@@ -95,8 +99,13 @@ func (p *planner) wave(ctx context.Context, visits []visit) ([]visit, error) {
 	}
 	var next []visit
 	for _, s := range found {
+		if s.blob != nil {
+			p.plan.blobs[s.blob.Digest] = *s.blob
+			continue
+		}
 		p.plan.nodes[s.node.manifest.Digest] = s.node
 	}
+	found = slices.DeleteFunc(found, func(s seen) bool { return s.blob != nil })
 	queued := map[digest.Digest]bool{}
 	queue := func(v visit) {
 		if p.plan.nodes[v.descriptor.Digest] == nil && !queued[v.descriptor.Digest] {
@@ -108,8 +117,8 @@ func (p *planner) wave(ctx context.Context, visits []visit) ([]visit, error) {
 		for _, blob := range s.node.contents.AllBlobs() {
 			p.plan.blobs[blob.Digest] = blob
 		}
-		for _, child := range s.node.contents.Manifests {
-			queue(visit{descriptor: child, isReferrer: s.node.isReferrer})
+		for _, child := range s.node.contents.Children() {
+			queue(visit{descriptor: child, isReferrer: s.node.isReferrer, held: true})
 		}
 		for _, r := range s.referrers {
 			queue(visit{descriptor: ocispec.Descriptor{MediaType: r.MediaType, Digest: r.Digest, Size: r.Size}, isReferrer: true})
@@ -122,7 +131,10 @@ func (p *planner) wave(ctx context.Context, visits []visit) ([]visit, error) {
 func (p *planner) read(ctx context.Context, v visit) (seen, error) {
 	m := v.manifest
 	if m == nil {
-		read, err := p.source.Manifest(ctx, v.descriptor)
+		read, is, err := p.fetch(ctx, v)
+		if !is {
+			return seen{blob: &v.descriptor}, nil
+		}
 		if errors.Is(err, client.ErrNotFound) && v.isReferrer {
 			err = fmt.Errorf("%w; the source lists this referrer and no longer has it: mend a backref's index by: backref index verify --fix, or leave the referrer out by --referrers=FILTER", err)
 		}
@@ -150,6 +162,15 @@ func (p *planner) read(ctx context.Context, v visit) (seen, error) {
 	}
 	s.referrers, err = p.source.Referrers(ctx, m.Digest, query)
 	return s, err
+}
+
+// fetch fetches a manifest, and tells whether it is one.
+func (p *planner) fetch(ctx context.Context, v visit) (client.Manifest, bool, error) {
+	if v.held && client.Doubtful(v.descriptor) {
+		return p.source.Entry(ctx, v.descriptor)
+	}
+	m, err := p.source.Manifest(ctx, v.descriptor)
+	return m, true, err
 }
 
 // count fills in the totals and levels.

@@ -32,6 +32,10 @@ func (s registrySource) Manifest(ctx context.Context, d ocispec.Descriptor) (cli
 	return s.repository.Manifest(ctx, d.Digest.String())
 }
 
+func (s registrySource) Entry(ctx context.Context, d ocispec.Descriptor) (client.Manifest, bool, error) {
+	return s.repository.Entry(ctx, d)
+}
+
 func (s registrySource) Blob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error) {
 	return s.repository.Blob(ctx, blob)
 }

@@ -4,7 +4,8 @@
 //
 // It guarantees that bodies are neither decompressed nor altered, that
 // credentials go to the configured registry only and are never printed, that
-// redirects are not followed, and that every answer it reads is bounded in
-// size and time. What an answer means for the index or a client is left to
+// redirects are followed for backref's own questions only, and to no address
+// that a client could not be sent to, and that every answer it reads is bounded
+// in size and time. What an answer means for the index or a client is left to
 // its callers.
 package upstream

@@ -1,9 +1,12 @@
 package upstream
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 // Errors by which callers tell the registry's answers apart.
@@ -41,7 +44,40 @@ type StatusError struct {
 
 // Error implements error.
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("upstream registry answered %d %s", e.Status, http.StatusText(e.Status))
+	text := fmt.Sprintf("upstream registry answered %d %s", e.Status, http.StatusText(e.Status))
+	if said := e.said(); said != "" {
+		text += fmt.Sprintf(": %.*q", maxSaid, said)
+	}
+	return text
+}
+
+// maxSaid is how much of a registry's own words is told.
+const maxSaid = 300
+
+// said returns what the registry says of an error; empty where that is not in
+// the form of the specification.
+func (e *StatusError) said() string {
+	var said []string
+	for _, item := range e.items() {
+		said = append(said, strings.TrimSpace(item.Code+" "+item.Message))
+	}
+	return strings.Join(said, "; ")
+}
+
+// says tells whether the registry names one of some codes.
+func (e *StatusError) says(codes ...string) bool {
+	return slices.ContainsFunc(e.items(), func(item errorItem) bool { return slices.Contains(codes, item.Code) })
+}
+
+// errorItem is one error of an answer (distribution-spec, "Error Codes").
+type errorItem struct{ Code, Message string }
+
+func (e *StatusError) items() []errorItem {
+	var document struct{ Errors []errorItem }
+	if err := json.Unmarshal(e.Body, &document); err != nil {
+		return nil
+	}
+	return document.Errors
 }
 
 // Denied reports whether the registry refused the credentials: its answer is

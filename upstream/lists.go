@@ -8,17 +8,13 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
+
+	"github.com/backref/backref/oci"
 )
 
-// Bounds of the lists of tags and repositories.
-const (
-	// listPage is how many entries are asked for at once.
-	listPage = 1000
-	// maxListPage is the largest page that is read; old registries send all
-	// tags at once.
-	maxListPage = 64 << 20
-)
+// maxListPage is the largest page of a list that is read; old registries send all
+// tags at once.
+const maxListPage = 64 << 20
 
 // Tags lists the tags of a repository, at most so many. The sequence ends with
 // the first error: [ErrNotFound], [ErrInvalid], [*StatusError],
@@ -27,8 +23,7 @@ func (r *Registry) Tags(ctx context.Context, as Credentials, repository string, 
 	type tags struct {
 		Tags []string `json:"tags"`
 	}
-	first := &url.URL{Path: "/v2/" + repository + "/tags/list", RawQuery: "n=" + strconv.Itoa(listPage)}
-	return bounded(most, pages(r, ctx, as, first, "list tags of "+repository, func(page tags) []string { return page.Tags }))
+	return bounded(most, pages(r, ctx, as, "/v2/"+repository+"/tags/list", "list tags of "+repository, func(page tags) []string { return page.Tags }))
 }
 
 // Repositories lists the catalog, at most so many. The sequence ends with the first error, as
@@ -37,8 +32,7 @@ func (r *Registry) Repositories(ctx context.Context, as Credentials, most int) i
 	type catalog struct {
 		Repositories []string `json:"repositories"`
 	}
-	first := &url.URL{Path: "/v2/_catalog", RawQuery: "n=" + strconv.Itoa(listPage)}
-	return bounded(most, pages(r, ctx, as, first, "list repositories", func(page catalog) []string { return page.Repositories }))
+	return bounded(most, pages(r, ctx, as, "/v2/_catalog", "list repositories", func(page catalog) []string { return page.Repositories }))
 }
 
 // bounded ends a list that goes on and on with an error.
@@ -57,40 +51,39 @@ func bounded(most int, list iter.Seq2[string, error]) iter.Seq2[string, error] {
 	}
 }
 
-// pages follows the pages of a list to its end. A page that begins as the one
-// before would go round for ever.
-func pages[T any](r *Registry, ctx context.Context, as Credentials, first *url.URL, doing string, entries func(T) []string) iter.Seq2[string, error] {
+// pages follows the pages of a list to its end.
+func pages[T any](r *Registry, ctx context.Context, as Credentials, path, doing string, entries func(T) []string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		seen := ""
-		for next := first; next != nil; {
+		list := oci.NewPages(path)
+		for next := list.Next(); next != nil; next = list.Next() {
 			var page T
 			following, err := r.listPage(ctx, as, next, &page)
+			var status *StatusError
+			if errors.As(err, &status) && list.Refused(status.Status) {
+				continue
+			}
+			var fresh []string
+			if err == nil {
+				if fresh, err = list.Take(entries(page), following); err != nil {
+					err = fmt.Errorf("%w: %w", ErrInvalid, err)
+				}
+			}
 			if err != nil {
 				yield("", fmt.Errorf("%s: %w", doing, err))
 				return
 			}
-			list := entries(page)
-			if len(list) == 0 {
-				return
-			}
-			if list[0] == seen {
-				yield("", fmt.Errorf("%s: %w: the same page again", doing, ErrInvalid))
-				return
-			}
-			seen = list[0]
-			for _, entry := range list {
+			for _, entry := range fresh {
 				if !yield(entry, nil) {
 					return
 				}
 			}
-			next = following
 		}
 	}
 }
 
 func (r *Registry) listPage(ctx context.Context, as Credentials, page *url.URL, into any) (next *url.URL, err error) {
-	here := *page
-	err = r.ask(ctx, as, http.MethodGet, page, http.Header{"Accept": {"application/json"}}, func(resp *http.Response) error {
+	here, asked := *page, *page
+	err = r.ask(ctx, as, http.MethodGet, &asked, http.Header{"Accept": {"application/json"}}, func(resp *http.Response) error {
 		body, err := readBody(resp, maxListPage)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -36,13 +37,17 @@ type Manifest struct {
 // Manifest fetches a manifest of at most limit bytes by tag or digest.
 //
 // Errors: [ErrNotFound], [ErrInvalid] where it is too large or has another
-// digest than asked for, [*StatusError], [ErrUnreachable].
+// digest than asked for, [*StatusError], [ErrUnreachable]. What a redirect leads
+// to has to be the manifest, or it is [ErrUnreachable].
 func (r *Registry) Manifest(ctx context.Context, as Credentials, repository, reference string, limit int64) (Manifest, error) {
 	var manifest Manifest
 	err := r.ask(ctx, as, http.MethodGet, manifestURL(repository, reference), manifestHeader(), func(resp *http.Response) error {
 		body, err := readBody(resp, limit)
 		if err != nil {
 			return err
+		}
+		if redirected(resp) && !looksLikeManifest(resp, body) {
+			return fmt.Errorf("%w: no manifest", ErrInvalid)
 		}
 		sum, err := checkDigest(reference, resp.Header.Get("Docker-Content-Digest"), body)
 		if err != nil {
@@ -59,6 +64,16 @@ func (r *Registry) Manifest(ctx context.Context, as Credentials, repository, ref
 		return Manifest{}, fmt.Errorf("fetch manifest %s of %s: %w", reference, repository, err)
 	}
 	return manifest, nil
+}
+
+// looksLikeManifest tells a manifest from whatever else a redirect may lead to.
+// Of a tag no digest says so.
+func looksLikeManifest(resp *http.Response, body []byte) bool {
+	var document struct {
+		SchemaVersion int    `json:"schemaVersion"`
+		MediaType     string `json:"mediaType"`
+	}
+	return !isPage(resp) && json.Unmarshal(body, &document) == nil && (document.SchemaVersion > 0 || document.MediaType != "")
 }
 
 // checkDigest returns the digest of body, proven against what was asked for
@@ -89,13 +104,18 @@ func (r *Registry) Has(ctx context.Context, as Credentials, repository string, m
 	return err == nil, err
 }
 
+// maxMoved is the largest manifest that is read to see that it is there.
+const maxMoved = 16 << 20
+
 // Resolve returns the digest that the registry states for a tag or digest,
 // which is empty where it states none.
 //
 // Errors: [ErrNotFound], [*StatusError], [ErrUnreachable].
 func (r *Registry) Resolve(ctx context.Context, as Credentials, repository, reference string) (digest.Digest, error) {
 	var stated digest.Digest
+	moved := false
 	err := r.ask(ctx, as, http.MethodHead, manifestURL(repository, reference), manifestHeader(), func(resp *http.Response) error {
+		moved = redirected(resp)
 		if d, err := digest.Parse(resp.Header.Get("Docker-Content-Digest")); err == nil {
 			stated = d
 		}
@@ -103,6 +123,11 @@ func (r *Registry) Resolve(ctx context.Context, as Credentials, repository, refe
 	})
 	if err != nil {
 		return "", fmt.Errorf("look up manifest %s of %s: %w", reference, repository, err)
+	}
+	if moved {
+		// A page to sign in on is there for everybody.
+		manifest, err := r.Manifest(ctx, as, repository, reference, maxMoved)
+		return manifest.Digest, err
 	}
 	return stated, nil
 }

@@ -20,15 +20,15 @@ func newQuery(method string, target *url.URL, header http.Header) *http.Request 
 	}
 }
 
-// ask sends a request of backref's own. The body of the response is read by
-// read, within the time that one query may take; statuses other than 200 are
-// errors.
+// ask sends a request of backref's own, and follows redirects. The body of the
+// response is read by read, within the time that one query may take; statuses
+// other than 200 are errors.
 func (r *Registry) ask(ctx context.Context, as Credentials, method string, target *url.URL, header http.Header,
 	read func(*http.Response) error,
 ) error {
 	ctx, cancel := context.WithTimeout(ctx, r.queries)
 	defer cancel()
-	resp, err := r.do(ctx, as, newQuery(method, target, header).WithContext(ctx))
+	resp, err := r.follow(ctx, as, method, target, header)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,12 @@ func (r *Registry) ask(ctx context.Context, as Credentials, method string, targe
 	if resp.StatusCode != http.StatusOK {
 		return statusError(resp)
 	}
-	return read(resp)
+	err = read(resp)
+	if redirected(resp) && errors.Is(err, ErrInvalid) {
+		// What the registry itself has is not known.
+		return fmt.Errorf("%w: %w: %v", ErrUnreachable, errTurnedAway, err) //nolint:errorlint // It is not the registry's answer.
+	}
+	return err
 }
 
 func statusError(resp *http.Response) error {

@@ -8,10 +8,10 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/strictjson"
 )
 
@@ -39,9 +39,9 @@ func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
 	}
 	var doc struct {
-		SchemaVersion int           `json:"schemaVersion"`
-		MediaType     string        `json:"mediaType"`
-		Manifests     *[]Descriptor `json:"manifests"`
+		SchemaVersion int             `json:"schemaVersion"`
+		MediaType     string          `json:"mediaType"`
+		Manifests     json.RawMessage `json:"manifests"`
 	}
 	if err := json.Unmarshal(body, &doc); err != nil {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
@@ -49,15 +49,20 @@ func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 	if doc.SchemaVersion != 2 || doc.Manifests == nil || (doc.MediaType != "" && doc.MediaType != mediaTypeIndex) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, ErrNotIndex)
 	}
-	if len(*doc.Manifests) > limit {
+	// A null, which encoders of Go make of an empty list, leaves it empty.
+	var entries []Descriptor
+	if err := json.Unmarshal(doc.Manifests, &entries); err != nil {
+		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
+	}
+	if len(entries) > limit {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, ErrTooMany)
 	}
-	for _, entry := range *doc.Manifests {
+	for _, entry := range entries {
 		if err := entry.Digest.Validate(); err != nil {
 			return nil, fmt.Errorf("%w: image index names digest %q: %w", ErrInvalid, entry.Digest, err)
 		}
 	}
-	return *doc.Manifests, nil
+	return entries, nil
 }
 
 // errNextPage marks an index whose next page can't be followed.
@@ -94,7 +99,8 @@ func checkIndex(body []byte, limit int) error {
 // [ErrNoReferrers] means that the registry doesn't have the API: it has it
 // only where it answers 200 with the media type of an image index and a valid
 // one, since registries answer all sorts of things to paths that they don't
-// know. Other errors: [ErrInvalid] for a page after the first,
+// know. With [ErrNotFound] it may have the API and answer so for this subject;
+// with a [*StatusError] that is denied, to this client. Other errors: [ErrInvalid] for a page after the first,
 // [ErrTooMany], [*StatusError] for 429 and 5xx, [ErrUnreachable].
 func (r *Registry) Referrers(ctx context.Context, as Credentials, repository string, subject digest.Digest, limit int) ([]Descriptor, error) {
 	var all []Descriptor
@@ -103,7 +109,7 @@ func (r *Registry) Referrers(ctx context.Context, as Credentials, repository str
 		page, following, err := r.referrersPage(ctx, as, next, limit-len(all))
 		switch {
 		case err != nil && first && unsupported(err):
-			return nil, ErrNoReferrers
+			return nil, withoutAPI(err)
 		case err != nil:
 			return nil, fmt.Errorf("ask upstream for referrers of %s in %s: %w", subject, repository, err)
 		}
@@ -116,6 +122,19 @@ func (r *Registry) Referrers(ctx context.Context, as Credentials, repository str
 	return all, nil
 }
 
+// withoutAPI says that a registry has no referrers API. Where it may have answered
+// so for the subject alone the error matches [ErrNotFound] too.
+func withoutAPI(answer error) error {
+	var status *StatusError
+	if errors.As(answer, &status) && status.Status == http.StatusNotFound && !status.says("METHOD_UNKNOWN", "UNSUPPORTED") {
+		return fmt.Errorf("%w: %w", ErrNoReferrers, answer)
+	}
+	if errors.Is(answer, ErrNotFound) {
+		return ErrNoReferrers
+	}
+	return fmt.Errorf("%w: %w", ErrNoReferrers, answer)
+}
+
 // unsupported tells whether the answer to the first page comes from a
 // registry that doesn't know the path. One that is an index, but not a usable
 // one, comes from a registry that does: to leave it out would shorten a list.
@@ -123,7 +142,7 @@ func unsupported(err error) bool {
 	switch {
 	case errors.Is(err, strictjson.ErrAmbiguous), errors.Is(err, strictjson.ErrLimit), errors.Is(err, ErrTooMany), errors.Is(err, errNextPage):
 		return false
-	case errors.Is(err, ErrInvalid), errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrInvalid), errors.Is(err, ErrNotFound), errors.Is(err, errTurnedAway):
 		return true
 	}
 	var status *StatusError
@@ -167,34 +186,20 @@ func (r *Registry) referrersPage(ctx context.Context, as Credentials, page *url.
 // registry would write it; nil where there is none. One that leads away from
 // the registry is [ErrInvalid].
 func (r *Registry) NextPage(here *url.URL, links []string) (*url.URL, error) {
-	for _, link := range links {
-		target, params, found := strings.Cut(link, ">")
-		target = strings.TrimSpace(target)
-		if !found || !strings.HasPrefix(target, "<") || !isNext(params) {
-			continue
-		}
-		parsed, err := url.Parse(target[1:])
-		if err != nil {
-			return nil, fmt.Errorf("%w: Link %q: %w", ErrInvalid, link, err)
-		}
-		next, ours := r.ClientPath(parsed)
-		switch {
-		case ours:
-			return next, nil
-		case !parsed.IsAbs() && parsed.Host == "" && parsed.User == nil:
-			return here.ResolveReference(parsed), nil
-		}
-		return nil, fmt.Errorf("%w: Link leads away to %q", ErrInvalid, parsed.Host)
+	target, found := oci.NextLink(links)
+	if !found {
+		return nil, nil
 	}
-	return nil, nil
-}
-
-func isNext(params string) bool {
-	for param := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-		if strings.EqualFold(name, "rel") && strings.Trim(value, `"`) == "next" {
-			return true
-		}
+	parsed, err := url.Parse(target)
+	if err != nil {
+		return nil, fmt.Errorf("%w: Link %q: %w", ErrInvalid, target, err)
 	}
-	return false
+	next, ours := r.ClientPath(parsed)
+	switch {
+	case ours:
+		return next, nil
+	case !parsed.IsAbs() && parsed.Host == "" && parsed.User == nil:
+		return here.ResolveReference(parsed), nil
+	}
+	return nil, fmt.Errorf("%w: Link leads away to %q", ErrInvalid, parsed.Host)
 }

@@ -28,9 +28,11 @@ type Registry struct {
 	// own are for requests that need nothing more, transport for all others.
 	own       *connections
 	transport *http.Transport
-	// realm is the way to its token service.
-	realm   *http.Transport
-	queries time.Duration
+	// realm is the way to its token service, elsewhere that to where it
+	// redirects to.
+	realm     *http.Transport
+	elsewhere *http.Transport
+	queries   time.Duration
 	// stall is how long it may pause within a body.
 	stall time.Duration
 	// service signs the questions that backref asks for itself.
@@ -77,6 +79,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 		base:       &base,
 		transport:  transport,
 		realm:      realm,
+		elsewhere:  newElsewhereTransport(cfg, transport),
 		queries:    cfg.Timeouts.Query,
 		stall:      cmp.Or(cfg.Timeouts.Stall, unbounded),
 		configured: cfg.Service.Configured(),
@@ -96,6 +99,7 @@ func (r *Registry) Close() {
 	r.transport.CloseIdleConnections()
 	r.own.close()
 	r.realm.CloseIdleConnections()
+	r.elsewhere.CloseIdleConnections()
 }
 
 // RoundTrip sends a request whose URL holds only path and query, as a client

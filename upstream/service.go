@@ -12,6 +12,7 @@ import (
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/backref/backref/config"
 )
@@ -119,6 +120,21 @@ func (r *Registry) Send(as Credentials, req *http.Request) (*http.Response, erro
 	return resp, nil
 }
 
+// notSignedIn says that the service was refused a token, or has nothing to sign
+// in with: that is an answer, and to ask again doesn't help. Of all other errors
+// it is empty.
+func notSignedIn(err error) string {
+	var refusal *errcode.ErrorResponse
+	switch {
+	case errors.As(err, &refusal) && (refusal.StatusCode == http.StatusUnauthorized || refusal.StatusCode == http.StatusForbidden):
+		return "its token service refused: " + refusal.Error()
+	case errors.Is(err, auth.ErrBasicCredentialNotFound):
+		return "it wants a user and a password"
+	default:
+		return ""
+	}
+}
+
 func streamed(req *http.Request) bool {
 	return req.Body != nil && req.Body != http.NoBody && req.GetBody == nil
 }
@@ -171,5 +187,9 @@ func (r *Registry) keptToken(ctx context.Context) (scheme auth.Scheme, token str
 // do sends a question of backref's own, which has a header and a URL of its own.
 func (r *Registry) do(ctx context.Context, as Credentials, req *http.Request) (*http.Response, error) {
 	as.describe(req)
-	return r.Send(as, req.WithContext(ctx))
+	resp, err := r.Send(as, req.WithContext(ctx))
+	if reason := notSignedIn(err); reason != "" {
+		return nil, fmt.Errorf("%w: %s", &StatusError{Status: http.StatusUnauthorized, Header: http.Header{}}, reason)
+	}
+	return resp, err
 }

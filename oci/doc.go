@@ -1,0 +1,9 @@
+// Package oci is the grammar and the shapes of the OCI specifications, as far
+// as several rooms need them: the links of a Link header, and the way through
+// the pages of a list.
+//
+// It asks nobody and keeps nothing: what comes in is text, what comes out is
+// what it says. It guarantees that nothing that can be read is missed, and that
+// no input makes it go on for ever. What an answer means is left to whoever
+// asked for it.
+package oci

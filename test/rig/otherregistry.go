@@ -1,0 +1,60 @@
+package rig
+
+import (
+	"net"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Other is a registry that is not CNCF Distribution. It is empty, and keeps
+// its content in memory.
+type Other struct {
+	// URL is where it listens; Host is the same without the scheme.
+	URL, Host string
+	*process
+}
+
+// NewCraneRegistry starts go-containerregistry's registry, which has no
+// referrers API and cuts lists without a link.
+func NewCraneRegistry(t testing.TB) *Other {
+	t.Helper()
+	cmd := exec.Command(Tool(t, "crane"), "registry", "serve", "--address", "127.0.0.1:0")
+	p, port := start(t, "crane registry", regexp.MustCompile(`serving on port (\d+)`), cmd)
+	return newOther(t, p, "127.0.0.1:"+port)
+}
+
+// NewOlareg starts olareg, which has a referrers API and no catalog.
+func NewOlareg(t testing.TB) *Other {
+	t.Helper()
+	// It doesn't say which port it has got.
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ := strings.Cut(free.Addr().String(), ":")
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(Tool(t, "olareg"), "serve", "--addr", host, "--port", port, "--store-type", "mem", "--api-delete", "--verbosity", "info")
+	p, address := start(t, "olareg", regexp.MustCompile(`launching server.* addr=(\S+)`), cmd)
+	return newOther(t, p, address)
+}
+
+// newOther waits until a registry answers.
+func newOther(t testing.TB, p *process, host string) *Other {
+	t.Helper()
+	o := &Other{URL: "http://" + host, Host: host, process: p}
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(10 * time.Millisecond) {
+		reply, err := Send(t, http.MethodGet, o.URL+"/v2/", nil)
+		if err == nil && reply.Status == http.StatusOK {
+			return o
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is not ready: %v", p.name, err)
+		}
+	}
+}
