@@ -124,7 +124,7 @@ func TestAConditionOnAServedListing(t *testing.T) {
 	one, two, three := referrer("one", subject), referrer("two", subject), referrer("three", subject)
 	var seen []string
 	f.registry.answer(func(_ http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodPut && isReferrersTag(r) {
+		if r.Method == http.MethodPut && isReferrersTag(r) && !strings.HasSuffix(r.URL.Path, ".referrer") {
 			seen = append(seen, fmt.Sprint(r.Header.Get("If-Match"), r.Header.Get("If-None-Match")))
 		}
 		return false
