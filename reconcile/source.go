@@ -155,18 +155,8 @@ func (s *Source) dropReferrers(ctx context.Context, store index.Maintainer, repo
 	return err
 }
 
-// record fetches a manifest by tag or digest and reads it. Where the registry
-// has not got it the error matches [upstream.ErrNotFound]; where it can't be
-// read as a manifest, [index.ErrManifest].
-func (s *Source) record(ctx context.Context, repository, reference string) (index.Record, error) {
-	fetched, err := s.manifest(ctx, repository, reference)
-	if err != nil {
-		return index.Record{}, err
-	}
-	return s.read(repository, reference, fetched)
-}
-
-// read reads what was fetched.
+// read reads what was fetched. Where that can't be read as a manifest the error
+// matches [index.ErrManifest].
 func (s *Source) read(repository, reference string, fetched upstream.Manifest) (index.Record, error) {
 	manifest, err := s.manifestLimits().ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
 	if err != nil {
