@@ -201,6 +201,9 @@ func (l *elsewhereListing) has(ctx context.Context, manifest digest.Digest) (boo
 // it can't be read the registry's own API is believed.
 func (l *elsewhereListing) read(ctx context.Context, listed upstream.Descriptor) (upstream.Descriptor, bool, error) {
 	record, found, err := l.proxy.fetchReferrer(ctx, l.client, index.ReferrersTag(l.subject), listed.Digest)
+	if native := l.native[listed.Digest]; native && errors.Is(err, index.ErrMediaType) {
+		return listed, true, nil
+	}
 	if !found {
 		return listed, l.native[listed.Digest], err
 	}

@@ -281,3 +281,14 @@ func TestAManifestOfUnknownTypeIsAnError(t *testing.T) {
 		t.Errorf("status %d: %s", got.status, got.body)
 	}
 }
+
+// Such a manifest under the tag itself is no list, since it has a subject.
+func TestATagOfUnknownTypeIsNoList(t *testing.T) {
+	f := newFixture(t)
+	subject := f.registry.put("app", image("subject"))
+	odd := fmt.Appendf(nil, `{"schemaVersion":2,"subject":{"mediaType":%q,"digest":%q,"size":1}}`, imageManifest, subject)
+	f.registry.put("app", odd, index.ReferrersTag(subject))
+	if got := f.list("app", subject); len(got) > 0 {
+		t.Errorf("got %v", got)
+	}
+}

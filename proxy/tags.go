@@ -72,12 +72,13 @@ func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Val
 	}
 	here := &url.URL{Path: reading.request.URL.Path, RawPath: reading.request.URL.RawPath}
 	next, linkErr := p.upstream.NextPage(here, resp.Header.Values("Link"))
+	last := query.Get("last")
 	n, err := strconv.Atoi(query.Get("n"))
-	if err != nil || n < 0 {
+	bounded := err == nil && n >= 0
+	if !bounded {
 		n = len(list.tags)
 	}
-	last := query.Get("last")
-	if next == nil && linkErr == nil && query.Get("n") != "" && perhapsCut(list.tags, last, n) {
+	if next == nil && linkErr == nil && bounded && perhapsCut(list.tags, last, n) {
 		if next, err = reading.guess(reading.linkTo(here, strconv.Itoa(n), list.tags[n-1]), list.tags); err != nil {
 			return err
 		}

@@ -155,7 +155,8 @@ func (s *Source) dropReferrers(ctx context.Context, store index.Maintainer, repo
 	return err
 }
 
-// read reads what was fetched.
+// read reads what was fetched. Where that can't be read as a manifest the error
+// matches [index.ErrManifest].
 func (s *Source) read(repository, reference string, fetched upstream.Manifest) (index.Record, error) {
 	manifest, err := s.manifestLimits().ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
 	if err != nil {

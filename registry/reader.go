@@ -103,8 +103,11 @@ func (r *Reader) list(ctx context.Context, repository, reference string) (index.
 	}
 	limits := r.Limits.Manifest
 	limits.Descriptors = max(limits.Descriptors, r.Limits.Entries+1)
-	list, err := parse(limits, fetched)
+	list, err := limits.ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
 	switch {
+	case errors.Is(err, index.ErrMediaType):
+		// What has a subject is no list, whatever it is.
+		return index.Manifest{Digest: fetched.Digest, MediaType: fetched.MediaType}, fmt.Errorf("%w: %w", index.ErrManifest, err)
 	case errors.Is(err, strictjson.ErrSyntax), errors.Is(err, strictjson.ErrAmbiguous), errors.Is(err, strictjson.ErrLimit):
 		return index.Manifest{}, fmt.Errorf("%w: %v", upstream.ErrInvalid, err) //nolint:errorlint // It is not to be taken for no manifest.
 	case err != nil:
@@ -134,14 +137,8 @@ func (r *Reader) entry(ctx context.Context, repository string, entry digest.Dige
 	case err != nil:
 		return manifest, false, err
 	}
-	manifest, err = parse(r.Limits.Manifest, fetched)
+	manifest, err = r.Limits.Manifest.ParseServed(fetched.MediaType, entry.Algorithm(), fetched.Body)
 	return manifest, false, err
-}
-
-// parse reads a manifest. Registries that serve all by one media type of their
-// own are not asked what it is.
-func parse(limits index.ManifestLimits, fetched upstream.Manifest) (index.Manifest, error) {
-	return limits.ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
 }
 
 // fetch fetches a manifest. One that is not there is [index.ErrNotFound] too.

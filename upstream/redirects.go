@@ -66,7 +66,8 @@ func (r *Registry) ask1(ctx context.Context, as Credentials, method string, to *
 	var resp *http.Response
 	var err error
 	if ours {
-		resp, err = r.do(ctx, as, req)
+		// A client goes where it is sent, and adds nothing to that.
+		resp, err = r.do(ctx, as.Within(""), req)
 	} else {
 		req.Header.Set("User-Agent", "backref")
 		resp, err = r.watch(r.elsewhere, req.WithContext(ctx))

@@ -163,3 +163,16 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 		t.Errorf("asked %d times: %v", len(*seen), err)
 	}
 }
+
+// Where a redirect leads is what the registry says, to the letter: it may be
+// signed.
+func TestRedirectsStayAsTheyAre(t *testing.T) {
+	registry, seen := redirecting(t, func(*http.Request) string { return "/moved/manifest?sig=a%2Bb" }, "/moved/manifest")
+	sum := digest.FromString(manifestBody)
+	if _, err := registry.Manifest(t.Context(), withSecret().Within("example.com"), "app", sum.String(), 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if asked := *seen; len(asked) != 2 || asked[0].URL.RawQuery != "ns=example.com" || asked[1].URL.RawQuery != "sig=a%2Bb" {
+		t.Errorf("asked %v", asked)
+	}
+}

@@ -207,7 +207,7 @@ func rebuilding(t *testing.T, b *rig.Backref) int64 {
 func TestRebuildWithoutStorage(t *testing.T) {
 	rig.Each(t, func(t *testing.T, version rig.Distribution) {
 		registry := rig.NewRegistry(t, version)
-		backref := rig.NewBackref(t, registry.URL, quick...)
+		backref := rig.NewBackref(t, registry.URL, append([]string{"--set", "referrers.hiddenTags=false"}, quick...)...)
 		image := prepare(t, backref.URL, "app")
 		untagged := attached(t, backref.URL, "app", image, 3)
 		// A client without the API left a referrers tag.

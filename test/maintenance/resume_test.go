@@ -45,7 +45,7 @@ func TestResumedRebuildReadsFailuresAgain(t *testing.T) {
 		t.Run(at.name, func(t *testing.T) {
 			registry := rig.NewRegistry(t, rig.Distribution2)
 			relay := rig.NewRelay(t, registry.URL)
-			backref := rig.NewBackref(t, relay.URL, append([]string{"--set", "reconcile.verifyInterval=0"}, quick...)...)
+			backref := rig.NewBackref(t, relay.URL, append([]string{"--set", "reconcile.verifyInterval=0", "--set", "referrers.hiddenTags=false"}, quick...)...)
 			var untagged []rig.Manifest
 			for i := range 21 {
 				repository := fmt.Sprintf("app%02d", i)
