@@ -92,8 +92,8 @@ func TestF2ListingByDigest(t *testing.T) {
 		if len(again.Body) != 0 || again.Header.Get("ETag") != got.Header.Get("ETag") {
 			t.Errorf("304 with ETag %q and %d bytes", again.Header.Get("ETag"), len(again.Body))
 		}
-		if tags := rig.Tags(t, s.registry.URL, "app"); !slices.Equal(tags, []string{"v1"}) {
-			t.Errorf("tags upstream: %v", tags)
+		if tags := rig.Tags(t, s.backref.URL, "app"); !slices.Equal(tags, []string{"v1"}) {
+			t.Errorf("tags: %v", tags)
 		}
 	})
 }
