@@ -178,8 +178,22 @@ func (l *loader) readEnviron(environ []string) {
 
 func (l *loader) readFlags(flags map[string]string) {
 	for _, path := range slices.Sorted(maps.Keys(flags)) {
+		if f := l.fields[path]; f.secret {
+			l.fail("flag", path, l.exposed(f))
+			continue
+		}
 		l.set("flag", path, flags[path])
 	}
+}
+
+// exposed says where a secret may be set: what stands in an argument can be
+// read by whoever sees the processes of the machine.
+func (l *loader) exposed(f field) error {
+	beside := ""
+	if _, known := l.fields[f.path+"File"]; known {
+		beside = f.path + "File, "
+	}
+	return fmt.Errorf("is a secret, and arguments can be read by others: use %s%s or the configuration file", beside, f.env())
 }
 
 // unknown says that a key is not known, and which one may be meant.

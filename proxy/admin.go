@@ -44,7 +44,10 @@ func NewAdmin(o AdminOptions) http.Handler {
 	errorLog := zap.NewStdLog(o.Log)
 	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorLog: errorLog}))
 	router.Get("/debug/pprof/*", pprof.Index)
-	router.Get("/debug/pprof/cmdline", pprof.Cmdline)
+	// The arguments are not for everyone who may see profiles.
+	router.Get("/debug/pprof/cmdline", func(w http.ResponseWriter, _ *http.Request) {
+		writePlain(w, http.StatusOK, "backref")
+	})
 	router.Get("/debug/pprof/profile", pprof.Profile)
 	router.Get("/debug/pprof/symbol", pprof.Symbol)
 	router.Get("/debug/pprof/trace", pprof.Trace)

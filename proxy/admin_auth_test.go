@@ -5,7 +5,22 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap/zaptest"
 )
+
+// Profiles are open to all, the arguments of the program are not.
+func TestNoArgumentsAreShown(t *testing.T) {
+	admin := NewAdmin(AdminOptions{Metrics: prometheus.NewRegistry(), Log: zaptest.NewLogger(t)})
+	for path, want := range map[string]string{"/debug/pprof/cmdline": "backref\n", "/debug/pprof/": "", "/debug/vars": ""} {
+		w := httptest.NewRecorder()
+		admin.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if want != "" && w.Body.String() != want || strings.Contains(w.Body.String(), "-test.") {
+			t.Errorf("%s: %d %q", path, w.Code, w.Body)
+		}
+	}
+}
 
 func TestRequireAdmin(t *testing.T) {
 	const local, remote = "127.0.0.1:40000", "192.0.2.7:40000"

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,7 +47,8 @@ func (s *settings) load() (config.Config, error) {
 	for _, pair := range s.pairs {
 		key, value, found := strings.Cut(pair, "=")
 		if !found {
-			return config.Config{}, usageError{fmt.Errorf("--set %q: need key=value", pair)}
+			// What was meant to be the value may be a secret.
+			return config.Config{}, usageError{errors.New("--set: need key=value")}
 		}
 		flags[key] = value
 	}
