@@ -80,6 +80,9 @@ func parsePath(u *url.URL) (path, error) {
 	if err != nil {
 		return path{}, err
 	}
+	if err := checkQuery(u.RawQuery); err != nil {
+		return path{}, err
+	}
 	if u.Path == realmPath {
 		return path{endpoint: endpointToken}, nil
 	}
@@ -213,6 +216,18 @@ func splitPath(u *url.URL) ([]string, error) {
 		segments[i] = decoded
 	}
 	return segments, nil
+}
+
+// checkQuery refuses what no query may hold unencoded (RFC 3986, section 3.4),
+// as far as it could end the query, or the line that it stands in: HTTP/2 lets
+// a space pass, and to HTTP/1.1 it is the end.
+func checkQuery(query string) error {
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || c == '#' {
+			return fmt.Errorf("%w: its query has a character that has to be percent-encoded", errPath)
+		}
+	}
+	return nil
 }
 
 func notASCII(segment string) bool {

@@ -109,6 +109,10 @@ func TestRefusedPaths(t *testing.T) {
 		{"/v2/a/manifests/x%00", errPath},
 		{"/v2/a%252Fb/manifests/latest", errPath},
 		{`/v2/a/manifests/x%5Cy`, errPath},
+		{"/v2/_catalog?n=1 2", errPath},
+		{"/v2/_catalog?n=1#2", errPath},
+		{"/v2/_catalog?last=\u00e9", errPath},
+		{"/token?scope=repository:a:pull HTTP/1.1", errPath},
 	} {
 		t.Run(c.raw, func(t *testing.T) {
 			if got, err := parsePath(mustURL(t, c.raw)); !errors.Is(err, c.want) {
@@ -132,6 +136,7 @@ func mustURL(t *testing.T, raw string) *url.URL {
 func FuzzParsePath(f *testing.F) {
 	for _, seed := range []string{
 		"/v2/", "/v2/_catalog", "/v2/a/b/manifests/latest", "/v2/a/manifests/" + someDigest,
+		"/v2/_catalog?n=1 2", "/v2/_catalog?n=1#x", "/v2/_catalog?n=\xff", "/v2/_catalog?last=a+b%20c&n=[1]", "/token a#b", "/token/\u00e9",
 		"/v2/a/referrers/" + someDigest, "/v2/a/blobs/uploads/x", "/v2/a/%2e%2e/b/tags/list", "//", "/v2/%", "*",
 	} {
 		f.Add(seed)
@@ -153,6 +158,13 @@ func FuzzParsePath(f *testing.F) {
 		}
 		if got.digest != "" && (got.digest.Validate() != nil || !strings.HasSuffix(u.Path, "/"+got.digest.String())) {
 			t.Errorf("%q: digest %q", raw, got.digest)
+		}
+		// What is sent on is one word, and means the same.
+		sent := (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).RequestURI()
+		again, err := url.ParseRequestURI(sent)
+		if err != nil || again.Path != u.Path || again.RawQuery != u.RawQuery ||
+			strings.ContainsFunc(sent, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '#' }) {
+			t.Errorf("%q is sent as %q, %v", raw, sent, err)
 		}
 		for segment := range strings.SplitSeq(u.Path, "/") {
 			if segment == ".." || segment == "." {
