@@ -26,6 +26,7 @@ type Config struct {
 // Server configures the listener that registry clients talk to.
 type Server struct {
 	Listen            string         `key:"listen" doc:"Address to listen on, host:port; an empty host means all."`
+	PublicURL         *url.URL       `key:"publicURL" doc:"The URL by which clients reach backref, without /v2, where a proxy before it does not say so: for auth.realm rewrite, and for the path where that proxy takes one away."`
 	TrustedProxies    []netip.Prefix `key:"trustedProxies" doc:"Addresses of proxies whose Forwarded and X-Forwarded-* headers are believed, as CIDR prefixes."`
 	TLS               ServerTLS      `key:"tls" doc:"Serve HTTPS (HTTP/1.1 and HTTP/2) instead of plain HTTP."`
 	DrainTimeout      time.Duration  `key:"drainTimeout" doc:"How long requests under way may take to finish after SIGTERM. 0 breaks them off."`

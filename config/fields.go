@@ -138,6 +138,10 @@ func (f field) set(text string) error {
 	case *Size:
 		return target.UnmarshalText([]byte(text))
 	case **url.URL:
+		if text == "" && !f.required {
+			*target = nil
+			return nil
+		}
 		return setURL(target, text)
 	default:
 		return fmt.Errorf("no way to set a %s", f.value.Type())

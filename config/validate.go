@@ -53,6 +53,7 @@ func validate(cfg *Config) []mistake {
 		check(f.path, f.checkAmount())
 	})
 	check("server.listen", checkListen(cfg.Server.Listen))
+	check("server.publicURL", checkPublicURL(cfg.Server.PublicURL))
 	checkTLS(cfg, check)
 	validateService(cfg.Upstream.Service, check)
 	validateAuth(cfg, check)

@@ -15,7 +15,10 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
@@ -133,6 +136,8 @@ type fixture struct {
 	store    index.Store
 	proxy    *proxy.Proxy
 	metrics  *prometheus.Registry
+	// warnings are what was logged for the operator.
+	warnings *observer.ObservedLogs
 	// url is where the proxy listens, upstreamURL where the registry does.
 	url, upstreamURL string
 }
@@ -172,13 +177,15 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 	}
 	t.Cleanup(behind.Close)
 	metrics := prometheus.NewRegistry()
-	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: behind, Log: zaptest.NewLogger(t), Metrics: metrics})
+	warnings, logs := observer.New(zapcore.WarnLevel)
+	log := zaptest.NewLogger(t, zaptest.WrapOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return zapcore.NewTee(core, warnings) })))
+	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: behind, Log: log, Metrics: metrics})
 	if err != nil {
 		t.Fatal(err)
 	}
 	front := httptest.NewServer(handler)
 	t.Cleanup(front.Close)
-	return &fixture{t: t, registry: registry, store: store, proxy: handler, metrics: metrics, url: front.URL, upstreamURL: upstreamServer.URL}
+	return &fixture{t: t, registry: registry, store: store, proxy: handler, metrics: metrics, warnings: logs, url: front.URL, upstreamURL: upstreamServer.URL}
 }
 
 // reply is a response whose body has been read.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"strings"
@@ -117,7 +118,7 @@ func FuzzLinks(f *testing.F) {
 		}
 		before, err := url.Parse(value)
 		after, errAfter := url.Parse(header.Get("Location"))
-		if err == nil && (errAfter != nil || before.Host != after.Host && after.Host != "proxy.example") {
+		if err == nil && (errAfter != nil || before.Host != after.Host && after.Host != "") {
 			t.Errorf("%q became %q", value, header.Get("Location"))
 		}
 		_, _ = foreignLocation(header)
@@ -143,6 +144,39 @@ func FuzzHeaders(f *testing.F) {
 		}
 		if scheme, host := p.clientBase(r); scheme != "http" || host != "proxy.example" {
 			t.Errorf("%q made it %s://%s", forwarded, scheme, host)
+		}
+	})
+}
+
+// FuzzForwarded checks that whatever a trusted proxy says, clients are sent to
+// a URL that says no more than scheme, host and path.
+func FuzzForwarded(f *testing.F) {
+	for _, seed := range [][4]string{
+		{"https", "r.example:8443", "8443", "/a, /b/"}, {"ftp", "a/b", "x", "//evil.example"}, {"", "[::1]", "81", "/%2e%2e"}, {"https,http", "r.example,x", " 80", "/\r\nX: y"},
+	} {
+		f.Add(seed[0], seed[1], seed[2], seed[3], "for=1.2.3.4;host=\"h:1\";proto=https")
+	}
+	p := fuzzed(f)
+	p.config.Server.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	f.Fuzz(func(t *testing.T, proto, host, port, prefix, forwarded string) {
+		r := httptest.NewRequest(http.MethodGet, "http://proxy.example/v2/", nil)
+		r.RemoteAddr = "192.0.2.1:1"
+		r.Header = http.Header{"X-Forwarded-Proto": {proto}, "X-Forwarded-Host": {host}, "X-Forwarded-Port": {port}, "X-Forwarded-Prefix": {prefix}, "Forwarded": {forwarded}}
+		before := p.clientPrefix(r)
+		if before != "" && !config.ValidPrefix(before) && len(before) <= 256 {
+			t.Fatalf("prefix %q", before)
+		}
+		r = r.WithContext(&entry{Context: r.Context(), prefix: before})
+		text := p.clientURL(r, realmPath).String()
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Path != before+realmPath ||
+			u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, "\r\n\x00 ") {
+			t.Errorf("%q, %v", text, err)
+		}
+		header := http.Header{"Location": {"/v2/x"}}
+		p.rewriteLinks(header, r)
+		if got := header.Get("Location"); got != before+"/v2/x" {
+			t.Errorf("Location %q below %q", got, before)
 		}
 	})
 }

@@ -141,62 +141,18 @@ func (p *Proxy) trusted(peer netip.Addr) bool {
 	return false
 }
 
-// clientBase returns scheme and host by which the client reached us.
-func (p *Proxy) clientBase(r *http.Request) (scheme, host string) {
-	scheme, host = "http", r.Host
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	if len(p.config.Server.TrustedProxies) == 0 || !p.trusted(peerAddress(r)) {
-		return scheme, host
-	}
-	forwardedScheme, forwardedHost := forwarded(r.Header)
-	if forwardedScheme == "http" || forwardedScheme == "https" {
-		scheme = forwardedScheme
-	}
-	if validHost(forwardedHost) {
-		host = forwardedHost
-	}
-	return scheme, host
-}
-
-// forwarded reads Forwarded (RFC 7239), else the X-Forwarded headers. Where
-// several proxies added to them, the first entry is nearest to the client.
-func forwarded(header http.Header) (scheme, host string) {
-	first, _, _ := strings.Cut(header.Get("Forwarded"), ",")
-	for pair := range strings.SplitSeq(first, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		value = strings.Trim(value, `"`)
-		switch strings.ToLower(name) {
-		case "proto":
-			scheme = strings.ToLower(value)
-		case "host":
-			host = value
-		}
-	}
-	if scheme == "" {
-		scheme, _, _ = strings.Cut(header.Get("X-Forwarded-Proto"), ",")
-		scheme = strings.ToLower(strings.TrimSpace(scheme))
-	}
-	if host == "" {
-		host, _, _ = strings.Cut(header.Get("X-Forwarded-Host"), ",")
-		host = strings.TrimSpace(host)
-	}
-	return scheme, host
-}
-
 // validHost accepts a host with or without port.
 func validHost(host string) bool {
 	if host == "" {
 		return false
 	}
 	u, err := url.Parse("http://" + host)
-	return err == nil && u.Host == host && u.User == nil && u.Path == ""
+	return err == nil && u.Host == host && u.Hostname() != "" && u.User == nil && u.Path == ""
 }
 
 // rewriteLinks turns Location and Link headers that point at the registry into
-// ones that point at us. Relative ones, and those that lead to storage
-// elsewhere, stay.
+// ones that point at us: paths, which clients resolve against whatever address
+// they have reached us by. Those that lead to storage elsewhere stay.
 func (p *Proxy) rewriteLinks(header http.Header, r *http.Request) {
 	for i, location := range header["Location"] {
 		if rewritten, ok := p.rewriteURL(location, r); ok {
@@ -235,12 +191,15 @@ func (p *Proxy) rewriteURL(target string, r *http.Request) (string, bool) {
 	if err != nil {
 		return "", false
 	}
+	prefix := entryOf(r).prefix
 	local, ours := p.upstream.ClientPath(u)
-	if !ours {
+	switch {
+	case ours:
+		return prefix + local.String(), true
+	case prefix != "" && u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/"):
+		// It is a path of ours already.
+		return prefix + target, true
+	default:
 		return "", false
 	}
-	if u.IsAbs() {
-		local.Scheme, local.Host = p.clientBase(r)
-	}
-	return local.String(), true
 }

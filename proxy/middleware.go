@@ -16,10 +16,17 @@ import (
 	"github.com/backref/backref/policy"
 )
 
-// entry is what is known of a request beside the request itself.
+// entry is what is known of a request beside the request itself. It is the
+// request's context too.
 type entry struct {
+	context.Context //nolint:containedctx // It is one, of that context's values.
+
 	id   string
 	path path
+	// prefix is what clients have before the paths that backref serves.
+	prefix string
+	// answer is what the client is written to by.
+	answer http.ResponseWriter
 	// err is why the path can't be read.
 	err error
 	// client is who signed in, in auth.mode service.
@@ -29,6 +36,14 @@ type entry struct {
 }
 
 type entryKey struct{}
+
+// Value implements [context.Context].
+func (e *entry) Value(key any) any {
+	if key == any(entryKey{}) {
+		return e
+	}
+	return e.Context.Value(key)
+}
 
 func entryOf(r *http.Request) *entry {
 	if e, ok := r.Context().Value(entryKey{}).(*entry); ok {
@@ -58,7 +73,7 @@ func note(r *http.Request, fields ...zap.Field) {
 // trusted proxy before us, else one of our own.
 func (p *Proxy) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e := &entry{}
+		e := &entry{Context: r.Context(), prefix: p.clientPrefix(r)}
 		e.path, e.err = parsePath(r.URL)
 		if given := r.Header.Get("X-Request-Id"); validRequestID(given) && p.trusted(peerAddress(r)) {
 			e.id = given
@@ -66,7 +81,8 @@ func (p *Proxy) identify(next http.Handler) http.Handler {
 			e.id = rand.Text()
 		}
 		w.Header().Set("X-Request-Id", e.id)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), entryKey{}, e)))
+		p.tellForwarded(r)
+		next.ServeHTTP(w, r.WithContext(e))
 	})
 }
 

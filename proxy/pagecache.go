@@ -148,6 +148,9 @@ func (a referrersAnswer) write(w http.ResponseWriter, r *http.Request) {
 	for name, values := range a.header {
 		header[name] = values
 	}
+	if link := a.header["Link"]; len(link) > 0 {
+		header["Link"] = withPrefix(r, link)
+	}
 	if conditions := r.Header["If-None-Match"]; len(conditions) > 0 && etagMatches(conditions, a.etag) {
 		delete(header, "Content-Length")
 		w.WriteHeader(http.StatusNotModified)

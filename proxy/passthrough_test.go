@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,49 +14,6 @@ import (
 
 	"github.com/backref/backref/config"
 )
-
-func TestLinksLeadBackToUs(t *testing.T) {
-	trusting := func(c *config.Config) {
-		c.Server.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	}
-	forwarded := []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "registry.example.com"}
-	for _, c := range []struct {
-		name      string
-		configure func(*config.Config)
-		headers   []string
-		header    string
-		sent      string
-		want      string
-	}{
-		{"ours", nil, nil, "Location", "UP/v2/a/blobs/uploads/1?_state=a%2Fb%3D", "DOWN/v2/a/blobs/uploads/1?_state=a%2Fb%3D"},
-		{"relative", nil, nil, "Location", "/v2/a/blobs/uploads/1?_state=x", "/v2/a/blobs/uploads/1?_state=x"},
-		{"storage", nil, nil, "Location", "https://bucket.example.com/x?sig=1", "https://bucket.example.com/x?sig=1"},
-		{"another port", nil, nil, "Location", "http://127.0.0.1:1/v2/", "http://127.0.0.1:1/v2/"},
-		{"link", nil, nil, "Link", `<UP/v2/_catalog?last=a&n=1>; rel="next"`, `<DOWN/v2/_catalog?last=a&n=1>; rel="next"`},
-		{"links", nil, nil, "Link", `</a>; rel="x", <UP/b>; rel="next"`, `</a>; rel="x", <DOWN/b>; rel="next"`},
-		{"not trusted", nil, forwarded, "Location", "UP/v2/x", "DOWN/v2/x"},
-		{"trusted", trusting, forwarded, "Location", "UP/v2/x", "https://registry.example.com/v2/x"},
-		{"trusted, first of several", trusting, []string{"X-Forwarded-Proto", "https, http"}, "Location", "UP/v2/x", "https://DOWNHOST/v2/x"},
-		{"trusted, RFC 7239", trusting, []string{"Forwarded", `for=192.0.2.1;proto=https;host="r.example.com:8443"`}, "Location", "UP/v2/x", "https://r.example.com:8443/v2/x"},
-		{"trusted, not a host", trusting, []string{"X-Forwarded-Host", "a/b"}, "Location", "UP/v2/x", "DOWN/v2/x"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var configure []func(*config.Config)
-			if c.configure != nil {
-				configure = append(configure, c.configure)
-			}
-			f := newFixture(t, configure...)
-			names := strings.NewReplacer("UP", f.upstreamURL, "DOWNHOST", strings.TrimPrefix(f.url, "http://"), "DOWN", f.url)
-			f.registry.answer(func(w http.ResponseWriter, _ *http.Request) bool {
-				w.Header().Set(c.header, names.Replace(c.sent))
-				return true
-			})
-			if got, want := f.do(http.MethodGet, "/v2/", nil, c.headers...).header.Get(c.header), names.Replace(c.want); got != want {
-				t.Errorf("got %q, want %q", got, want)
-			}
-		})
-	}
-}
 
 func TestUpstreamBelowAPath(t *testing.T) {
 	f := newFixture(t, func(c *config.Config) { c.Upstream.URL = c.Upstream.URL.JoinPath("api/docker/") })

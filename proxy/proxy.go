@@ -59,6 +59,7 @@ type Proxy struct {
 	hiddenTags hiddenTags
 	realm      realm
 	limiter    *limiter
+	hints      hints
 	// access is nil in auth.mode passthrough.
 	access     *access
 	namespaces namespaces

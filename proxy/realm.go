@@ -80,9 +80,7 @@ func (p *Proxy) rewriteChallenges(header http.Header, r *http.Request) {
 			if named, err := url.Parse(realm); err != nil || named.String() != service.String() {
 				return realm
 			}
-			here := url.URL{Path: realmPath}
-			here.Scheme, here.Host = p.clientBase(r)
-			return here.String()
+			return p.clientURL(r, realmPath).String()
 		}))
 	}
 	header["Www-Authenticate"] = challenges

@@ -155,7 +155,7 @@ func (r *Registry) ClientPath(u *url.URL) (*url.URL, bool) {
 	switch {
 	case relative && r.base.Path == "":
 		return nil, false
-	case !relative && (u.Scheme != "http" && u.Scheme != "https" || !sameHost(u, r.base)):
+	case !relative && (u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" || !sameHost(u, r.base)):
 		return nil, false
 	}
 	escaped, below := strings.CutPrefix(u.EscapedPath(), r.base.Path)

@@ -272,11 +272,11 @@ func pushPair(t *testing.T, base, authorization string) (subject, referrer rig.M
 	t.Helper()
 	begun := rig.Do(t, http.MethodPost, base+"/v2/app/blobs/uploads/", nil, "Authorization", authorization).Want(t, http.StatusAccepted)
 	separator := "?"
-	if strings.Contains(begun.Header.Get("Location"), "?") {
+	if strings.Contains(begun.Location, "?") {
 		separator = "&"
 	}
 	subject = rig.Image("subject")
-	rig.Do(t, http.MethodPut, begun.Header.Get("Location")+separator+"digest="+subject.Config.Digest.String(), []byte(rig.Empty),
+	rig.Do(t, http.MethodPut, begun.Location+separator+"digest="+subject.Config.Digest.String(), []byte(rig.Empty),
 		"Authorization", authorization, "Content-Type", "application/octet-stream").Want(t, http.StatusCreated)
 	referrer = rig.Artifact("application/vnd.example.sbom", "sbom", subject.Descriptor())
 	for _, m := range []rig.Manifest{subject, referrer} {

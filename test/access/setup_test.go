@@ -183,7 +183,7 @@ func (p *place) blob(authorization, repository, content string) string {
 // below returns the Location of a reply, which has to be at backref.
 func (p *place) below(reply rig.Reply) string {
 	p.t.Helper()
-	location, ours := strings.CutPrefix(reply.Header.Get("Location"), p.backref.URL)
+	location, ours := strings.CutPrefix(reply.Location, p.backref.URL)
 	if !ours && !strings.HasPrefix(location, "/") {
 		p.t.Fatalf("Location leads to %s", location)
 	}

@@ -26,7 +26,7 @@ func TestTermDrains(t *testing.T) {
 
 	content, feed := io.Pipe()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut,
-		begun.Header.Get("Location")+"&digest="+digest.FromString("first second").String(), content)
+		begun.Location+"&digest="+digest.FromString("first second").String(), content)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,10 +97,10 @@ func TestB6Mount(t *testing.T) {
 	onEach(t, func(t *testing.T, s stage) {
 		sum := rig.PushBlob(t, s.backref.URL, "from", "mounted")
 		got := rig.Do(t, http.MethodPost, s.backref.URL+"/v2/to/blobs/uploads/?mount="+sum.String()+"&from=from", nil).Want(t, http.StatusCreated)
-		if want := s.backref.URL + "/v2/to/blobs/" + sum.String(); got.Header.Get("Location") != want {
-			t.Errorf("Location %q, want %q", got.Header.Get("Location"), want)
+		if want := s.backref.URL + "/v2/to/blobs/" + sum.String(); got.Location != want {
+			t.Errorf("Location %q, want %q", got.Location, want)
 		}
-		blob := rig.Do(t, http.MethodGet, got.Header.Get("Location"), nil).Want(t, http.StatusOK)
+		blob := rig.Do(t, http.MethodGet, got.Location, nil).Want(t, http.StatusOK)
 		if string(blob.Body) != "mounted" {
 			t.Errorf("body %q", blob.Body)
 		}
@@ -135,12 +135,12 @@ func TestB1Blobs(t *testing.T) {
 		if begun.Header.Get("Docker-Upload-UUID") == "" {
 			t.Error("no Docker-Upload-UUID")
 		}
-		location := begun.Header.Get("Location")
+		location := begun.Location
 		for start := 0; start < len(content); start += 4000 {
 			end := min(start+4000, len(content))
 			patched := rig.Do(t, http.MethodPatch, location, []byte(content[start:end]), "Content-Type", "application/octet-stream",
 				"Content-Range", fmt.Sprintf("%d-%d", start, end-1)).Want(t, http.StatusAccepted)
-			location = patched.Header.Get("Location")
+			location = patched.Location
 			if !strings.HasPrefix(location, s.backref.URL+"/v2/app/blobs/uploads/") {
 				t.Fatalf("Location %q", location)
 			}
@@ -156,7 +156,7 @@ func TestB1Blobs(t *testing.T) {
 			t.Errorf("range: %q %q", part.Header.Get("Content-Range"), part.Body)
 		}
 
-		cancelled := rig.Do(t, http.MethodPost, s.backref.URL+"/v2/app/blobs/uploads/", nil).Want(t, http.StatusAccepted).Header.Get("Location")
+		cancelled := rig.Do(t, http.MethodPost, s.backref.URL+"/v2/app/blobs/uploads/", nil).Want(t, http.StatusAccepted).Location
 		rig.Do(t, http.MethodDelete, cancelled, nil).Want(t, http.StatusNoContent)
 		rig.Do(t, http.MethodGet, cancelled, nil).Want(t, http.StatusNotFound)
 		rig.Do(t, http.MethodDelete, s.backref.URL+"/v2/app/blobs/"+sum.String(), nil).Want(t, http.StatusAccepted)
@@ -168,7 +168,7 @@ func TestB1Blobs(t *testing.T) {
 func TestB1ExpectContinue(t *testing.T) {
 	onEach(t, func(t *testing.T, s stage) {
 		begun := rig.Do(t, http.MethodPost, s.backref.URL+"/v2/app/blobs/uploads/", nil).Want(t, http.StatusAccepted)
-		target, err := url.Parse(begun.Header.Get("Location"))
+		target, err := url.Parse(begun.Location)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,24 +243,18 @@ func TestB1Lists(t *testing.T) {
 	})
 }
 
-// B1: links lead to where the client found us, which a proxy in front of us
-// may say only where it is trusted.
+// B1: links lead to where the client found us, whatever a proxy in front of us
+// says.
 func TestB1LinksBehindAnotherProxy(t *testing.T) {
 	forwarded := []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "registry.example.com"}
-	for name, c := range map[string]struct {
-		args []string
-		want string
-	}{
-		"trusted":   {[]string{"--set", "server.trustedProxies=127.0.0.1"}, "https://registry.example.com/v2/app/"},
-		"untrusted": {nil, "http://127.0.0.1"},
-	} {
+	for name, args := range map[string][]string{"trusted": {"--set", "server.trustedProxies=127.0.0.1"}, "untrusted": nil} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, s stage) {
 				got := rig.Do(t, http.MethodPost, s.backref.URL+"/v2/app/blobs/uploads/", nil, forwarded...).Want(t, http.StatusAccepted)
-				if !strings.HasPrefix(got.Header.Get("Location"), c.want) {
-					t.Errorf("Location %q", got.Header.Get("Location"))
+				if location := got.Header.Get("Location"); !strings.HasPrefix(location, "/v2/app/blobs/uploads/") {
+					t.Errorf("Location %q", location)
 				}
-			}, c.args...)
+			}, args...)
 		})
 	}
 }

@@ -39,7 +39,7 @@ func dial(t *testing.T, backref *rig.Backref, text string) net.Conn {
 // beginUpload returns the path of an upload session.
 func beginUpload(t *testing.T, base string) string {
 	t.Helper()
-	location := rig.Do(t, http.MethodPost, base+"/v2/app/blobs/uploads/", nil).Want(t, http.StatusAccepted).Header.Get("Location")
+	location := rig.Do(t, http.MethodPost, base+"/v2/app/blobs/uploads/", nil).Want(t, http.StatusAccepted).Location
 	return strings.TrimPrefix(location, base)
 }
 

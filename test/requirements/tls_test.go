@@ -58,7 +58,7 @@ func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 	return certFile, keyFile, pool
 }
 
-// B1: over TLS clients may speak HTTP/1.1 or HTTP/2, and links say https.
+// B1: over TLS clients may speak HTTP/1.1 or HTTP/2, and links lead back.
 func TestB1TLS(t *testing.T) {
 	certFile, keyFile, pool := certificate(t)
 	registry := rig.NewRegistry(t, rig.Distribution2)
@@ -72,11 +72,11 @@ func TestB1TLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = begun.Body.Close()
-		location := begun.Header.Get("Location")
-		if begun.StatusCode != http.StatusAccepted || (begun.ProtoMajor == 2) != http2 || !strings.HasPrefix(location, "https://"+backref.Host+"/") {
-			t.Fatalf("%s %s, Location %q", begun.Proto, begun.Status, location)
+		location, err := begun.Location()
+		if err != nil || begun.StatusCode != http.StatusAccepted || (begun.ProtoMajor == 2) != http2 || !strings.HasPrefix(location.String(), "https://"+backref.Host+"/") {
+			t.Fatalf("%s %s, Location %q, %v", begun.Proto, begun.Status, location, err)
 		}
-		patch, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, location, strings.NewReader(content))
+		patch, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, location.String(), strings.NewReader(content))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -109,6 +109,8 @@ type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Location is where the header of that name leads; empty without one.
+	Location string
 }
 
 // Do sends a request; headers are given as name, value, …. Redirects are not
@@ -138,7 +140,11 @@ func Send(t testing.TB, method, url string, body []byte, headers ...string) (Rep
 	}
 	defer func() { _ = resp.Body.Close() }()
 	read, err := io.ReadAll(resp.Body)
-	return Reply{resp.StatusCode, resp.Header, read}, err
+	reply := Reply{Status: resp.StatusCode, Header: resp.Header, Body: read}
+	if location, err := resp.Location(); err == nil {
+		reply.Location = location.String()
+	}
+	return reply, err
 }
 
 // Want fails the test where a reply has another status.
@@ -154,10 +160,7 @@ func (r Reply) Want(t testing.TB, status int) Reply {
 func PushBlob(t testing.TB, base, repository, content string) digest.Digest {
 	t.Helper()
 	begun := Do(t, http.MethodPost, base+"/v2/"+repository+"/blobs/uploads/", nil).Want(t, http.StatusAccepted)
-	location := begun.Header.Get("Location")
-	if strings.HasPrefix(location, "/") {
-		location = base + location
-	}
+	location := begun.Location
 	separator := "?"
 	if strings.Contains(location, "?") {
 		separator = "&"

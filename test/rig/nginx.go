@@ -1,0 +1,63 @@
+package rig
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+// Nginx is an nginx that ends TLS before something else.
+type Nginx struct {
+	// URL is where it listens; Host is the same without the scheme.
+	URL, Host string
+	*process
+}
+
+// NewNginx starts one with a certificate, its key, and the content of its
+// server block, which may have more lines than what nginx has by default.
+func NewNginx(t testing.TB, certFile, keyFile, block string) *Nginx {
+	t.Helper()
+	// It can't be told to take any port that is free.
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "nginx.conf")
+	config := fmt.Sprintf(`daemon off;
+master_process off;
+pid %[1]s/pid;
+error_log stderr notice;
+events {}
+http {
+  access_log off;
+  client_body_temp_path %[1]s/body;
+  proxy_temp_path %[1]s/proxy;
+  fastcgi_temp_path %[1]s/fastcgi;
+  uwsgi_temp_path %[1]s/uwsgi;
+  scgi_temp_path %[1]s/scgi;
+  server {
+    listen %[2]s ssl;
+    ssl_certificate %[3]s;
+    ssl_certificate_key %[4]s;
+    client_max_body_size 0;
+    %[5]s
+  }
+}
+`, dir, host, certFile, keyFile, block)
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := &Nginx{URL: "https://" + host, Host: host}
+	// It listens when it tells its limits.
+	n.process, _ = start(t, "nginx", regexp.MustCompile(`(getrlimit)`), exec.Command(Tool(t, "nginx"), "-p", dir, "-e", "stderr", "-c", file))
+	return n
+}
