@@ -59,7 +59,7 @@ func New(cfg config.Upstream) (*Registry, error) {
 	}
 	transport := &http.Transport{
 		TLSClientConfig:       speak.Clone(),
-		DialContext:           (&sender{dialer: net.Dialer{Timeout: cfg.Timeouts.Connect}}).dial,
+		DialContext:           (&sender{dialer: net.Dialer{Timeout: cfg.Timeouts.Connect}, secure: base.Scheme == "https"}).dial,
 		TLSHandshakeTimeout:   cfg.Timeouts.Connect,
 		ExpectContinueTimeout: continueTimeout,
 		ResponseHeaderTimeout: cfg.Timeouts.ResponseHeader,

@@ -2,9 +2,12 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // sendStep is how much of a body is sent at once.
@@ -13,7 +16,9 @@ const sendStep = 128 << 10
 // sender dials connections that send bodies in larger steps than net/http does
 // by itself, from memory that is used again.
 type sender struct {
-	dialer  net.Dialer
+	dialer net.Dialer
+	// secure says that TLS is spoken over the connections.
+	secure  bool
 	buffers sync.Pool
 }
 
@@ -23,12 +28,63 @@ func (s *sender) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	return &sendingConn{Conn: conn, sender: s}, nil
+	return &sendingConn{Conn: conn, sender: s, closed: make(chan struct{})}, nil
 }
 
+// answerTime is how long an answer is looked for on a connection that takes no
+// more of a request.
+const answerTime = 5 * time.Second
+
+// sendingConn is one such connection. A registry that refuses a body answers
+// and closes the connection; net/http gives up as soon as it can't send the
+// rest, be there an answer to read or not. So the end of sending is told when
+// reading has ended too: then the connection is closed.
 type sendingConn struct {
 	net.Conn
 	sender *sender
+	// heard says that something was read, deaf that nothing more can be.
+	heard, deaf atomic.Bool
+	ending      sync.Once
+	closed      chan struct{}
+}
+
+// Read implements [io.Reader].
+func (c *sendingConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	switch {
+	case err != nil:
+		c.deaf.Store(true)
+	case !c.heard.Load():
+		c.heard.Store(true)
+	}
+	return n, err
+}
+
+// Write implements [io.Writer].
+func (c *sendingConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.awaitAnswer(err)
+	return n, err
+}
+
+// awaitAnswer waits, after a failure to send, until the connection was read to
+// its end, if anybody reads: while TLS is agreed upon nobody does.
+func (c *sendingConn) awaitAnswer(failure error) {
+	if failure == nil || c.deaf.Load() || c.sender.secure && !c.heard.Load() || errors.Is(failure, net.ErrClosed) {
+		return
+	}
+	patience := time.NewTimer(answerTime)
+	defer patience.Stop()
+	select {
+	case <-c.closed:
+	case <-patience.C:
+	}
+}
+
+// Close implements [io.Closer].
+func (c *sendingConn) Close() error {
+	c.ending.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 // ReadFrom implements [io.ReaderFrom].
@@ -38,5 +94,5 @@ func (c *sendingConn) ReadFrom(r io.Reader) (int64, error) {
 		buffer = new([sendStep]byte)
 	}
 	defer c.sender.buffers.Put(buffer)
-	return io.CopyBuffer(struct{ io.Writer }{c.Conn}, struct{ io.Reader }{r}, buffer[:])
+	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buffer[:])
 }
