@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/backref/backref/config"
@@ -57,36 +56,35 @@ func transferTime(limits *config.Limits, n int64) time.Duration {
 // guardTransfers cuts clients off that keep backref waiting within a body:
 // each interval of waiting has to bring limits.transferSize. A transfer as a
 // whole may take as long as it takes, and what the registry is waited for
-// doesn't count.
+// doesn't count. When the request is over, so is its body.
 func (p *Proxy) guardTransfers(next http.Handler) http.Handler {
-	limits := p.config.Limits
-	if limits.TransferInterval <= 0 {
-		return next
-	}
+	limits := &p.config.Limits
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		waiting := transfer{proxy: p, control: control, http2: r.ProtoMajor > 1}
 		guarded := &guardedWriter{ResponseWriter: w, transfer: waiting}
-		var body *guardedBody
 		if r.Body != nil && r.Body != http.NoBody {
-			body = &guardedBody{ReadCloser: r.Body, transfer: waiting}
+			guarded.body = &guardedBody{ReadCloser: r.Body, transfer: waiting}
 			withBody := *r
-			withBody.Body = body
+			withBody.Body = guarded.body
 			r = &withBody
 			// A connection may still have the deadline of its last response,
 			// and is written to when the body is asked for.
 			_ = control.SetWriteDeadline(time.Time{})
 		}
+		entryOf(r).answer = guarded
+		returned := false
 		defer func() {
 			// The server sends what is left of the response, and reads what is
 			// left of the request.
-			end := time.Now().Add(limits.TransferInterval)
+			end := time.Now().Add(transferTime(limits, 1))
 			_ = control.SetWriteDeadline(end)
-			if body != nil && !body.ended {
-				_ = control.SetReadDeadline(end)
+			if guarded.body != nil {
+				guarded.body.leave(end, returned)
 			}
 		}()
 		next.ServeHTTP(guarded, r)
+		returned = true
 	})
 }
 
@@ -114,61 +112,37 @@ func (t *transfer) count(start time.Time, n int64) {
 	}
 }
 
-// guardedBody is the body of a request.
-type guardedBody struct {
-	io.ReadCloser
-	transfer
-	ended bool
-	// until is when all of it has to be there; zero where it may take longer.
-	until time.Time
-}
-
-// Read implements [io.Reader].
-func (b *guardedBody) Read(p []byte) (int, error) {
-	start := time.Now()
-	deadline := b.deadline(start, 1)
-	if !b.until.IsZero() && b.until.Before(deadline) {
-		deadline = b.until
-	}
-	_ = b.control.SetReadDeadline(deadline)
-	n, err := b.ReadCloser.Read(p)
-	b.count(start, int64(n))
-	if b.ended = errors.Is(err, io.EOF); b.ended || b.http2 {
-		// After its end the connection is only watched.
-		_ = b.control.SetReadDeadline(time.Time{})
-	}
-	switch {
-	case !errors.Is(err, os.ErrDeadlineExceeded):
-		return n, err
-	case !b.until.IsZero() && !time.Now().Before(b.until):
-		return n, b.proxy.tooSlow(err)
-	default:
-		return n, b.tooSlow(err)
-	}
-}
-
-func (b *guardedBody) tooSlow(cause error) error {
-	slow := unavailable(http.StatusRequestTimeout, "the body came too slowly; send it again over a better connection, or in chunks", cause)
-	slow.limit = "limits.transferInterval"
-	if !b.http2 {
-		slow.header.Set("Connection", "close")
-	}
-	return slow
-}
-
 // guardedWriter writes the response.
 type guardedWriter struct {
 	http.ResponseWriter
 	transfer
 	status int
+	// body is the request's; nil for none.
+	body *guardedBody
 }
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *guardedWriter) WriteHeader(status int) {
 	if status >= http.StatusOK {
-		w.status = status
+		w.final(status)
+		w.ResponseWriter.WriteHeader(status)
+		return
 	}
+	// It is sent at once.
+	start, deadline := w.begin(1)
 	w.ResponseWriter.WriteHeader(status)
+	w.end(start, deadline, 0, nil)
+}
+
+// final notes the status of the answer. Of the request nothing more is read.
+func (w *guardedWriter) final(status int) {
+	w.status = status
+	if w.body != nil && w.body.close() && !w.http2 {
+		// Whoever still reads there waits for the client, and the server would
+		// for both before it sends the first byte.
+		_ = w.control.EnableFullDuplex()
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // Status returns the status that was written; 0 before.
@@ -179,7 +153,7 @@ func (w *guardedWriter) Status() int {
 // Write implements [io.Writer].
 func (w *guardedWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.final(http.StatusOK)
 	}
 	start, deadline := w.begin(int64(len(p)))
 	n, err := w.ResponseWriter.Write(p)

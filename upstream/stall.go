@@ -79,8 +79,11 @@ type sentBody struct {
 	failure     atomic.Pointer[error]
 }
 
-// Read implements [io.Reader].
+// Read implements [io.Reader]. Nothing is read for a registry that has answered.
 func (b *sentBody) Read(p []byte) (int, error) {
+	if b.ended.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	b.waiting.Stop()
 	n, err := b.ReadCloser.Read(p)
 	switch {

@@ -1,0 +1,98 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lingerTime is how long a client that is asked for more of a body, but was
+// answered, has to send it or to leave.
+const lingerTime = 5 * time.Second
+
+// guardedBody is the body of a request.
+type guardedBody struct {
+	io.ReadCloser
+	transfer
+	// over says that nothing more is read.
+	over atomic.Bool
+	// reading is held by the goroutine that reads. That may be the transport's,
+	// which goes on for as long as it doesn't know that the request is over.
+	reading sync.Mutex
+	ended   bool
+	// until is when all of it has to be there; zero where it may take longer.
+	until time.Time
+}
+
+// Read implements [io.Reader].
+func (b *guardedBody) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.over.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	start := time.Now()
+	deadline := b.deadline(start, 1)
+	if !b.until.IsZero() && b.until.Before(deadline) {
+		deadline = b.until
+	}
+	_ = b.control.SetReadDeadline(deadline)
+	n, err := b.ReadCloser.Read(p)
+	b.count(start, int64(n))
+	if b.ended = errors.Is(err, io.EOF); b.ended || b.http2 {
+		// After its end the connection is only watched.
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return n, err
+	case !b.until.IsZero() && !time.Now().Before(b.until):
+		return n, b.proxy.tooSlow(err)
+	default:
+		return n, b.tooSlow(err)
+	}
+}
+
+func (b *guardedBody) tooSlow(cause error) error {
+	slow := unavailable(http.StatusRequestTimeout, "the body came too slowly; send it again over a better connection, or in chunks", cause)
+	slow.limit = "limits.transferInterval"
+	if !b.http2 {
+		slow.header.Set("Connection", "close")
+	}
+	return slow
+}
+
+// close ends the reading, and tells whether somebody is still at it.
+func (b *guardedBody) close() (busy bool) {
+	b.over.Store(true)
+	if !b.reading.TryLock() {
+		return true
+	}
+	b.reading.Unlock()
+	return false
+}
+
+// leave waits for whoever still reads: after the request the body is the
+// server's, and the connection the next request's. The client has the answer
+// by then, and some time to hear it in; to be broken off it needs none.
+func (b *guardedBody) leave(end time.Time, answered bool) {
+	if b.close() {
+		switch soon := time.Now().Add(lingerTime); {
+		case b.http2 || !answered:
+			_ = b.control.SetReadDeadline(time.Unix(1, 0))
+		case b.control.Flush() == nil && soon.Before(end):
+			_ = b.control.SetReadDeadline(soon)
+		default:
+			_ = b.control.SetReadDeadline(end)
+		}
+		b.reading.Lock()
+		defer b.reading.Unlock()
+	}
+	if !b.ended {
+		_ = b.control.SetReadDeadline(end)
+	}
+}
