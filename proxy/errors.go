@@ -139,6 +139,7 @@ func (p *Proxy) relayStatus(w http.ResponseWriter, r *http.Request, status *upst
 		writeErrorBody(w, status.Status, cmp.Or(code, codeTooManyRequests), "the registry behind this proxy refused the request; sign in, or try again later")
 		return
 	}
+	saysNoType(w.Header())
 	w.Header().Set("Content-Length", strconv.Itoa(len(status.Body)))
 	w.WriteHeader(status.Status)
 	_, _ = w.Write(status.Body)

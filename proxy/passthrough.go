@@ -41,7 +41,9 @@ func (p *Proxy) forward(r *http.Request) (*http.Response, error) {
 // with the client's credentials, which it holds, or in auth.mode service with
 // the service's.
 func (p *Proxy) send(r, body *http.Request) (*http.Response, error) {
-	out := p.outgoing(r, body)
+	passing := p.interimOf(r)
+	defer passing.end()
+	out := p.outgoing(passing, r, body)
 	var resp *http.Response
 	var err error
 	if p.access == nil {
@@ -72,7 +74,7 @@ func (p *Proxy) sendAs(r, out *http.Request) (*http.Response, error) {
 
 // outgoing returns a client's request as it is sent to the upstream, with the
 // body of another.
-func (p *Proxy) outgoing(r, body *http.Request) *http.Request {
+func (p *Proxy) outgoing(ctx context.Context, r, body *http.Request) *http.Request {
 	return (&http.Request{
 		Method:        r.Method,
 		URL:           &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery},
@@ -82,7 +84,7 @@ func (p *Proxy) outgoing(r, body *http.Request) *http.Request {
 		ContentLength: body.ContentLength,
 		Trailer:       body.Trailer,
 		Proto:         "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(r.Context())
+	}).WithContext(ctx)
 }
 
 // relay writes the upstream's response to the client. Where the body breaks
@@ -96,16 +98,24 @@ func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Respons
 	copyEndToEnd(header, resp.Header)
 	p.rewriteLinks(header, r)
 	p.rewriteChallenges(header, r)
-	for name := range resp.Trailer {
-		header.Add("Trailer", name)
-	}
+	saysNoType(header)
+	announceTrailers(header, resp.Trailer)
 	w.WriteHeader(resp.StatusCode)
 	if err := p.copyBody(w, r, resp); err != nil {
 		note(r, zap.NamedError("broken", err))
+		// The status is the registry's answer, however short the body is; what
+		// is not sent by now would never be.
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range resp.Trailer {
-		header[name] = values
+	passTrailers(w, resp.Trailer)
+}
+
+// saysNoType keeps the server from guessing a type that the registry did not
+// state.
+func saysNoType(header http.Header) {
+	if _, stated := header["Content-Type"]; !stated {
+		header["Content-Type"] = nil
 	}
 }
 

@@ -111,6 +111,7 @@ func (s *connections) readResponse(c *connection, req *http.Request) (*http.Resp
 		case resp.StatusCode == http.StatusSwitchingProtocols:
 			return nil, fmt.Errorf("%w: it switches protocols unasked", errAnswered)
 		}
+		tellInterim(req.Context(), resp.StatusCode, resp.Header)
 	}
 	return nil, fmt.Errorf("%w: more than %d interim ones", errAnswered, maxInterim)
 }

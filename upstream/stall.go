@@ -20,7 +20,7 @@ var errStalled = fmt.Errorf("the registry paused for longer than upstream.timeou
 func (r *Registry) watch(by http.RoundTripper, req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	giveUp := func() { cancel(errStalled) }
-	out := req.WithContext(ctx)
+	out := req.WithContext(traceInterim(ctx))
 	var sent *sentBody
 	if req.Body != nil && req.Body != http.NoBody {
 		sent = &sentBody{ReadCloser: req.Body, waiting: newPause(giveUp), stall: r.stall, last: r.stall + r.transport.ResponseHeaderTimeout}
