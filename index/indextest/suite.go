@@ -57,6 +57,20 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("protocol with upkeep", func(t *testing.T) { protocol(t, true, open) })
 }
 
+// RunStories tests a store by its stories alone: for one more way to reach a
+// medium that passes [Run].
+func RunStories(t *testing.T, open func(t *testing.T) index.Store) {
+	for name, stories := range map[string][]story{
+		"records": recordStories(), "referrers": referrerStories(), "parents": parentStories(), "intents": intentStories(),
+		"marks": markStories(), "queries": queryStories(), "upkeep": upkeepStories(), "corrections": correctionStories(),
+		"rebuild": rebuildStories(), "outbox": outboxStories(), "subjects of tags": tagSubjectStories(), "listings": servedStories(),
+	} {
+		t.Run(name, func(t *testing.T) { run(t, open, stories) })
+	}
+	t.Run("paging", func(t *testing.T) { paging(t, open) })
+	t.Run("what a query selects", func(t *testing.T) { selected(t, open) })
+}
+
 // isMaintainer tells whether a store has to pass what says [index.Maintainer],
 // and closes it.
 func isMaintainer(t *testing.T, store index.Store) bool {

@@ -169,13 +169,13 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return nil, failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
+		return nil, s.failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
 	}
 	// A connection that is within a transaction is closed, which ends it.
 	defer conn.Release()
 	w, err := s.load(ctx, conn, batch)
 	if err != nil {
-		return nil, failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
+		return nil, s.failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
 	}
 	for _, c := range batch {
 		if err := c.apply(w); err != nil {
@@ -183,7 +183,7 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 		}
 	}
 	if err := w.save(ctx, conn); err != nil {
-		return nil, failure(context.Background(), fmt.Errorf("commit change of index: %w", err))
+		return nil, s.failure(context.Background(), fmt.Errorf("commit change of index: %w", err))
 	}
 	return nil, nil
 }
@@ -202,7 +202,7 @@ func (s *Store) alone(ctx context.Context, work func(ctx context.Context, tx pgx
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return failure(ctx, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	return s.failure(ctx, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockSQL, s.lockKey(lockWriting)); err != nil {
 			return err
 		}

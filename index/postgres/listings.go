@@ -158,7 +158,11 @@ func (l *list) next(ctx context.Context, q queryer, step int, take func(entry) (
 	defer rows.Close()
 	read := 0
 	for rows.Next() {
-		e, err := l.entry(rows.RawValues())
+		values, err := columns(rows)
+		if err != nil {
+			return false, err
+		}
+		e, err := l.entry(values)
 		if err != nil {
 			return false, err
 		}

@@ -91,7 +91,11 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 		wake:    make(chan struct{}, 1),
 		rested:  make(chan struct{}),
 	}
-	if err := s.migrate(ctx); err != nil {
+	err = s.probe(ctx)
+	if err == nil {
+		err = s.migrate(ctx)
+	}
+	if err != nil {
 		pool.Close()
 		return nil, err
 	}
@@ -105,9 +109,6 @@ func poolConfig(opts Options) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(opts.URL)
 	if err != nil {
 		return nil, err
-	}
-	if cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
-		return nil, errors.New("default_query_exec_mode=simple_protocol can't be used: give another, such as cache_describe or exec")
 	}
 	if opts.Password != "" {
 		cfg.ConnConfig.Password = opts.Password
@@ -146,6 +147,8 @@ func sessionSettings(opts Options) string {
 		"SET tcp_keepalives_count = 3",
 		"SET plan_cache_mode = force_generic_plan",
 		"SET jit = off",
+		// Where values come as text, this is the one that can be read.
+		"SET bytea_output = 'hex'",
 	}
 	for _, plan := range []string{"seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"} {
 		statements = append(statements, "SET enable_"+plan+" = off")
@@ -158,11 +161,11 @@ func sessionSettings(opts Options) string {
 func (s *Store) migrate(ctx context.Context) error {
 	tx, err := s.pool.Begin(ctx)
 	if err != nil {
-		return failure(ctx, err)
+		return s.failure(ctx, err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	if _, err := tx.Exec(ctx, lockSQL, s.lockKey(lockWriting)); err != nil {
-		return failure(ctx, err)
+		return s.failure(ctx, err)
 	}
 	made, err := s.schemaMade(ctx, tx)
 	if err != nil {
@@ -174,9 +177,9 @@ func (s *Store) migrate(ctx context.Context) error {
 	}
 	// The multiple statements of a file need the simple protocol.
 	if _, err := tx.Conn().PgConn().Exec(ctx, missing).ReadAll(); err != nil {
-		return failure(ctx, fmt.Errorf("make tables: %w", err))
+		return s.failure(ctx, fmt.Errorf("make tables: %w", err))
 	}
-	return failure(ctx, tx.Commit(ctx))
+	return s.failure(ctx, tx.Commit(ctx))
 }
 
 // missingTables returns the statements that make what is not there, where the
@@ -190,7 +193,7 @@ func (s *Store) missingTables(ctx context.Context, tx pgx.Tx, made bool) (string
 		var there bool
 		err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, pgx.Identifier{s.schema, later.table}.Sanitize()).Scan(&there)
 		if err != nil {
-			return "", failure(ctx, err)
+			return "", s.failure(ctx, err)
 		}
 		if !there {
 			missing += later.statements
@@ -206,11 +209,11 @@ func (s *Store) schemaMade(ctx context.Context, tx pgx.Tx) (bool, error) {
 	err := tx.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL, to_regclass($2) IS NOT NULL`,
 		pgx.Identifier{s.schema}.Sanitize(), pgx.Identifier{s.schema, "meta"}.Sanitize()).Scan(&schema, &meta)
 	if err != nil {
-		return false, failure(ctx, err)
+		return false, s.failure(ctx, err)
 	}
 	if !schema {
 		_, err := tx.Exec(ctx, `CREATE SCHEMA `+pgx.Identifier{s.schema}.Sanitize())
-		return false, failure(ctx, err)
+		return false, s.failure(ctx, err)
 	}
 	if !meta {
 		return false, nil
@@ -220,7 +223,7 @@ func (s *Store) schemaMade(ctx context.Context, tx pgx.Tx) (bool, error) {
 	case errors.Is(err, pgx.ErrNoRows):
 		return false, fmt.Errorf("%w: schema %s has no format", index.ErrDamaged, s.schema)
 	case err != nil:
-		return false, failure(ctx, err)
+		return false, s.failure(ctx, err)
 	}
 	return true, checkFormat(format)
 }

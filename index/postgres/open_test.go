@@ -87,9 +87,8 @@ func TestManyOpenAtOnce(t *testing.T) {
 
 func TestWhatCanNotBeOpened(t *testing.T) {
 	for name, c := range map[string]struct{ url, want string }{
-		"nobody listens":    {"postgres://nobody:hunter2@127.0.0.1:1/none", "connect"},
-		"no URL":            {"postgres://nobody:hunter2@127.0.0.1:wrong/none", "parse"},
-		"a simple protocol": {newOptions().URL + "&default_query_exec_mode=simple_protocol", "simple_protocol can't be used"},
+		"nobody listens": {"postgres://nobody:hunter2@127.0.0.1:1/none", "connect"},
+		"no URL":         {"postgres://nobody:hunter2@127.0.0.1:wrong/none", "parse"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := postgres.Open(t.Context(), postgres.Options{URL: c.url})

@@ -43,7 +43,7 @@ func (s *Store) Stats(ctx context.Context) (index.Stats, error) {
 		stats.Edges = edges + stats.Referrers
 		return err
 	})
-	if err := failure(ctx, err); err != nil {
+	if err := s.failure(ctx, err); err != nil {
 		return index.Stats{}, fmt.Errorf("count index: %w", err)
 	}
 	return stats, nil

@@ -2,15 +2,11 @@ package postgres
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/backref/backref/index"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -72,51 +68,8 @@ func (s *Store) read(ctx context.Context, ask func(ctx context.Context) error) e
 	}
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	return failure(ctx, ask(limited))
+	return s.failure(ctx, ask(limited))
 }
-
-// failure is what becomes of an error of the database: the caller's own
-// context, damage, or an index that can't be used just now. What the database
-// did in time and what it didn't is not the caller's deadline, so that no such
-// error shows through.
-func failure(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	for _, known := range []error{
-		index.ErrNotFound, index.ErrFormat, index.ErrDamaged, index.ErrInUse, index.ErrInvalid,
-		index.ErrStale, index.ErrNoRebuild, index.ErrClosed,
-	} {
-		if errors.Is(err, known) {
-			return err
-		}
-	}
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && damaged(refused.Code) {
-		return fmt.Errorf("%w: %w", index.ErrDamaged, err)
-	}
-	return &unusableError{text: err.Error()}
-}
-
-// damaged tells whether a code of PostgreSQL says that what should be there is
-// not, or can't be read.
-func damaged(code string) bool {
-	const internal = "XX"
-	switch code {
-	case "3F000", "42P01", "42703": // No such schema, table, or column.
-		return true
-	default:
-		return strings.HasPrefix(code, internal)
-	}
-}
-
-// unusableError says that the database can't be used just now.
-type unusableError struct{ text string }
-
-func (e *unusableError) Error() string { return "database: " + e.text }
 
 // marks are the questions for the present point of the history. Those that
 // come while one is asked share the next.

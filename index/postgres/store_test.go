@@ -26,11 +26,17 @@ func TestStoreDurable(t *testing.T) {
 // asked for: each step of one waits for the database.
 func fewerHistories(t *testing.T) {
 	t.Helper()
+	number, err := strconv.Atoi(flag.Lookup("rapid.checks").Value.String())
+	must(t, err)
+	setChecks(t, strconv.Itoa(max(1, number/4)))
+}
+
+// setChecks has a test make so many random histories.
+func setChecks(t *testing.T, number string) {
+	t.Helper()
 	checks := flag.Lookup("rapid.checks")
 	before := checks.Value.String()
-	number, err := strconv.Atoi(before)
-	must(t, err)
-	must(t, checks.Value.Set(strconv.Itoa(max(1, number/4))))
+	must(t, checks.Value.Set(number))
 	t.Cleanup(func() { must(t, checks.Value.Set(before)) })
 }
 
