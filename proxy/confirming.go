@@ -20,8 +20,11 @@ const maxConfirming = 1024
 // the client has its answer already: the intent is durable, and has the
 // upstream asked should the writing fail. Whoever reads or deletes in the
 // repository meanwhile waits for it, and so finds all that was acknowledged.
+//
+// It names every method of the store, so that none is without a decision
+// whether it waits.
 type confirmingStore struct {
-	index.Store
+	store index.Store
 
 	mutex sync.Mutex
 	// pending are the outcomes under way by repository, each with a channel
@@ -33,7 +36,7 @@ type confirmingStore struct {
 }
 
 func newConfirmingStore(store index.Store) *confirmingStore {
-	s := &confirmingStore{Store: store, pending: map[string]map[chan struct{}]struct{}{}}
+	s := &confirmingStore{store: store, pending: map[string]map[chan struct{}]struct{}{}}
 	s.idle.L = &s.mutex
 	return s
 }
@@ -43,7 +46,7 @@ func newConfirmingStore(store index.Store) *confirmingStore {
 // that. failed is called where it could not be written.
 func (s *confirmingStore) confirmBehind(ctx context.Context, repository string, id index.IntentID, at time.Time, failed func(error)) {
 	confirm := s.Confirm
-	if late, able := s.Store.(index.LateConfirmer); able {
+	if late, able := s.store.(index.LateConfirmer); able {
 		confirm = late.ConfirmLater
 	}
 	write := func() {
@@ -139,6 +142,8 @@ func (s *confirmingStore) drain() {
 	}
 }
 
+var _ index.Store = (*confirmingStore)(nil)
+
 // Begin implements [index.Store]. A delete of what is being recorded would
 // leave it to the upstream which of the two came last.
 func (s *confirmingStore) Begin(ctx context.Context, intent index.Intent) (index.IntentID, error) {
@@ -147,7 +152,7 @@ func (s *confirmingStore) Begin(ctx context.Context, intent index.Intent) (index
 			return 0, err
 		}
 	}
-	return s.Store.Begin(ctx, intent)
+	return s.store.Begin(ctx, intent)
 }
 
 // Get implements [index.Store].
@@ -155,7 +160,7 @@ func (s *confirmingStore) Get(ctx context.Context, repository string, manifest d
 	if err := s.wait(ctx, repository); err != nil {
 		return index.Record{}, err
 	}
-	return s.Store.Get(ctx, repository, manifest)
+	return s.store.Get(ctx, repository, manifest)
 }
 
 // Referrers implements [index.Store].
@@ -163,7 +168,7 @@ func (s *confirmingStore) Referrers(ctx context.Context, repository string, subj
 	if err := s.wait(ctx, repository); err != nil {
 		return index.Page{}, err
 	}
-	return s.Store.Referrers(ctx, repository, subject, query)
+	return s.store.Referrers(ctx, repository, subject, query)
 }
 
 // Manifests implements [index.Store].
@@ -171,7 +176,7 @@ func (s *confirmingStore) Manifests(ctx context.Context, repository string, quer
 	if err := s.wait(ctx, repository); err != nil {
 		return nil, false, err
 	}
-	return s.Store.Manifests(ctx, repository, query)
+	return s.store.Manifests(ctx, repository, query)
 }
 
 // Subjects implements [index.Store].
@@ -179,7 +184,7 @@ func (s *confirmingStore) Subjects(ctx context.Context, repository string, manif
 	if err := s.wait(ctx, repository); err != nil {
 		return nil, err
 	}
-	return s.Store.Subjects(ctx, repository, manifests)
+	return s.store.Subjects(ctx, repository, manifests)
 }
 
 // Parents implements [index.Store].
@@ -187,7 +192,7 @@ func (s *confirmingStore) Parents(ctx context.Context, repository string, target
 	if err := s.wait(ctx, repository); err != nil {
 		return nil, err
 	}
-	return s.Store.Parents(ctx, repository, target, after, limit)
+	return s.store.Parents(ctx, repository, target, after, limit)
 }
 
 // Unsettled implements [index.Store].
@@ -195,5 +200,43 @@ func (s *confirmingStore) Unsettled(ctx context.Context, repository string, subj
 	if err := s.wait(ctx, repository); err != nil {
 		return nil, err
 	}
-	return s.Store.Unsettled(ctx, repository, subject)
+	return s.store.Unsettled(ctx, repository, subject)
+}
+
+// SetUnheld implements [index.Store]. The manifest need not be recorded yet.
+func (s *confirmingStore) SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error {
+	return s.store.SetUnheld(ctx, repository, manifest, unheld)
+}
+
+// Mark implements [index.Store]. An outcome that is written after it makes what
+// is read meanwhile stale where that matters.
+func (s *confirmingStore) Mark(ctx context.Context) (index.Mark, error) {
+	return s.store.Mark(ctx)
+}
+
+// Observe implements [index.Store]. What is being recorded may be recorded from
+// elsewhere.
+func (s *confirmingStore) Observe(ctx context.Context, mark index.Mark, records ...index.Record) error {
+	return s.store.Observe(ctx, mark, records...)
+}
+
+// Confirm implements [index.Store].
+func (s *confirmingStore) Confirm(ctx context.Context, id index.IntentID, at time.Time) error {
+	return s.store.Confirm(ctx, id, at)
+}
+
+// Cancel implements [index.Store].
+func (s *confirmingStore) Cancel(ctx context.Context, id index.IntentID) error {
+	return s.store.Cancel(ctx, id)
+}
+
+// Settle implements [index.Store]. An intent that is confirmed meanwhile has
+// ended, and is left alone.
+func (s *confirmingStore) Settle(ctx context.Context, id index.IntentID, finding index.Finding) error {
+	return s.store.Settle(ctx, id, finding)
+}
+
+// Close implements [index.Store]: see drain.
+func (s *confirmingStore) Close() error {
+	return s.store.Close()
 }

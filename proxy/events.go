@@ -160,7 +160,7 @@ func (e *events) handle(ctx context.Context, as upstream.Credentials, n notifica
 // has not when it is asked.
 func (e *events) deleted(ctx context.Context, as upstream.Credentials, n notification) (string, error) {
 	p := e.proxy
-	store, able := p.store.Store.(forgetter)
+	store, able := p.store.store.(forgetter)
 	if !able {
 		return "", errors.New("the index can't forget")
 	}
