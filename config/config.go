@@ -89,6 +89,7 @@ const (
 type Referrers struct {
 	FallbackTags  string        `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
 	HiddenTags    bool          `key:"hiddenTags" doc:"Whether each referrer that is pushed by digest, or that the mirror finds, is given a hidden tag of its own, sha256-HEX.referrer, by which the registry's API lists it and its garbage collection keeps it."`
+	Order         string        `key:"order" doc:"The order of a listing for which none is asked: some tools take the first entry, which by digest is any. -created has the newest first." enum:"digest,-digest,created,-created,artifactType,-artifactType,version,-version"`
 	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
 	TagListingTTL time.Duration `key:"tagListingTTL" doc:"How long a listing that was served under a referrers tag is found by its digest too, which the registry doesn't know. 0 keeps none."`
 	RecheckNative time.Duration `key:"recheckNative" doc:"How long a repository that was found without a referrers API upstream, or a subject that the API does not know, is not asked for there again. 0 asks on every query."`
@@ -184,7 +185,7 @@ func Default() Config {
 		},
 		Index: Index{Path: DefaultIndexPath, Postgres: IndexPostgres{Schema: "backref", Connections: 16, Timeout: 10 * time.Second}},
 		Referrers: Referrers{
-			FallbackTags: FallbackImport, HiddenTags: true,
+			FallbackTags: FallbackImport, HiddenTags: true, Order: "digest",
 			RecheckTag: 5 * time.Minute, TagListingTTL: time.Hour, RecheckNative: 10 * time.Minute,
 		},
 		Tags: Tags{Hide: "referrers"},

@@ -158,19 +158,47 @@ func (c Cursor) Encode(scope string) string {
 // ParseCursor reads what [Cursor.Encode] wrote for the same scope. The error is
 // a [*QueryError].
 func ParseCursor(text, scope string) (Cursor, error) {
-	unusable := &QueryError{ParamLast, "not a value that a Link of this listing gave in this order; begin without it"}
+	of, c, err := decodeCursor(text)
+	if err == nil && of != scope {
+		err = unusableCursor()
+	}
+	if err != nil {
+		return Cursor{}, err
+	}
+	return c, nil
+}
+
+// cursorOrder returns the order of the listing that a cursor is of, whatever
+// is usual there by now.
+func cursorOrder(text string) (Order, error) {
+	scope, _, err := decodeCursor(text)
+	if err != nil {
+		return Order{}, err
+	}
+	order, err := ParseOrder(scope)
+	if err != nil || scope == "" {
+		return Order{}, unusableCursor()
+	}
+	return order, nil
+}
+
+func unusableCursor() error {
+	return &QueryError{ParamLast, "not a value that a Link of this listing gave in this order; begin without it"}
+}
+
+func decodeCursor(text string) (scope string, c Cursor, err error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || strings.ContainsAny(text, "\r\n") {
-		return Cursor{}, unusable
+		return "", c, unusableCursor()
 	}
 	const parts = 4
 	fields := strings.SplitN(string(raw), " ", parts)
-	if len(fields) != parts || fields[0] != cursorVersion || fields[1] != scope || len(fields[3]) > maxKey {
-		return Cursor{}, unusable
+	if len(fields) != parts || fields[0] != cursorVersion || len(fields[3]) > maxKey {
+		return "", c, unusableCursor()
 	}
 	name, err := digest.Parse(fields[2])
 	if err != nil {
-		return Cursor{}, unusable
+		return "", c, unusableCursor()
 	}
-	return Cursor{Key: fields[3], Digest: name}, nil
+	return fields[1], Cursor{Key: fields[3], Digest: name}, nil
 }

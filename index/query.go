@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -63,12 +64,19 @@ func (e *QueryError) Error() string {
 //	n=<most entries of a page>
 //	last=<cursor of the page before>
 //
-// Other parameters are left to others, and an empty value counts as none. The
+// Other parameters are left to others, and an empty value counts as none. A
+// space in an artifact type is the + that it was before it was decoded. The
 // error is a [*QueryError].
 func ParseQuery(values url.Values) (Query, error) {
+	return ParseQueryBy(Order{}, values)
+}
+
+// ParseQueryBy is [ParseQuery] for a listing that has another order where none
+// is asked for. A page after the first has that of its cursor.
+func ParseQueryBy(usual Order, values url.Values) (Query, error) {
 	var q Query
 	var err error
-	if q.ArtifactTypes, err = filterTexts(values, ParamArtifactType); err != nil {
+	if q.ArtifactTypes, err = typePatterns(values); err != nil {
 		return Query{}, err
 	}
 	filters, err := filterTexts(values, ParamAnnotation)
@@ -82,22 +90,47 @@ func ParseQuery(values url.Values) (Query, error) {
 		}
 		q.Annotations = append(q.Annotations, filter)
 	}
+	if q.Limit, err = parseLimit(values); err != nil {
+		return Query{}, err
+	}
 	order, err := single(values, ParamSort)
 	if err != nil {
 		return Query{}, err
 	}
-	if q.Order, err = ParseOrder(order); err != nil {
-		return Query{}, err
-	}
-	if q.Limit, err = parseLimit(values); err != nil {
-		return Query{}, err
-	}
 	last, err := single(values, ParamLast)
+	if err != nil {
+		return Query{}, err
+	}
+	err = q.place(usual, order, last)
+	return q, err
+}
+
+// place reads the order and the cursor.
+func (q *Query) place(usual Order, order, last string) (err error) {
+	switch {
+	case order != "":
+		q.Order, err = ParseOrder(order)
+	case last != "":
+		q.Order, err = cursorOrder(last)
+	default:
+		q.Order = usual
+	}
 	if err != nil || last == "" {
-		return q, err
+		return err
 	}
 	q.After, err = ParseCursor(last, q.Order.String())
-	return q, err
+	return err
+}
+
+// typePatterns returns the patterns of artifact types. No media type has a
+// space (RFC 6838, "Naming Requirements"), but many have the + that a client
+// has to encode so that it is none.
+func typePatterns(values url.Values) ([]string, error) {
+	patterns, err := filterTexts(values, ParamArtifactType)
+	for i, pattern := range patterns {
+		patterns[i] = strings.ReplaceAll(pattern, " ", "+")
+	}
+	return patterns, err
 }
 
 // filterTexts returns the values of a parameter that may be given more than

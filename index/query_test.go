@@ -35,6 +35,46 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
+// A + that a client didn't encode is decoded as a space, which no media type
+// has. The value of an annotation may have one.
+func TestASpaceInATypeIsAPlus(t *testing.T) {
+	for raw, want := range map[string]string{
+		"application/spdx+json": "application/spdx+json", "application/spdx%2Bjson": "application/spdx+json",
+		"application/spdx%20json": "application/spdx+json", "*+json": "*+json",
+	} {
+		values, err := url.ParseQuery("artifactType=" + raw + "&annotation=key=a+b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := index.ParseQuery(values)
+		if err != nil || q.ArtifactTypes[0] != want || q.Annotations[0].Value() != "a b" {
+			t.Errorf("%s: got %+v, %v", raw, q, err)
+		}
+	}
+}
+
+// Where none is asked for, an order is the usual one, and on the pages that
+// follow that of the first.
+func TestAPageKeepsTheOrderOfTheFirst(t *testing.T) {
+	usual := index.Order{By: index.SortCreated, Descending: true}
+	place := index.Cursor{Key: "key", Digest: digest.FromString("x")}
+	for _, c := range []struct {
+		values url.Values
+		want   index.Order
+	}{
+		{nil, usual},
+		{url.Values{"sort": {"digest"}}, index.Order{}},
+		{url.Values{"last": {place.Encode("digest")}}, index.Order{}},
+		{url.Values{"last": {place.Encode("-created")}}, usual},
+		{url.Values{"last": {place.Encode("version")}}, index.Order{By: index.SortVersion}},
+	} {
+		q, err := index.ParseQueryBy(usual, c.values)
+		if err != nil || q.Order != c.want || q.After.IsZero() != (c.values["last"] == nil) {
+			t.Errorf("%v: got %+v, %v", c.values, q, err)
+		}
+	}
+}
+
 func TestEmptyValuesCountAsNone(t *testing.T) {
 	q, err := index.ParseQuery(url.Values{"artifactType": {""}, "annotation": {"", ""}, "sort": {""}, "n": {""}, "last": {""}})
 	if err != nil || !reflect.DeepEqual(q, index.Query{}) {
@@ -67,7 +107,10 @@ func TestABadQueryNamesItsParameter(t *testing.T) {
 		{url.Values{"n": {"1", "2"}}, "n"},
 		{url.Values{"last": {"!"}}, "last"},
 		{url.Values{"last": {"MSBzaGEyNTY6"}}, "last"},
-		{url.Values{"last": {elsewhere}}, "last"},
+		{url.Values{"last": {elsewhere}, "sort": {"digest"}}, "last"},
+		{url.Values{"last": {elsewhere}, "sort": {"-created"}}, "last"},
+		{url.Values{"last": {index.Cursor{Digest: digest.FromString("x")}.Encode("parents")}}, "last"},
+		{url.Values{"last": {index.Cursor{Digest: digest.FromString("x")}.Encode("")}}, "last"},
 		{url.Values{"last": {index.Cursor{Key: strings.Repeat("k", 257), Digest: digest.FromString("x")}.Encode("digest")}}, "last"},
 	} {
 		_, err := index.ParseQuery(c.values)

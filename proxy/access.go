@@ -222,7 +222,7 @@ func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target
 		})
 		return
 	}
-	query, _, err := p.queryOf(r)
+	query, _, err := p.queryOf(r, p.order)
 	if err != nil {
 		p.fail(w, r, err)
 		return

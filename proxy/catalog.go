@@ -20,7 +20,7 @@ type artifactEntry struct {
 // catalogArtifacts lists the manifests of a repository that the index knows,
 // whether or not they have a tag or a subject.
 func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target path) {
-	query, values, err := p.queryOf(r)
+	query, values, err := p.queryOf(r, index.Order{})
 	if err != nil {
 		p.fail(w, r, err)
 		return

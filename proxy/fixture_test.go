@@ -231,11 +231,17 @@ func (f *fixture) list(repository string, subject digest.Digest, headers ...stri
 	if got.status != http.StatusOK {
 		f.t.Fatalf("listing: status %d: %s", got.status, got.body)
 	}
+	return listed(f.t, got.body)
+}
+
+// listed returns the digests that the body of a listing names.
+func listed(t testing.TB, body []byte) []digest.Digest {
+	t.Helper()
 	var doc struct {
 		Manifests []struct{ Digest digest.Digest }
 	}
-	if err := json.Unmarshal(got.body, &doc); err != nil {
-		f.t.Fatalf("listing: %v: %s", err, got.body)
+	if err := json.Unmarshal(body, &doc); err != nil {
+		t.Fatalf("listing: %v: %s", err, body)
 	}
 	digests := make([]digest.Digest, 0, len(doc.Manifests))
 	for _, m := range doc.Manifests {

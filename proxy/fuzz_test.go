@@ -47,7 +47,7 @@ func FuzzQuery(f *testing.F) {
 	page := index.Page{Referrers: []index.Referrer{{Digest: someDigest}}, More: true}
 	f.Fuzz(func(t *testing.T, raw string) {
 		values, _ := url.ParseQuery(raw)
-		query, err := p.parseQuery(values)
+		query, err := p.parseQuery(values, index.Order{})
 		if err != nil {
 			return
 		}
@@ -62,7 +62,7 @@ func FuzzQuery(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q gave the link %q: %v", raw, link, err)
 		}
-		again, err := p.parseQuery(next.Query())
+		again, err := p.parseQuery(next.Query(), index.Order{})
 		query.After = index.Cursor{Digest: someDigest}
 		if err != nil || !reflect.DeepEqual(again, query) {
 			t.Fatalf("%q gave %+v, its link %+v, %v", raw, query, again, err)

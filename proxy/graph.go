@@ -14,7 +14,7 @@ import (
 // graphReferrers answers as listReferrers does, for a subject that may be given
 // by a tag. Its pages are those of the manifest that the tag had at first.
 func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target path) {
-	query, values, err := p.queryOf(r)
+	query, values, err := p.queryOf(r, p.order)
 	if err != nil {
 		p.fail(w, r, err)
 		return

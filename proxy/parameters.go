@@ -17,20 +17,20 @@ func parameters(r *http.Request) (url.Values, error) {
 	return values, nil
 }
 
-// queryOf reads the query of a request for a listing, and returns all of its
-// parameters too.
-func (p *Proxy) queryOf(r *http.Request) (index.Query, url.Values, error) {
+// queryOf reads the query of a request for a listing, which has the usual order
+// where none is asked for, and returns all of its parameters too.
+func (p *Proxy) queryOf(r *http.Request, usual index.Order) (index.Query, url.Values, error) {
 	values, err := parameters(r)
 	if err != nil {
 		return index.Query{}, nil, err
 	}
-	query, err := p.parseQuery(values)
+	query, err := p.parseQuery(values, usual)
 	return query, values, err
 }
 
 // parseQuery reads the parameters of a listing.
-func (p *Proxy) parseQuery(values url.Values) (index.Query, error) {
-	query, err := index.ParseQuery(values)
+func (p *Proxy) parseQuery(values url.Values, usual index.Order) (index.Query, error) {
+	query, err := index.ParseQueryBy(usual, values)
 	if err != nil {
 		return query, err
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -52,10 +53,12 @@ type Proxy struct {
 	served    *servedListings
 	manifests *manifestCache
 	// known are manifests that the index has lately been seen to know.
-	known      *otter.Cache[manifestName, struct{}]
-	pages      *pageCache
-	memory     manifestMemory
-	native     nativeSupport
+	known  *otter.Cache[manifestName, struct{}]
+	pages  *pageCache
+	memory manifestMemory
+	native nativeSupport
+	// order is that of listings for which none is asked.
+	order      index.Order
 	hiddenTags hiddenTags
 	realm      realm
 	limiter    *limiter
@@ -89,7 +92,12 @@ func New(o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
+	order, err := index.ParseOrder(o.Config.Referrers.Order)
+	if err != nil {
+		return nil, fmt.Errorf("referrers.order: %w", err)
+	}
 	p := &Proxy{
+		order:       order,
 		access:      access,
 		config:      o.Config,
 		store:       newConfirmingStore(o.Store),

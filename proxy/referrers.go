@@ -20,7 +20,7 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 	if p.recall(client) && p.serveKept(w, r, place) {
 		return
 	}
-	query, _, err := p.queryOf(r)
+	query, _, err := p.queryOf(r, p.order)
 	if err != nil {
 		p.fail(w, r, err)
 		return

@@ -121,7 +121,7 @@ func (p *Proxy) listingUnder(ctx context.Context, client *reader, tag string, fo
 		return shownListing{}, err
 	}
 	most := int(p.config.Limits.ManifestSize)
-	listing, err := p.listing(ctx, client, subject, index.Query{MaxBytes: most})
+	listing, err := p.listing(ctx, client, subject, index.Query{Order: p.order, MaxBytes: most})
 	if err != nil || len(listing.Referrers) == 0 {
 		return shownListing{}, err
 	}
