@@ -140,6 +140,8 @@ type Limits struct {
 	ManifestDepth       int           `key:"manifestDepth" doc:"How deep the JSON of a manifest may be nested."`
 	ManifestDescriptors int           `key:"manifestDescriptors" doc:"The most descriptors of a manifest: subject, config, layers, manifests and blobs together."`
 	ManifestAnnotations int           `key:"manifestAnnotations" doc:"The most annotations of a manifest itself."`
+	ReferrerAnnotations Size          `key:"referrerAnnotations" doc:"The most bytes of annotations of a pushed manifest that has a subject: listings carry them."`
+	DescriptorSize      Size          `key:"descriptorSize" doc:"The largest descriptor of a referrers page. Of a larger one the longest annotations are left out there, and named in the annotation com.github.backref.annotations-omitted."`
 	ResponseSize        Size          `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger."`
 	TagEntries          int           `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read."`
 	TagListings         Size          `key:"tagListings" doc:"The most bytes of listings that are kept in the index because they were served under referrers tags; each counts 4KiB more than it has. Beyond it the oldest are forgotten."`
@@ -219,6 +221,8 @@ func defaultLimits() Limits {
 		ManifestDepth:       64,
 		ManifestDescriptors: 20_000,
 		ManifestAnnotations: 1_000,
+		ReferrerAnnotations: 64 << 10,
+		DescriptorSize:      2 << 10,
 		ResponseSize:        4 << 20,
 		TagEntries:          10_000,
 		TagListings:         64 << 20,

@@ -17,6 +17,9 @@ const (
 	maxSize     Size = 1 << 30
 	// minResponseSize leaves room for an entry beside the frame of a page.
 	minResponseSize Size = 1 << 10
+	// minDescriptorSize leaves room for the types, and for what says which
+	// annotations are left out.
+	minDescriptorSize Size = 1 << 10
 )
 
 // zeroAllowed are the amounts that may be 0, each with a meaning that its
@@ -73,6 +76,9 @@ func validate(cfg *Config) []mistake {
 	}
 	if size := cfg.Limits.ResponseSize; size > 0 && size < minResponseSize {
 		check("limits.responseSize", fmt.Errorf("must be %s at least", minResponseSize))
+	}
+	if size := cfg.Limits.DescriptorSize; size > 0 && size < minDescriptorSize {
+		check("limits.descriptorSize", fmt.Errorf("must be %s at least", minDescriptorSize))
 	}
 	return mistakes
 }

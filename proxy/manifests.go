@@ -143,7 +143,7 @@ func (p *Proxy) parsePushed(r *http.Request, target path, body []byte) (m index.
 		// The upstream says so, in its own words.
 		return m, false, nil
 	}
-	return m, true, nil
+	return m, true, p.checkListable(m)
 }
 
 // unsafe tells whether others may find a manifest where we found none.

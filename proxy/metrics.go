@@ -73,7 +73,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	m.cut = m.limited.WithLabelValues("limits.transferInterval")
 	for _, limit := range []string{
 		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency",
-		"limits.manifestSize", "limits.pageSize", "limits.tagEntries", "limits.tagListSize", "limits.tagListPages",
+		"limits.manifestSize", "limits.referrerAnnotations", "limits.pageSize", "limits.tagEntries", "limits.tagListSize", "limits.tagListPages",
 		"limits.catalogTags",
 	} {
 		m.limited.WithLabelValues(limit)

@@ -151,11 +151,14 @@ func (p *Proxy) page(ctx context.Context, repository string, subject digest.Dige
 	if err != nil {
 		return index.Page{}, err
 	}
+	if _, err := p.shorten(selected); err != nil {
+		return index.Page{}, err
+	}
 	before, err := p.unrecorded(ctx, repository, selected)
 	if err != nil {
 		return index.Page{}, err
 	}
-	page, err := p.store.Referrers(ctx, repository, subject, query)
+	page, err := p.readPage(ctx, repository, subject, query)
 	if err != nil {
 		return index.Page{}, err
 	}

@@ -159,10 +159,14 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 					continue
 				}
 			}
-			if size += len(referrer.Descriptor); int64(size) > int64(m.Source.limits.ManifestSize) {
+			descriptor, err := index.Listed(referrer.Descriptor, int(m.Source.limits.DescriptorSize))
+			if err != nil {
+				return listing{}, err
+			}
+			if size += len(descriptor); int64(size) > int64(m.Source.limits.ManifestSize) {
 				return listing{}, fmt.Errorf("the referrers of %s in %s do not fit into one index of %s", subject, repository, m.Source.limits.ManifestSize)
 			}
-			doc.Manifests = append(doc.Manifests, referrer.Descriptor)
+			doc.Manifests = append(doc.Manifests, descriptor)
 			list.entries = append(list.entries, referrer.Digest)
 		}
 		if !page.More {
