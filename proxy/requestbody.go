@@ -66,9 +66,15 @@ func (b *guardedBody) tooSlow(cause error) error {
 	return slow
 }
 
-// close ends the reading, and tells whether somebody is still at it.
-func (b *guardedBody) close() (busy bool) {
+// Close implements [io.Closer]. The server closes its own, and reads on before
+// it does.
+func (b *guardedBody) Close() error {
 	b.over.Store(true)
+	return nil
+}
+
+// busy tells whether somebody is reading.
+func (b *guardedBody) busy() bool {
 	if !b.reading.TryLock() {
 		return true
 	}
@@ -80,7 +86,8 @@ func (b *guardedBody) close() (busy bool) {
 // server's, and the connection the next request's. The client has the answer
 // by then, and some time to hear it in; to be broken off it needs none.
 func (b *guardedBody) leave(end time.Time, answered bool) {
-	if b.close() {
+	b.over.Store(true)
+	if b.busy() {
 		switch soon := time.Now().Add(lingerTime); {
 		case b.http2 || !answered:
 			_ = b.control.SetReadDeadline(time.Unix(1, 0))

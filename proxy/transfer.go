@@ -134,10 +134,17 @@ func (w *guardedWriter) WriteHeader(status int) {
 	w.end(start, deadline, 0, nil)
 }
 
-// final notes the status of the answer. Of the request nothing more is read.
+// final notes the status of the answer. Of a request that is refused nothing
+// more is read.
 func (w *guardedWriter) final(status int) {
 	w.status = status
-	if w.body != nil && w.body.close() && !w.http2 {
+	if w.body == nil {
+		return
+	}
+	if status >= http.StatusMultipleChoices {
+		w.body.over.Store(true)
+	}
+	if w.body.busy() && !w.http2 {
 		// Whoever still reads there waits for the client, and the server would
 		// for both before it sends the first byte.
 		_ = w.control.EnableFullDuplex()

@@ -28,7 +28,7 @@ func (r *Registry) watch(by http.RoundTripper, req *http.Request) (*http.Respons
 	}
 	resp, err := by.RoundTrip(out)
 	if sent != nil {
-		if failure := sent.end(); failure != nil {
+		if failure := sent.end(resp); failure != nil {
 			// What the registry says to a part of a body counts for nothing.
 			err = closeFailed(resp, failure)
 		}
@@ -75,13 +75,14 @@ type sentBody struct {
 	io.ReadCloser
 	waiting     *time.Timer
 	stall, last time.Duration
-	ended       atomic.Bool
+	// ended says that there is a response, over that nobody wants more.
+	ended, over atomic.Bool
 	failure     atomic.Pointer[error]
 }
 
-// Read implements [io.Reader]. Nothing is read for a registry that has answered.
+// Read implements [io.Reader].
 func (b *sentBody) Read(p []byte) (int, error) {
-	if b.ended.Load() {
+	if b.over.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	b.waiting.Stop()
@@ -91,7 +92,7 @@ func (b *sentBody) Read(p []byte) (int, error) {
 		b.waiting.Reset(b.stall)
 	case errors.Is(err, io.EOF):
 		b.waiting.Reset(b.last)
-	default:
+	case !b.over.Load():
 		b.failure.Store(&err)
 	}
 	if b.ended.Load() {
@@ -100,9 +101,19 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close implements [io.Closer]. A reader that this ends has not failed.
+func (b *sentBody) Close() error {
+	b.over.Store(true)
+	return b.ReadCloser.Close()
+}
+
 // end stops the watch when the response is there, and tells why the body could
-// not be read to its end, if that is so.
-func (b *sentBody) end() error {
+// not be read to its end, if that is so. A registry that has refused a request
+// wants no more of it.
+func (b *sentBody) end(resp *http.Response) error {
+	if resp == nil || resp.StatusCode >= http.StatusMultipleChoices {
+		b.over.Store(true)
+	}
 	b.ended.Store(true)
 	b.waiting.Stop()
 	if failure := b.failure.Load(); failure != nil {
