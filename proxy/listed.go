@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -31,7 +32,7 @@ func (p *Proxy) readPage(ctx context.Context, repository string, subject digest.
 		if _, err := p.shorten(next.Referrers); err != nil {
 			return page, err
 		}
-		all := append(page.Referrers, next.Referrers...)
+		all := slices.Concat(page.Referrers, next.Referrers)
 		fits := query.Fit(all)
 		more := next.More || fits < len(all)
 		if grown := fits > len(page.Referrers); !grown || fits < len(all) {
