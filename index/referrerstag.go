@@ -54,6 +54,18 @@ func IsHiddenTag(tag string) bool {
 	return found && IsReferrersTag(name)
 }
 
+// HiddenTagOf returns the digest of the referrer whose hidden tag it is, by its
+// form. It is false for a tag of another form, and where the digest is cut.
+func HiddenTagOf(tag string) (digest.Digest, bool) {
+	name, hidden := strings.CutSuffix(tag, hiddenSuffix)
+	algorithm, encoded, _ := strings.Cut(name, "-")
+	if !hidden || !IsReferrersTag(name) {
+		return "", false
+	}
+	named := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), encoded)
+	return named, CheckDigest(named) == nil
+}
+
 func clip(s string, limit int) string {
 	return s[:min(len(s), limit)]
 }

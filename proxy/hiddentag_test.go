@@ -201,3 +201,30 @@ func (o *oddRegistry) has(repository, reference string) bool {
 	_, found := o.manifests[repository+"@"+reference]
 	return found
 }
+
+// A tag of that form that stands for something else is just a tag, and listed;
+// one that the index doesn't know is looked at, and one that leads nowhere
+// leads nobody.
+func TestOnlyHiddenTagsInDeedAreHidden(t *testing.T) {
+	f := newFixture(t)
+	subject := f.registry.put("app", image("subject"), "v1")
+	f.push("app", referrer("known", subject))
+	past := referrer("past", subject)
+	f.registry.put("app", past, index.HiddenTag(digest.FromBytes(past)))
+	foreign, own := index.HiddenTag(digest.FromString("foreign")), index.HiddenTag(digest.FromBytes(image("own")))
+	f.registry.put("app", image("other"), foreign)
+	f.registry.put("app", image("own"), own)
+	gone := index.HiddenTag(digest.FromString("gone"))
+	tags := []string{"v1", index.HiddenTag(digest.FromBytes(referrer("known", subject))), index.HiddenTag(digest.FromBytes(past)), foreign, own, gone}
+	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/tags/list") {
+			_, _ = w.Write([]byte(`{"name":"app","tags":["` + strings.Join(tags, `","`) + `"]}`))
+			return true
+		}
+		return false
+	})
+	got := f.do(http.MethodGet, "/v2/app/tags/list", nil)
+	if want := `["v1","` + foreign + `","` + own + `"]`; got.status != http.StatusOK || !strings.Contains(string(got.body), want) {
+		t.Errorf("%d %s, want the tags %s", got.status, got.body, want)
+	}
+}

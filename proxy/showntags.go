@@ -28,7 +28,7 @@ func (p *Proxy) hides() bool {
 
 // hiddenByForm tells whether a tag is left out of lists whatever it stands for.
 func (p *Proxy) hiddenByForm(tag string) bool {
-	return index.IsHiddenTag(tag) || p.config.Tags.Hide == hideReferrersCosign && isCosignTag(tag)
+	return p.config.Tags.Hide == hideReferrersCosign && isCosignTag(tag)
 }
 
 // isCosignTag matches the tags under which cosign keeps what belongs to a
@@ -40,19 +40,28 @@ func isCosignTag(tag string) bool {
 }
 
 // shown returns the tags that are not left out of lists. One of the form of a
-// referrers tag is left out only where it is shown to be one, by what the
-// upstream lets the client read. Where that can't be had, there is no answer.
+// referrers tag or a hidden tag is left out only where it is shown to be one, by
+// the index or by what the upstream lets the client read. Where that can't be had, there is no answer.
 func (p *Proxy) shown(ctx context.Context, client *reader, tags []string) ([]string, error) {
 	if !p.hides() {
 		return tags, nil
+	}
+	known, err := p.knownReferrers(ctx, client, tags)
+	if err != nil {
+		return nil, err
 	}
 	hidden := make([]bool, len(tags))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(p.config.Limits.UpstreamQueries)
 	for i, tag := range tags {
 		switch {
-		case p.hiddenByForm(tag):
+		case p.hiddenByForm(tag), known[tag]:
 			hidden[i] = true
+		case index.IsHiddenTag(tag):
+			group.Go(func() (err error) {
+				hidden[i], err = p.holdsReferrer(ctx, client, tag)
+				return err
+			})
 		case index.IsReferrersTag(tag):
 			group.Go(func() (err error) {
 				hidden[i], err = p.listsReferrers(ctx, client, tag)
@@ -76,11 +85,7 @@ func (p *Proxy) shown(ctx context.Context, client *reader, tags []string) ([]str
 // for is asked anew after referrers.recheckTag, and judged anew where it is
 // another manifest.
 func (p *Proxy) listsReferrers(ctx context.Context, client *reader, tag string) (bool, error) {
-	name, now := tagName{client.repository, tag}, p.now()
-	if client.elsewhere != "" {
-		// No registry's name has a space.
-		name.repository = client.elsewhere + " " + name.repository
-	}
+	name, now := p.tagKindName(client, tag), p.now()
 	before, known := p.tagKinds.get(name)
 	if known && now.Sub(before.asked) < p.config.Referrers.RecheckTag {
 		return before.lists, nil
@@ -138,7 +143,7 @@ func (k tagKinds) set(name tagName, kind tagKind) {
 
 // forget is called when a tag may stand for something else.
 func (k tagKinds) forget(repository, tag string) {
-	if index.IsReferrersTag(tag) {
+	if index.IsReferrersTag(tag) || index.IsHiddenTag(tag) {
 		k.cache.Invalidate(tagName{repository, tag})
 	}
 }

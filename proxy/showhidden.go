@@ -1,0 +1,72 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/upstream"
+)
+
+// knownReferrers tells of each tag that has the form of a hidden tag whether the
+// index knows the manifest that it is named after as a referrer. All are looked
+// up at once: there is one for each referrer of the repository.
+func (p *Proxy) knownReferrers(ctx context.Context, client *reader, tags []string) (map[string]bool, error) {
+	var hidden []string
+	var named []digest.Digest
+	for _, tag := range tags {
+		if name, ok := index.HiddenTagOf(tag); ok {
+			hidden, named = append(hidden, tag), append(named, name)
+		}
+	}
+	if len(hidden) == 0 {
+		return nil, nil
+	}
+	subjects, err := p.store.Subjects(ctx, client.repository, named)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]bool, len(hidden))
+	for i, tag := range hidden {
+		if subjects[i] != "" {
+			known[tag] = true
+		}
+	}
+	return known, nil
+}
+
+// holdsReferrer tells whether a tag of that form is a hidden tag in deed: it
+// stands for the manifest that it is named after, which has a subject, or for
+// nothing any more. What was found is remembered as for referrers tags.
+func (p *Proxy) holdsReferrer(ctx context.Context, client *reader, tag string) (bool, error) {
+	name, now := p.tagKindName(client, tag), p.now()
+	if before, known := p.tagKinds.get(name); known && now.Sub(before.asked) < p.config.Referrers.RecheckTag {
+		return before.lists, nil
+	}
+	fetched, err := p.upstream.Manifest(ctx, client.as, client.repository, tag, int64(p.config.Limits.ManifestSize))
+	held := false
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
+		held = true
+	case errors.Is(err, upstream.ErrInvalid):
+	case err != nil:
+		return false, err
+	default:
+		manifest, err := p.manifestLimits().ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
+		// What can't be read is not shown to be a referrer.
+		held = err == nil && index.HiddenTag(manifest.Digest) == tag && manifest.Subject() != ""
+	}
+	p.tagKinds.set(name, tagKind{digest: fetched.Digest, asked: now, lists: held})
+	return held, nil
+}
+
+// tagKindName is the name under which it is remembered what a tag is.
+func (p *Proxy) tagKindName(client *reader, tag string) tagName {
+	if client.elsewhere != "" {
+		// No registry's name has a space.
+		return tagName{client.elsewhere + " " + client.repository, tag}
+	}
+	return tagName{client.repository, tag}
+}
