@@ -148,6 +148,9 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 	if s.broken != nil {
 		return nil, s.broken
 	}
+	if err := s.full.rests(); err != nil {
+		return nil, err
+	}
 	tx, err := s.db.Begin(true)
 	if err != nil {
 		return nil, fmt.Errorf("begin change of index: %w", err)
@@ -182,6 +185,7 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 		returned = true
 		return err
 	})
+	s.full.tried(err)
 	switch {
 	case !returned:
 		s.broken = err

@@ -73,6 +73,9 @@ func fillDisk(ctx context.Context, path string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
 	}
+	if err := pushSoon(ctx, store, n); err != nil {
+		return err
+	}
 	for i := range 500 {
 		if err := pushNumber(ctx, store, n+i); err != nil {
 			return fmt.Errorf("with space again: %w", err)
@@ -85,6 +88,17 @@ func fillDisk(ctx context.Context, path string) error {
 // tooBig recognizes the limit by its text, because bbolt does not wrap it.
 func tooBig(err error) bool {
 	return err != nil && strings.Contains(err.Error(), syscall.EFBIG.Error())
+}
+
+// pushSoon pushes as soon as changes rest no longer.
+func pushSoon(ctx context.Context, store *bolt.Store, n int) error {
+	var err error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		if err = pushNumber(ctx, store, n); !tooBig(err) {
+			return err
+		}
+	}
+	return fmt.Errorf("changes still rest: %w", err)
 }
 
 func pushNumber(ctx context.Context, store *bolt.Store, n int) error {

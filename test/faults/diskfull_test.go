@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -140,6 +141,12 @@ func (f *fullDisk) deletesAreKeptOrRefused() {
 
 func (f *fullDisk) everythingWorks() {
 	f.t.Helper()
+	// Changes rest for a moment after the last that found no room.
+	for deadline := time.Now().Add(30 * time.Second); !f.push("the first with room again"); {
+		if time.Now().After(deadline) {
+			f.t.Fatal("still refused although there is room")
+		}
+	}
 	f.mustList(f.subject, f.acknowledged...)
 	for i := range 50 {
 		if !f.push(fmt.Sprint("with room again ", i)) {
