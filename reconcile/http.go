@@ -18,6 +18,7 @@ type Line struct {
 	Progress   *Progress   `json:"progress,omitempty"`
 	Difference *Difference `json:"difference,omitempty"`
 	Pruned     *Pruned     `json:"pruned,omitempty"`
+	Held       *Held       `json:"held,omitempty"`
 	// Report, Verification or Done is the last line; Error stands beside it,
 	// or alone, where the work did not succeed.
 	Report       *Report       `json:"report,omitempty"`
@@ -36,6 +37,7 @@ const maxOptions = 16 << 20
 //	POST /rebuild   Options; answers Lines
 //	POST /verify    Options; answers Lines
 //	POST /prune     Options, and ?dryRun=false to delete; answers Lines
+//	POST /hold      Options, and ?dryRun=false to tag; answers Lines
 //	GET  /stats     index.Stats
 //	GET  /intents   index.Intent, one JSON object a line
 //	GET  /export    index.Record, one JSON object a line
@@ -55,6 +57,7 @@ func (r *Reconciler) Handler() http.Handler {
 	router.Post("/rebuild", r.serveRebuild)
 	router.Post("/verify", r.serveVerify)
 	router.Post("/prune", r.servePrune)
+	router.Post("/hold", r.serveHold)
 	router.Get("/stats", r.serveStats)
 	router.Get("/intents", func(w http.ResponseWriter, req *http.Request) {
 		r.stream(w, req, "application/jsonl", func(out *lines) error { return ExportIntents(req.Context(), r.store, out) })
@@ -101,6 +104,16 @@ func (r *Reconciler) servePrune(w http.ResponseWriter, req *http.Request) {
 	}
 	out := newLines(w)
 	err := r.Prune(req.Context(), options, req.URL.Query().Get("dryRun") != "false", func(p Pruned) { out.encode(Line{Pruned: &p}) })
+	out.end(Line{Done: true}, err)
+}
+
+func (r *Reconciler) serveHold(w http.ResponseWriter, req *http.Request) {
+	options, ok := readOptions(w, req)
+	if !ok {
+		return
+	}
+	out := newLines(w)
+	err := r.Hold(req.Context(), options, req.URL.Query().Get("dryRun") != "false", func(h Held) { out.encode(Line{Held: &h}) })
 	out.end(Line{Done: true}, err)
 }
 

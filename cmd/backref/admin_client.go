@@ -143,6 +143,15 @@ func (c *adminClient) Prune(ctx context.Context, options reconcile.Options, dryR
 	return err
 }
 
+func (c *adminClient) Hold(ctx context.Context, options reconcile.Options, dryRun bool, each func(reconcile.Held)) error {
+	_, err := c.work(ctx, fmt.Sprintf("/admin/hold?dryRun=%t", dryRun), options, func(line reconcile.Line) {
+		if line.Held != nil {
+			each(*line.Held)
+		}
+	})
+	return err
+}
+
 func (c *adminClient) Stats(ctx context.Context) (stats index.Stats, err error) {
 	body, err := c.do(ctx, http.MethodGet, "/admin/stats", nil)
 	if err != nil {

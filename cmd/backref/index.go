@@ -37,6 +37,7 @@ type maintenance interface {
 	Rebuild(ctx context.Context, options reconcile.Options, progress func(reconcile.Progress)) (reconcile.Report, error)
 	Verify(ctx context.Context, options reconcile.Options, differs func(reconcile.Difference)) (reconcile.Verification, error)
 	Prune(ctx context.Context, options reconcile.Options, dryRun bool, each func(reconcile.Pruned)) error
+	Hold(ctx context.Context, options reconcile.Options, dryRun bool, each func(reconcile.Held)) error
 	Stats(ctx context.Context) (index.Stats, error)
 	Export(ctx context.Context, w io.Writer) error
 	Import(ctx context.Context, r io.Reader) (int, error)

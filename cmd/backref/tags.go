@@ -24,7 +24,7 @@ func newTags(environ []string) *cobra.Command {
 		Args: arguments("REPO"),
 	}
 	addTagsList(cmd)
-	cmd.AddCommand(newTagsPrune(environ))
+	cmd.AddCommand(newTagsPrune(environ), newTagsHold(environ))
 	return cmd
 }
 

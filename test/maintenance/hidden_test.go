@@ -103,3 +103,31 @@ func TestAHiddenTagGoesWithItsReferrer(t *testing.T) {
 		}
 	})
 }
+
+// Referrers of before get their hidden tags by a command, and those that were
+// pushed past backref once they are known.
+func TestHold(t *testing.T) {
+	rig.Each(t, func(t *testing.T, version rig.Distribution) {
+		registry := rig.NewRegistry(t, version)
+		backref := rig.NewBackref(t, registry.URL, "--set", "referrers.hiddenTags=false")
+		image := prepare(t, backref.URL, "app")
+		referrers := attached(t, backref.URL, "app", image, 3)
+		if got := backref.Run(t, "tags", "hold"); strings.Count(got, `"tagged":false`) != 3 || len(rig.Tags(t, registry.URL, "app")) != 1 {
+			t.Errorf("dry run: %s", got)
+		}
+		if got := backref.Run(t, "tags", "hold", "--yes"); strings.Count(got, `"tagged":true`) != 3 {
+			t.Errorf("with --yes: %s", got)
+		}
+		tags := rig.Tags(t, registry.URL, "app")
+		for _, m := range referrers {
+			if !slices.Contains(tags, "sha256-"+m.Digest().Encoded()+".referrer") {
+				t.Errorf("the registry has the tags %v", tags)
+			}
+		}
+		if got := backref.Run(t, "tags", "hold"); got != "" {
+			t.Errorf("when all have one: %s", got)
+		}
+		registry.CollectGarbage()
+		wantListed(t, backref, "app", image.Digest(), 3)
+	})
+}
