@@ -49,9 +49,12 @@ func (s stage) listed(t *testing.T, m rig.Manifest) bool {
 	return false
 }
 
+// isManifest matches requests about a manifest, by its digest or, as referrers
+// are pushed, by its hidden tag.
 func isManifest(method string, d digest.Digest) func(*http.Request) bool {
 	return func(r *http.Request) bool {
-		return r.Method == method && strings.HasSuffix(r.URL.Path, "/manifests/"+d.String())
+		return r.Method == method && (strings.HasSuffix(r.URL.Path, "/manifests/"+d.String()) ||
+			strings.HasSuffix(r.URL.Path, "/manifests/sha256-"+d.Encoded()+".referrer"))
 	}
 }
 
