@@ -71,7 +71,7 @@ func TestWordsOfOthersInHeaders(t *testing.T) {
 				artifact := rig.Artifact(evil, string(rune('a'+i)), s.subject.Descriptor())
 				rig.Push(t, s.backref.URL, "app", "", artifact).Want(t, http.StatusCreated)
 			}
-			listing := s.backref.URL + "/v2/app/referrers/" + s.subject.Digest().String() + "?n=1&artifactType=a%2Fb%0D%0AX-Injected%3A+1"
+			listing := s.backref.URL + "/v2/app/referrers/" + s.subject.Digest().String() + "?n=1&artifactType=a%2Fb%0D%0AX-Injected%3A%201"
 			got := rig.Do(t, http.MethodGet, listing, nil).Want(t, http.StatusOK)
 			wantNoInjection(t, got)
 			if got.Header.Get("Link") == "" {

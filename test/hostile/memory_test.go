@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -160,13 +161,20 @@ func TestMemoryUnderLargeManifests(t *testing.T) {
 		by[http.StatusCreated], by[http.StatusServiceUnavailable]), pushBound)
 }
 
-// large returns a manifest of just below 4 MiB, nearly all of it an annotation
-// that the index keeps.
+// large returns a manifest of just below 4 MiB, nearly all of it an annotation:
+// of the manifest, or, where that has a subject and a listing has to carry it,
+// of its layer.
 func large(n int) []byte {
 	m := rig.Image(strconv.Itoa(n))
+	annotations := m.Annotations
 	if n%2 == 0 {
 		m = rig.Artifact("application/vnd.example.large", strconv.Itoa(n), rig.Image("subject").Descriptor())
+		layers := slices.Clone(*m.Layers)
+		annotations = map[string]string{}
+		layers[0].Annotations = annotations
+		m.Layers = &layers
 	}
-	m.Annotations["large"] = strings.Repeat("a", 4<<20-len(m.Bytes())-64)
+	annotations["large"] = ""
+	annotations["large"] = strings.Repeat("a", 4<<20-len(m.Bytes())-64)
 	return m.Bytes()
 }
