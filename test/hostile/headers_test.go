@@ -47,7 +47,7 @@ func TestForgedHeaders(t *testing.T) {
 // TestWordsOfOthersInHeaders checks that what one client writes into a
 // manifest or query reaches another's header as text at most.
 func TestWordsOfOthersInHeaders(t *testing.T) {
-	const evil = "a/b\r\nX-Injected: 1"
+	const evil = "a/b\r\nX-Injected:1"
 	rig.Each(t, func(t *testing.T, version rig.Distribution) {
 		s := newStage(t, version)
 		for name, m := range map[string]rig.Manifest{
@@ -71,7 +71,7 @@ func TestWordsOfOthersInHeaders(t *testing.T) {
 				artifact := rig.Artifact(evil, string(rune('a'+i)), s.subject.Descriptor())
 				rig.Push(t, s.backref.URL, "app", "", artifact).Want(t, http.StatusCreated)
 			}
-			listing := s.backref.URL + "/v2/app/referrers/" + s.subject.Digest().String() + "?n=1&artifactType=a%2Fb%0D%0AX-Injected%3A%201"
+			listing := s.backref.URL + "/v2/app/referrers/" + s.subject.Digest().String() + "?n=1&artifactType=a%2Fb%0D%0AX-Injected%3A1"
 			got := rig.Do(t, http.MethodGet, listing, nil).Want(t, http.StatusOK)
 			wantNoInjection(t, got)
 			if got.Header.Get("Link") == "" {
