@@ -204,7 +204,7 @@ func TestTheReserveIsBounded(t *testing.T) {
 	}
 	defer func() { _ = store.Close() }()
 	observe(t, store, "small", 2000)
-	for i := range 1000 {
+	for i := range 300 {
 		record := samples()[1]
 		record.Digest = digest.FromString(fmt.Sprint("large", i))
 		record.Annotations = map[string]string{"a": strings.Repeat("y", (20+i*7919%1500)<<10)}
