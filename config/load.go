@@ -21,23 +21,32 @@ type Sources struct {
 	Environ []string
 	// Flags are values by the paths of their keys.
 	Flags map[string]string
+	// Optional are paths of required keys that may stay unset.
+	Optional []string
 }
 
 // Load reads a configuration: the defaults, over them the file, over that the
 // environment, over that the flags. Its error joins one line for each mistake.
 func Load(sources Sources) (Config, error) {
-	cfg := Default()
+	cfg, _, err := LoadSet(sources)
+	return cfg, err
+}
+
+// LoadSet is [Load] for those who need to know what was set at all: it returns
+// the paths of those keys, each with where it was set.
+func LoadSet(sources Sources) (cfg Config, set map[string]string, err error) {
+	cfg = Default()
 	l := newLoader(&cfg)
 	if sources.File != "" {
 		l.readFile(sources.File)
 	}
 	l.readEnviron(sources.Environ)
 	l.readFlags(sources.Flags)
-	l.validate(&cfg)
+	l.validate(&cfg, sources.Optional)
 	if err := errors.Join(l.errs...); err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
-	return cfg, nil
+	return cfg, l.sources, nil
 }
 
 // loader sets fields and collects what goes wrong.
@@ -62,15 +71,15 @@ func (l *loader) fail(source, path string, reason error) {
 }
 
 // validate reports what is wrong with the values as a whole, but for those
-// that could not be read anyway.
-func (l *loader) validate(cfg *Config) {
+// that could not be read anyway and those that may stay unset.
+func (l *loader) validate(cfg *Config, optional []string) {
 	if l.unread {
 		return
 	}
 	for _, m := range validate(cfg) {
 		source, set := l.sources[m.path]
 		switch {
-		case l.refused[m.path]:
+		case l.refused[m.path], !set && slices.Contains(optional, m.path):
 		case set:
 			l.errs = append(l.errs, fmt.Errorf("%s: %s: %s", source, m.path, m.reason))
 		default:

@@ -26,11 +26,21 @@ type AdminOptions struct {
 	Maintenance http.Handler
 }
 
+// AdminServer is the header Server of the admin listener's answers, by which the
+// command line knows it.
+const AdminServer = "backref"
+
 // NewAdmin returns the handler of the admin listener: /livez, /readyz,
 // /metrics, /debug/pprof and, for those who have the token, /events
 // and /admin.
 func NewAdmin(o AdminOptions) http.Handler {
 	router := chi.NewRouter()
+	router.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Server", AdminServer)
+			next.ServeHTTP(w, r)
+		})
+	})
 	router.Get("/livez", func(w http.ResponseWriter, _ *http.Request) {
 		writePlain(w, http.StatusOK, "alive")
 	})

@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/reconcile"
 )
 
@@ -22,37 +26,96 @@ type adminClient struct {
 	http  http.Client
 }
 
-// newAdminClient finds the server by its admin listener.
-func newAdminClient(cfg config.Config) (*adminClient, error) {
-	inUse := func(reason string) error {
-		return fmt.Errorf("%w: %s is held by a server, and %s", index.ErrInUse, cfg.Index.Path, reason)
-	}
-	if cfg.Admin.Listen == "" {
-		return nil, inUse("admin.listen is empty; give its address by --admin-listen, or stop it")
-	}
-	client, address := &adminClient{base: "http://"}, cfg.Admin.Listen
-	if strings.HasPrefix(address, ":") {
-		address = "127.0.0.1" + address
-	}
-	speak, err := adminClientTLS(cfg.Admin)
+// reachServer returns a client of the server at an admin listener, which has to
+// answer.
+func reachServer(ctx context.Context, cfg config.Config, base string) (*adminClient, error) {
+	client, err := newAdminClient(cfg, base)
 	if err != nil {
 		return nil, err
 	}
-	if speak != nil {
-		client.base = "https://"
+	if _, err := client.ask(ctx); err != nil {
+		return nil, fmt.Errorf("no server answers at %s: %w", base, err)
+	}
+	return client, nil
+}
+
+// localAdmin is where the admin listener of a server with this configuration
+// is, as seen from its own machine; empty where it has none.
+func localAdmin(cfg config.Config) string {
+	address := cfg.Admin.Listen
+	if address == "" {
+		return ""
+	}
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+			address = net.JoinHostPort("127.0.0.1", port)
+		}
+	}
+	if cfg.Admin.TLS.CertFile != "" || cfg.Admin.Client.CAFile != "" {
+		return "https://" + address
+	}
+	return "http://" + address
+}
+
+// errNoListener means that the configuration has no admin listener.
+var errNoListener = errors.New("admin.listen is empty")
+
+// findServer returns a client of the server that answers at the admin listener
+// of this machine, or why there is none.
+func findServer(ctx context.Context, cfg config.Config) (*adminClient, error) {
+	base := localAdmin(cfg)
+	if base == "" {
+		return nil, errNoListener
+	}
+	client, err := newAdminClient(cfg, base)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	is, err := client.ask(ctx)
+	if err == nil && !is {
+		err = errors.New("what answers there is no backref")
+	}
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return client, nil
+}
+
+// findTimeout bounds the look for a server that nobody has named.
+const findTimeout = 5 * time.Second
+
+// newAdminClient returns a client of the admin listener at a base URL.
+func newAdminClient(cfg config.Config, base string) (*adminClient, error) {
+	client := &adminClient{base: base}
+	if strings.HasPrefix(base, "https://") {
+		speak, err := adminClientTLS(cfg.Admin)
+		if err != nil {
+			return nil, err
+		}
 		client.http.Transport = &http.Transport{TLSClientConfig: speak, ForceAttemptHTTP2: true}
 	}
-	client.base += address
-	token, err := cfg.Admin.Token()
+	var err error
+	client.token, err = cfg.Admin.Token()
+	return client, err
+}
+
+// ask asks the server whether it is there, and reports whether it says that it
+// is a backref.
+func (c *adminClient) ask(ctx context.Context) (bool, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/livez", nil)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	client.token = token
-	body, err := client.do(context.Background(), http.MethodGet, "/livez", nil)
+	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, inUse(fmt.Sprintf("none answers at %s (%v); give its address by --admin-listen, or stop it", cfg.Admin.Listen, err))
+		return false, err
 	}
-	return client, body.Close()
+	if resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("/livez is answered with %s", resp.Status)
+	}
+	return resp.Header.Get("Server") == proxy.AdminServer, errors.Join(err, resp.Body.Close())
 }
 
 // do sends a request and returns the body of a successful answer.
@@ -70,7 +133,11 @@ func (c *adminClient) do(ctx context.Context, method, path string, body io.Reade
 	}
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
-		return nil, errors.Join(fmt.Errorf("the server answers %s: %s", resp.Status, bytes.TrimSpace(text)), resp.Body.Close())
+		err := fmt.Errorf("the server at %s answers %s: %s", c.base, resp.Status, bytes.TrimSpace(text))
+		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+			err = fmt.Errorf("%w; give the token of its admin.tokenFile by --admin-token-file", err)
+		}
+		return nil, errors.Join(err, resp.Body.Close())
 	}
 	return resp.Body, nil
 }

@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -20,8 +17,10 @@ func newIndex(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "index",
 		Short: "Rebuild, compare, export and look at the index",
-		Long: "Work on the index. Where a server holds the file, it is asked to do the work\n" +
-			"over its admin listener; otherwise the file, or the database, is opened.",
+		Long: "Work on the index: that of the server at --admin; else the file that --index or the\n" +
+			"configuration names, or its database; else that of the server that answers at the\n" +
+			"admin listener of this machine; else the file ./backref.db. A server that holds the\n" +
+			"file is asked to do the work.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -46,20 +45,22 @@ type maintenance interface {
 	Close() error
 }
 
-// openMaintenance opens the index, or turns to the server that holds its file.
-// Where there is no file and none is to be made, it fails.
-func openMaintenance(ctx context.Context, cfg config.Config, create bool, logs io.Writer) (maintenance, error) {
-	if cfg.Index.Postgres.URL == "" && !create {
-		if _, err := os.Stat(cfg.Index.Path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no index at %s; give its file by --index", cfg.Index.Path)
-		}
-	}
+// ownMaintenance works on the index itself.
+type ownMaintenance struct {
+	*reconcile.Reconciler
+	store    index.Maintainer
+	upstream *upstream.Registry
+}
+
+// openOwn opens the index itself.
+func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenance, error) {
 	store, err := openStore(ctx, cfg.Index)
-	switch {
-	case errors.Is(err, index.ErrInUse):
-		return newAdminClient(cfg)
-	case err != nil:
+	if err != nil {
 		return nil, err
+	}
+	if cfg.Upstream.URL == nil {
+		// Nothing that is asked for needs the registry.
+		return &ownMaintenance{store: store}, nil
 	}
 	registry, err := upstream.New(cfg.Upstream)
 	if err != nil {
@@ -67,13 +68,6 @@ func openMaintenance(ctx context.Context, cfg config.Config, create bool, logs i
 	}
 	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
 	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(registry, cfg, nil), cfg.Reconcile, log), store, registry}, nil
-}
-
-// ownMaintenance works on the index itself.
-type ownMaintenance struct {
-	*reconcile.Reconciler
-	store    index.Maintainer
-	upstream *upstream.Registry
 }
 
 func (o *ownMaintenance) Stats(ctx context.Context) (index.Stats, error) {
@@ -101,19 +95,8 @@ func (o *ownMaintenance) Backup(ctx context.Context, w io.Writer) error {
 }
 
 func (o *ownMaintenance) Close() error {
-	o.upstream.Close()
+	if o.upstream != nil {
+		o.upstream.Close()
+	}
 	return o.store.Close()
-}
-
-// onIndex runs work on the index that the settings name.
-func onIndex(cmd *cobra.Command, settings *settings, create bool, work func(context.Context, maintenance) error) error {
-	cfg, err := settings.load()
-	if err != nil {
-		return err
-	}
-	m, err := openMaintenance(cmd.Context(), cfg, create, cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	return errors.Join(work(cmd.Context(), m), m.Close())
 }

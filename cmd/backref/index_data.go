@@ -38,9 +38,9 @@ func newIndexIntents(environ []string) *cobra.Command {
 // newIndexOutput returns a command that writes to standard output or a file.
 func newIndexOutput(environ []string, use, short string, work func(context.Context, maintenance, io.Writer) error) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Args: noArguments}
-	settings := addSettings(cmd, environ)
+	on := addIndex(cmd, environ, false)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return onIndex(cmd, settings, false, func(ctx context.Context, m maintenance) error {
+		return on.run(cmd, func(ctx context.Context, m maintenance) error {
 			return work(ctx, m, cmd.OutOrStdout())
 		})
 	}
@@ -58,9 +58,9 @@ func newIndexBackup(environ []string) *cobra.Command {
 			return nil
 		},
 	}
-	settings := addSettings(cmd, environ)
+	on := addIndex(cmd, environ, false)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return onIndex(cmd, settings, false, func(ctx context.Context, m maintenance) error {
+		return on.run(cmd, func(ctx context.Context, m maintenance) error {
 			return writeFile(args[0], func(w io.Writer) error { return m.Backup(ctx, w) })
 		})
 	}
@@ -86,9 +86,10 @@ func newIndexImport(environ []string) *cobra.Command {
 		Short: "Record what export printed, from standard input",
 		Args:  noArguments,
 	}
-	settings := addSettings(cmd, environ)
+	on := addIndex(cmd, environ, false)
+	on.addCreate()
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return onIndex(cmd, settings, true, func(ctx context.Context, m maintenance) error {
+		return on.run(cmd, func(ctx context.Context, m maintenance) error {
 			imported, err := m.Import(ctx, cmd.InOrStdin())
 			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%d records imported\n", imported)
 			return err

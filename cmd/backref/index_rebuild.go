@@ -21,11 +21,13 @@ func newIndexRebuild(environ []string) *cobra.Command {
 			"storage of CNCF Distribution, into a new index beside the one in use, and swap the\n" +
 			"two when all is read. Records of manifests that no list names are kept if the\n" +
 			"registry has the manifest. A rebuild that was stopped goes on where it was.",
-		Example: "  backref index rebuild --upstream http://localhost:5000\n" +
-			"  backref index rebuild --upstream http://localhost:5000 --repository 'team/*' --storage /var/lib/registry",
+		Example: "  backref index rebuild\n" +
+			"  backref index rebuild --admin http://backref:5001 --admin-token-file token\n" +
+			"  backref index rebuild --index backref.db --create --upstream http://localhost:5000 --storage /var/lib/registry",
 		Args: noArguments,
 	}
-	settings := addSettings(cmd, environ)
+	on := addIndex(cmd, environ, true)
+	on.addCreate()
 	selection := addSelection(cmd)
 	cmd.Flags().BoolVar(&selection.options.AllowPartial, "allow-partial", false, "use the result although something could not be read")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -33,7 +35,7 @@ func newIndexRebuild(environ []string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return onIndex(cmd, settings, true, func(ctx context.Context, m maintenance) error {
+		return on.run(cmd, func(ctx context.Context, m maintenance) error {
 			show := newDisplay(cmd)
 			report, err := m.Rebuild(ctx, options, show.progress)
 			show.end(reconcile.Line{Report: &report}, reportText(report))

@@ -25,7 +25,7 @@ func newIndexVerify(environ []string) *cobra.Command {
 			"left.",
 		Args: noArguments,
 	}
-	settings := addSettings(cmd, environ)
+	on := addIndex(cmd, environ, true)
 	selection := addSelection(cmd)
 	cmd.Flags().BoolVar(&selection.options.Fix, "fix", false, "mend the index")
 	cmd.Flags().Float64Var(&selection.options.Sample, "sample", 0, "look at this `share` of the records only, such as 0.01")
@@ -37,7 +37,7 @@ func newIndexVerify(environ []string) *cobra.Command {
 		if options.Sample < 0 || options.Sample > 1 {
 			return usageError{fmt.Errorf("--sample %v: need a number from 0 to 1", options.Sample)}
 		}
-		return onIndex(cmd, settings, false, func(ctx context.Context, m maintenance) error {
+		return on.run(cmd, func(ctx context.Context, m maintenance) error {
 			show := newDisplay(cmd)
 			result, err := m.Verify(ctx, options, show.difference)
 			show.end(reconcile.Line{Verification: &result}, verificationText(result))

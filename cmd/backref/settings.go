@@ -16,6 +16,8 @@ type settings struct {
 	file    string
 	pairs   []string
 	flags   *pflag.FlagSet
+	// shortcuts are the keys that have flags.
+	shortcuts []shortcut
 }
 
 // shortcut is a key with a flag of its own; all others are set by --set.
@@ -34,28 +36,41 @@ func shortcuts() []shortcut {
 func addSettings(cmd *cobra.Command, environ []string) *settings {
 	s := &settings{environ: environ, flags: cmd.Flags()}
 	for _, shortcut := range shortcuts() {
-		s.flags.String(shortcut.flag, "", shortcut.usage)
+		s.addShortcut(shortcut)
 	}
 	s.flags.StringVar(&s.file, "config", "", "YAML `file` with the configuration")
 	s.flags.StringArrayVar(&s.pairs, "set", nil, "set any other key, as `key=value`; repeatable")
 	return s
 }
 
+func (s *settings) addShortcut(added shortcut) {
+	s.flags.String(added.flag, "", added.usage)
+	s.shortcuts = append(s.shortcuts, added)
+}
+
 // load reads the configuration from file, environment and flags.
 func (s *settings) load() (config.Config, error) {
+	sources, err := s.sources()
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.Load(sources)
+}
+
+func (s *settings) sources() (config.Sources, error) {
 	flags := map[string]string{}
 	for _, pair := range s.pairs {
 		key, value, found := strings.Cut(pair, "=")
 		if !found {
 			// What was meant to be the value may be a secret.
-			return config.Config{}, usageError{errors.New("--set: need key=value")}
+			return config.Sources{}, usageError{errors.New("--set: need key=value")}
 		}
 		flags[key] = value
 	}
-	for _, shortcut := range shortcuts() {
+	for _, shortcut := range s.shortcuts {
 		if f := s.flags.Lookup(shortcut.flag); f.Changed {
 			flags[shortcut.key] = f.Value.String()
 		}
 	}
-	return config.Load(config.Sources{File: s.file, Environ: s.environ, Flags: flags})
+	return config.Sources{File: s.file, Environ: s.environ, Flags: flags}, nil
 }

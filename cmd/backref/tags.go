@@ -39,7 +39,7 @@ func newTagsPrune(environ []string) *cobra.Command {
 			"referrers.fallbackTags=mirror a server would write the tags again.",
 		Args: noArguments,
 	}
-	settings := addSettings(cmd, environ)
+	on := addIndex(cmd, environ, true)
 	selection := addSelection(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "delete them")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -47,7 +47,7 @@ func newTagsPrune(environ []string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return onIndex(cmd, settings, false, func(ctx context.Context, m maintenance) error {
+		return on.run(cmd, func(ctx context.Context, m maintenance) error {
 			show := newDisplay(cmd)
 			return m.Prune(ctx, options, !yes, show.pruned)
 		})

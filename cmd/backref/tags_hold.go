@@ -21,7 +21,7 @@ func newTagsHold(environ []string) *cobra.Command {
 			"lack one. The registry is asked with upstream.service, which needs the right to push.",
 		Args: noArguments,
 	}
-	settings := addSettings(cmd, environ)
+	on := addIndex(cmd, environ, true)
 	selection := addSelection(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "give them")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -29,7 +29,7 @@ func newTagsHold(environ []string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return onIndex(cmd, settings, false, func(ctx context.Context, m maintenance) error {
+		return on.run(cmd, func(ctx context.Context, m maintenance) error {
 			show := newDisplay(cmd)
 			return m.Hold(ctx, options, !yes, show.held)
 		})

@@ -144,22 +144,23 @@ func readAuthorities(pool *x509.CertPool, path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// adminClientTLS returns what the command line speaks TLS to the admin
-// listener by; nil for plain HTTP.
+// adminClientTLS returns what the command line speaks TLS to an admin listener
+// by: trusted are the certificates of the configuration, or else those of the
+// system.
 func adminClientTLS(cfg config.Admin) (*tls.Config, error) {
 	client := cfg.Client
-	if cfg.TLS.CertFile == "" && client.CAFile == "" {
-		return nil, nil
-	}
+	speak := &tls.Config{ServerName: client.ServerName, MinVersion: tls.VersionTLS12}
 	key, trusted := "admin.client.caFile", client.CAFile
 	if trusted == "" {
 		key, trusted = "admin.tls.certFile", cfg.TLS.CertFile
 	}
-	roots, err := readAuthorities(x509.NewCertPool(), trusted)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
+	if trusted != "" {
+		roots, err := readAuthorities(x509.NewCertPool(), trusted)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		speak.RootCAs = roots
 	}
-	speak := &tls.Config{RootCAs: roots, ServerName: client.ServerName, MinVersion: tls.VersionTLS12}
 	if client.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(client.CertFile, client.KeyFile)
 		if err != nil {

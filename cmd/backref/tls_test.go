@@ -163,14 +163,14 @@ func TestAdminClientSpeaksTLS(t *testing.T) {
 	cfg := configFor(t, "http://127.0.0.1:9")
 	cfg.Admin.TLS = config.ServerTLS{CertFile: server.cert, KeyFile: server.key, ClientAuth: config.ClientAuthRequire, ClientCAFile: operator.cert}
 	s := start(t, cfg)
-	cfg.Admin.Listen = s.admin.Addr().String()
-	if _, err := newAdminClient(cfg); err == nil {
+	base := "https://" + s.admin.Addr().String()
+	if _, err := reachServer(t.Context(), cfg, base); err == nil {
 		t.Error("it got in without a certificate")
 	}
 	cfg.Admin.Client.CertFile, cfg.Admin.Client.KeyFile = operator.cert, operator.key
 	for _, authorities := range []string{"", server.cert} {
 		cfg.Admin.Client.CAFile = authorities
-		client, err := newAdminClient(cfg)
+		client, err := reachServer(t.Context(), cfg, base)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +182,7 @@ func TestAdminClientSpeaksTLS(t *testing.T) {
 		}
 	}
 	cfg.Admin.Client.CAFile = operator.cert
-	if _, err := newAdminClient(cfg); err == nil {
+	if _, err := reachServer(t.Context(), cfg, base); err == nil {
 		t.Error("it trusts a server that its authorities didn't sign for")
 	}
 }

@@ -310,7 +310,10 @@ func TestRebuildWithoutAServer(t *testing.T) {
 	if c := backref.Try(t, "index", "stats"); c.Err == nil || !strings.Contains(c.Stderr, "there is no index at") {
 		t.Errorf("stats of nothing: %v: %s", c.Err, c.Stderr)
 	}
-	rebuilt := report[result](t, backref.Run(t, "index", "rebuild", "--storage", registry.Storage), "report")
+	if c := backref.Try(t, "index", "rebuild"); c.Err == nil || !strings.Contains(c.Stderr, "--create") {
+		t.Errorf("a new index that nobody asked for: %v: %s", c.Err, c.Stderr)
+	}
+	rebuilt := report[result](t, backref.Run(t, "index", "rebuild", "--create", "--storage", registry.Storage), "report")
 	if rebuilt.Found != 3 || !rebuilt.Swapped {
 		t.Errorf("report %+v", rebuilt)
 	}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+)
+
+// indexCommand is a command that works on an index: the flags that say on which.
+type indexCommand struct {
+	*settings
+	// admin is the URL of the server that was named.
+	admin string
+	// create says that a new file is wanted.
+	create bool
+	// upstream says that the registry is asked too.
+	upstream bool
+}
+
+// The keys that the choice of an index looks at.
+const (
+	keyUpstreamURL = "upstream.url"
+	keyIndexPath   = "index.path"
+	keyTokenFile   = "admin.tokenFile"
+)
+
+// addIndex adds the flags of a command that works on an index, and on the
+// registry too or not.
+func addIndex(cmd *cobra.Command, environ []string, upstream bool) *indexCommand {
+	c := &indexCommand{settings: addSettings(cmd, environ), upstream: upstream}
+	cmd.Flags().StringVar(&c.admin, "admin", "", "`URL` of the admin listener of the server whose index is meant")
+	c.addShortcut(shortcut{"admin-token-file", keyTokenFile, "`file` with the token of the admin listener"})
+	return c
+}
+
+// addCreate adds the flag by which a command may make a new index.
+func (c *indexCommand) addCreate() {
+	c.flags.BoolVar(&c.create, "create", false, "make the file of the index where there is none")
+}
+
+// adminBase returns the server that was named, as a base URL; empty for none.
+// A URL that can't be used is not shown: it may hold a password.
+func (c *indexCommand) adminBase() (string, error) {
+	if !c.flags.Changed("admin") {
+		return "", nil
+	}
+	base, err := url.Parse(c.admin)
+	switch {
+	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
+		return "", usageError{errors.New("--admin: need a URL that begins with http:// or https://")}
+	case base.User != nil:
+		return "", usageError{errors.New("--admin: arguments can be read by others; give the token by --admin-token-file")}
+	case base.RawQuery != "" || base.Fragment != "":
+		return "", usageError{errors.New("--admin: need a URL without query and fragment")}
+	case c.flags.Changed("index") || c.create:
+		return "", usageError{errors.New("--admin names a server, --index and --create a file: give one of them")}
+	default:
+		return strings.TrimSuffix(base.String(), "/"), nil
+	}
+}
+
+// run runs work on the index that the flags and the configuration name.
+func (c *indexCommand) run(cmd *cobra.Command, work func(context.Context, maintenance) error) error {
+	admin, err := c.adminBase()
+	if err != nil {
+		return err
+	}
+	sources, err := c.sources()
+	if err != nil {
+		return err
+	}
+	sources.Optional = []string{keyUpstreamURL}
+	cfg, set, err := config.LoadSet(sources)
+	if err != nil {
+		return err
+	}
+	var m maintenance
+	if admin != "" {
+		m, err = reachServer(cmd.Context(), cfg, admin)
+	} else {
+		_, named := set[keyIndexPath]
+		m, err = c.find(cmd, cfg, named)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(cmd.Context(), m), m.Close())
+}
+
+// find finds the index where no server was named. named says that the
+// configuration names its file.
+func (c *indexCommand) find(cmd *cobra.Command, cfg config.Config, named bool) (maintenance, error) {
+	if cfg.Index.Postgres.URL != "" {
+		return c.openHere(cmd, cfg)
+	}
+	server, none := findServer(cmd.Context(), cfg)
+	_, err := os.Stat(cfg.Index.Path)
+	missing := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case missing && c.create, !missing && named:
+		return c.openFile(cmd, cfg, server, none)
+	case missing && named:
+		return nil, fmt.Errorf("there is no index at %s; give its file by --index, or the server that has it by --admin%s", cfg.Index.Path, c.orCreate())
+	case !missing && server == nil:
+		return c.openFile(cmd, cfg, nil, none)
+	case !missing:
+		// The server's own file is held by it.
+		return c.chooseHere(cmd, cfg, server)
+	case server != nil:
+		return server, nil
+	default:
+		return nil, fmt.Errorf("no server answers at %s (%w), and there is no index at %s; name the server by --admin, or the file by --index%s",
+			localAdmin(cfg), none, cfg.Index.Path, c.orCreate())
+	}
+}
+
+// orCreate says what a command that makes files can do beside.
+func (c *indexCommand) orCreate() string {
+	if c.flags.Lookup("create") == nil {
+		return ""
+	}
+	return ", or make a new one by --create"
+}
+
+// openFile opens the file, or turns to the server that holds it.
+func (c *indexCommand) openFile(cmd *cobra.Command, cfg config.Config, server *adminClient, none error) (maintenance, error) {
+	m, err := c.openHere(cmd, cfg)
+	if !errors.Is(err, index.ErrInUse) {
+		return m, errors.Join(err, closeUnused(server))
+	}
+	if server == nil {
+		return nil, fmt.Errorf("%w: %s is held by a server, and none answers at %s (%w); give its address by --admin, or stop it",
+			index.ErrInUse, cfg.Index.Path, localAdmin(cfg), none)
+	}
+	return server, nil
+}
+
+// chooseHere turns to the server that holds the file that lies here. Where a
+// server answers and the file is another's, nobody can tell which is meant.
+func (c *indexCommand) chooseHere(cmd *cobra.Command, cfg config.Config, server *adminClient) (maintenance, error) {
+	m, err := c.openHere(cmd, cfg)
+	if errors.Is(err, index.ErrInUse) {
+		return server, nil
+	}
+	if err == nil {
+		err = m.Close()
+	}
+	return nil, errors.Join(fmt.Errorf("a server answers at %s, and there is the file %s, which it does not hold; say which is meant by --admin %s or by --index %s",
+		server.base, cfg.Index.Path, server.base, cfg.Index.Path), err, closeUnused(server))
+}
+
+func closeUnused(server *adminClient) error {
+	if server == nil {
+		return nil
+	}
+	return server.Close()
+}
+
+// openHere opens the index itself, unless work on it needs a registry that
+// nobody has named.
+func (c *indexCommand) openHere(cmd *cobra.Command, cfg config.Config) (maintenance, error) {
+	if c.upstream && cfg.Upstream.URL == nil {
+		return nil, fmt.Errorf("%s: is required; set it in the file, by BACKREF_UPSTREAM_URL, or by --upstream", keyUpstreamURL)
+	}
+	return openOwn(cmd.Context(), cfg, cmd.ErrOrStderr())
+}
