@@ -20,7 +20,9 @@ func TestReferrersThatToolsChange(t *testing.T) {
 	rig.Push(t, w.backref.URL, "app", "v1", image)
 	rig.Push(t, w.backref.URL, "app", "", sbom)
 	ref := w.backref.Host + "/app"
-	digest := func(tag string) string { return strings.TrimSpace(w.run(t, "crane", "digest", "--insecure", ref+":"+tag)) }
+	digest := func(tag string) string {
+		return strings.TrimSpace(w.run(t, "crane", "digest", "--insecure", ref+":"+tag))
+	}
 
 	w.run(t, "crane", "mutate", "--insecure", "--annotation", "a=b", "-t", ref+":mutated", ref+"@"+sbom.Digest().String())
 	w.run(t, "regctl", "registry", "set", "--tls", "disabled", w.backref.Host)
