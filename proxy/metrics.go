@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/backref/backref/index"
 )
 
 // metrics are those of the proxy. None has a repository or a client among its
@@ -78,10 +80,30 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	} {
 		m.limited.WithLabelValues(limit)
 	}
+	m.showZeroes()
 	if registry != nil {
 		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events, m.cache, m.limited, m.signIns, m.hiddenTags)
 	}
 	return m
+}
+
+// showZeroes has counters shown before they first count: the step from nothing to
+// 1 is no increase to Prometheus, and what an alert waits for is often rare.
+func (m *metrics) showZeroes() {
+	for _, result := range []string{"remembered", "granted", "hidden", "failed"} {
+		m.gate.WithLabelValues(result)
+	}
+	for _, kind := range []index.IntentKind{index.IntentPush, index.IntentDelete} {
+		for _, outcome := range []string{"carried out", "refused", "unknown"} {
+			m.outcomes.WithLabelValues(kind.String(), outcome)
+		}
+	}
+	for _, action := range []string{actionPush, actionMount, actionDelete, actionOther} {
+		m.events.WithLabelValues(action, eventFailed)
+	}
+	for _, result := range []string{"given", "refused"} {
+		m.hiddenTags.WithLabelValues(result)
+	}
 }
 
 // cached counts whether a cache had the answer.

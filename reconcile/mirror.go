@@ -75,6 +75,10 @@ func NewMirror(o MirrorOptions) *Mirror {
 			Name: "backref_mirror_tags_total", Help: "Referrers tags looked at for the mirror, by result: written, unchanged, other, or failed.",
 		}, []string{"result"}),
 	}
+	// Shown before they first count, so that the first is an increase.
+	for _, result := range []string{"written", "unchanged", "other", "failed"} {
+		m.written.WithLabelValues(result)
+	}
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(m.waiting, m.others, m.written)
 	}

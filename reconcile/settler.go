@@ -52,6 +52,12 @@ func NewSettler(store index.Maintainer, source *Source, interval time.Duration, 
 			Name: "backref_intents_settled_total", Help: "Intents that were put to the registry in the background, by kind and result: present, absent, or failed.",
 		}, []string{"kind", "result"}),
 	}
+	// Shown before they first count, so that the first is an increase.
+	for _, kind := range []index.IntentKind{index.IntentPush, index.IntentDelete, index.IntentImport} {
+		for _, result := range []string{"present", "absent", "failed"} {
+			s.settled.WithLabelValues(kind.String(), result)
+		}
+	}
 	if metrics != nil {
 		metrics.MustRegister(s.open, s.settled)
 	}
