@@ -95,6 +95,7 @@ func (f field) schema() map[string]any {
 	}
 	if f.secret {
 		delete(s, "default")
+		s["writeOnly"] = true
 	}
 	return s
 }

@@ -1,7 +1,8 @@
 // Command kubedecode reads Kubernetes objects (YAML documents) from standard
 // input and decodes each into the type of its kind, strictly: a field that the
 // type lacks, one given twice, or one of another type is a mistake, and so is a
-// kind that isn't known here. It prints the kind and name of each.
+// kind that isn't known here. A pod that the Pod Security Standard "restricted"
+// refuses is a mistake too. It prints the kind and name of each.
 package main
 
 import (
@@ -21,6 +22,8 @@ import (
 	policy "k8s.io/api/policy/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	documents "k8s.io/apimachinery/pkg/util/yaml"
+	standard "k8s.io/pod-security-admission/api"
+	security "k8s.io/pod-security-admission/policy"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -69,7 +72,39 @@ func decode(document []byte) (name string, err error) {
 	if object == nil {
 		return name, fmt.Errorf("kind %s of %s is not known", head.Kind, head.APIVersion)
 	}
-	return name, yaml.UnmarshalStrict(document, object)
+	if err := yaml.UnmarshalStrict(document, object); err != nil {
+		return name, err
+	}
+	return name, restricted(object)
+}
+
+// restricted returns why the standard refuses the pods of an object.
+func restricted(object any) error {
+	var pod core.PodTemplateSpec
+	switch o := object.(type) {
+	case *core.Pod:
+		pod = core.PodTemplateSpec{ObjectMeta: o.ObjectMeta, Spec: o.Spec}
+	case *apps.Deployment:
+		pod = o.Spec.Template
+	case *apps.StatefulSet:
+		pod = o.Spec.Template
+	case *batch.Job:
+		pod = o.Spec.Template
+	case *batch.CronJob:
+		pod = o.Spec.JobTemplate.Spec.Template
+	default:
+		return nil
+	}
+	evaluator, err := security.NewEvaluator(security.DefaultChecks(), nil)
+	if err != nil {
+		return err
+	}
+	level := standard.LevelVersion{Level: standard.LevelRestricted, Version: standard.LatestVersion()}
+	result := security.AggregateCheckResults(evaluator.EvaluatePod(level, &pod.ObjectMeta, &pod.Spec))
+	if !result.Allowed {
+		return fmt.Errorf("not restricted: %s: %s", result.ForbiddenReason(), result.ForbiddenDetail())
+	}
+	return nil
 }
 
 // objectOf returns an empty object of a kind; nil for one that isn't known.
