@@ -101,6 +101,11 @@ func (m *metrics) showZeroes() {
 	for _, action := range []string{actionPush, actionMount, actionDelete, actionOther} {
 		m.events.WithLabelValues(action, eventFailed)
 	}
+	for _, cache := range []string{"pages", "manifests"} {
+		for _, result := range []string{"hit", "miss"} {
+			m.cache.WithLabelValues(cache, result)
+		}
+	}
 	for _, result := range []string{"given", "refused"} {
 		m.hiddenTags.WithLabelValues(result)
 	}
