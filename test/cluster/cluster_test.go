@@ -98,9 +98,9 @@ func relative(t *testing.T, from, to string) string {
 // lifecycle installs a release, changes its configuration, moves it to
 // PostgreSQL, goes back, and takes it away.
 func lifecycle(t *testing.T, c *cluster, helm string) {
-	release := func(args ...string) {
+	release := func(args ...string) string {
 		t.Helper()
-		c.run(t, "", helm, append(args, "--namespace", "reg")...)
+		return c.run(t, "", helm, append(args, "--namespace", "reg")...)
 	}
 	get := func(kind, path string) string {
 		t.Helper()
@@ -108,7 +108,9 @@ func lifecycle(t *testing.T, c *cluster, helm string) {
 	}
 	const checksum = ".spec.template.metadata.annotations.checksum/config"
 
-	release("install", "rel", chart(t), "--values", values(t, "minimal"))
+	if notes := release("install", "rel", chart(t), "--values", values(t, "minimal")); !strings.Contains(notes, "/backref index rebuild") {
+		t.Errorf("the notes don't say what is next:\n%s", notes)
+	}
 	first := get("statefulset", checksum)
 	release("upgrade", "rel", chart(t), "--values", values(t, "minimal"), "--set", "config.log.level=debug", "--set", "service.port=8080")
 	if second := get("statefulset", checksum); second == first || first == "" {
