@@ -108,7 +108,7 @@ func lifecycle(t *testing.T, c *cluster, helm string) {
 	}
 	const checksum = ".spec.template.metadata.annotations.checksum/config"
 
-	if notes := release("install", "rel", chart(t), "--values", values(t, "minimal")); !strings.Contains(notes, "/backref index rebuild") {
+	if notes := release("install", "rel", chart(t), "--values", values(t, "minimal")); !strings.Contains(notes, "-- backref index rebuild") {
 		t.Errorf("the notes don't say what is next:\n%s", notes)
 	}
 	first := get("statefulset", checksum)

@@ -36,7 +36,7 @@ func TestJobsReachTheServer(t *testing.T) {
 			_, configuration := server(t, rendering)
 			objects := parse(t, rendering)
 			run := func(container object, token string) rig.Command {
-				return runContainer(t, container, configuration, backref, token)
+				return runJob(t, container, configuration, backref, token)
 			}
 			verify := objects["CronJob rel-backref-verify"].list("spec", "jobTemplate", "spec", "template", "spec", "containers")[0]
 			rebuild := objects["Job rel-backref-rebuild-1"].list("spec", "template", "spec", "containers")[0]
@@ -66,10 +66,10 @@ func TestJobsReachTheServer(t *testing.T) {
 	}
 }
 
-// runContainer runs what a container of a Job is told to, with the addresses of
+// runJob runs what a container of a Job is told to, with the addresses of
 // a server that runs in place of its Services, and a file with a token in place
 // of the mounted Secret; none where that is empty.
-func runContainer(t *testing.T, container object, configuration string, backref *rig.Backref, token string) rig.Command {
+func runJob(t *testing.T, container object, configuration string, backref *rig.Backref, token string) rig.Command {
 	t.Helper()
 	dir := t.TempDir()
 	file := writeFile(t, filepath.Join(dir, "backref.yaml"), configuration)
@@ -139,7 +139,7 @@ func TestNotes(t *testing.T) {
 		"embedded": {
 			[]string{"--values", valuesFiles(t)["minimal"], "--set", "secrets.adminToken.existingSecret=backref-admin"},
 			[]string{
-				"exec statefulset/rel-backref --container backref -- /backref index rebuild --config /etc/backref/backref.yaml",
+				"exec statefulset/rel-backref --container backref -- backref index rebuild --config /etc/backref/backref.yaml",
 				"index export", "config.upstream.service is not set", "Secret backref-admin",
 				"url: http://rel-backref-admin.reg.svc:5001/events", "headers: {Authorization: [Bearer <token>]}",
 			},
@@ -147,7 +147,7 @@ func TestNotes(t *testing.T) {
 		"PostgreSQL": {
 			[]string{"--values", valuesFiles(t)["postgres"]},
 			[]string{
-				"exec deployment/rel-backref --container backref -- /backref index rebuild", "schema referrers", "3 replicas",
+				"exec deployment/rel-backref --container backref -- backref index rebuild", "schema referrers", "3 replicas",
 				"create secret generic rel-backref-admin-token",
 			},
 		},

@@ -15,8 +15,6 @@ import (
 	"github.com/backref/backref/test/rig"
 )
 
-func TestMain(m *testing.M) { rig.Main(m) }
-
 // helms are the programs that the chart has to work with.
 func helms() []string { return []string{"helm3", "helm4"} }
 
