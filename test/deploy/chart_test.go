@@ -243,3 +243,30 @@ func TestModes(t *testing.T) {
 		t.Error("persistence.enabled: false claims a volume, or has none")
 	}
 }
+
+// Where a listener serves HTTPS, all that the chart sends there speaks it.
+func TestTLS(t *testing.T) {
+	for values, scheme := range map[string]string{"minimal": "http", "embedded": "https"} {
+		objects := parse(t, render(t, "helm4", "--values", valuesFiles(t)[values], "--set", "serviceMonitor.enabled=true"))
+		container := objects["StatefulSet rel-backref"].list("spec", "template", "spec", "containers")[0]
+		for _, probe := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
+			if got := container.text(probe, "httpGet", "scheme"); !strings.EqualFold(got, scheme) && (got != "" || scheme != "http") {
+				t.Errorf("%s: the %s speaks %q", values, probe, got)
+			}
+		}
+		if got := objects["ServiceMonitor rel-backref"].text("spec", "endpoints", "scheme"); got != scheme {
+			t.Errorf("%s: Prometheus speaks %s", values, got)
+		}
+		for _, service := range []string{"rel-backref", "rel-backref-admin"} {
+			if got := objects["Service "+service].text("spec", "ports", "appProtocol"); got != scheme {
+				t.Errorf("%s: Service %s is said to speak %s", values, service, got)
+			}
+		}
+		args := fmt.Sprint(objects["Pod rel-backref-test"].at("spec", "containers", "args"))
+		for _, url := range []string{scheme + "://rel-backref.reg.svc:80", scheme + "://rel-backref-admin.reg.svc:5001"} {
+			if !strings.Contains(args, url) {
+				t.Errorf("%s: helm test doesn't ask %s: %s", values, url, args)
+			}
+		}
+	}
+}
