@@ -3,6 +3,7 @@ package deploy
 import (
 	"encoding/json"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -142,8 +143,14 @@ func metricsOf(t *testing.T) map[string][]string {
 	if listed := rig.Listing(t, backref.URL, "app", image.Digest()); len(listed) != 1 {
 		t.Errorf("%d referrers are listed, not 1", len(listed))
 	}
+	text := string(rig.Do(t, http.MethodGet, backref.AdminURL+"/metrics", nil).Want(t, http.StatusOK).Body)
+	lint := exec.CommandContext(t.Context(), rig.Tool(t, "promtool"), "check", "metrics")
+	lint.Stdin = strings.NewReader(text)
+	if output, err := lint.CombinedOutput(); err != nil {
+		t.Errorf("promtool on the metrics: %v\n%s", err, output)
+	}
 	exposed := map[string][]string{}
-	for _, line := range strings.Split(string(rig.Do(t, http.MethodGet, backref.AdminURL+"/metrics", nil).Want(t, http.StatusOK).Body), "\n") {
+	for _, line := range strings.Split(text, "\n") {
 		if name := regexp.MustCompile(`^[a-z_]+`).FindString(line); name != "" {
 			exposed[name] = append(exposed[name], line)
 		}
