@@ -1,0 +1,11 @@
+package deploy
+
+import (
+	"testing"
+
+	"github.com/backref/backref/test/rig"
+)
+
+func TestMain(m *testing.M) {
+	rig.Main(m)
+}
