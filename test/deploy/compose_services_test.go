@@ -23,8 +23,9 @@ import (
 type composeBackref struct {
 	*rig.Program
 	url, adminURL string
-	config        string
-	environ       []string
+	// dir is where it runs, config its configuration.
+	dir, config string
+	environ     []string
 }
 
 // registry starts the registry of a Compose file on loopback.
@@ -57,7 +58,7 @@ func (c composed) backref(t *testing.T, service string, pairs ...string) compose
 	for _, secret := range c.Services[service].Secrets {
 		pairs = append(pairs, secret.Target, write(t, filepath.Join(dir, secret.Source), "secret of "+secret.Source+"\n"))
 	}
-	b := composeBackref{config: write(t, filepath.Join(dir, "backref.yaml"), replace(t, c.file(t, service, path), pairs...))}
+	b := composeBackref{dir: dir, config: write(t, filepath.Join(dir, "backref.yaml"), replace(t, c.file(t, service, path), pairs...))}
 	command := slices.Clone(c.Services[service].Command)
 	for i := range command {
 		command[i] = strings.ReplaceAll(command[i], path, b.config)
@@ -76,6 +77,15 @@ func (c composed) backref(t *testing.T, service string, pairs ...string) compose
 	return b
 }
 
+// run runs a command of backref in the place of the service, as docker compose
+// exec does.
+func (b composeBackref) run(t *testing.T, input string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(rig.Binary(t), append(args, "--config", b.config)...)
+	cmd.Dir, cmd.Env, cmd.Stdin = b.dir, append(os.Environ(), b.environ...), strings.NewReader(input)
+	return output(t, cmd)
+}
+
 // The Compose file with the embedded index, its services started one by one on
 // loopback: a referrer is listed, and the admin API is for those with the token.
 func TestComposeServes(t *testing.T) {
@@ -85,6 +95,12 @@ func TestComposeServes(t *testing.T) {
 	wantReferrer(t, b.url, "app", subject, referrer)
 	rig.Do(t, http.MethodGet, b.adminURL+"/admin/stats", nil).Want(t, http.StatusUnauthorized)
 	rig.Do(t, http.MethodGet, b.adminURL+"/admin/stats", nil, "Authorization", "Bearer secret of admin-token").Want(t, http.StatusOK)
+
+	exported := b.run(t, "", "index", "export")
+	if strings.Count(exported, "\n") != 2 || !strings.Contains(exported, referrer.Digest().String()) {
+		t.Errorf("exported: %s", exported)
+	}
+	b.run(t, exported, "index", "import")
 	b.Stop()
 }
 
