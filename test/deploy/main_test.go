@@ -6,6 +6,4 @@ import (
 	"github.com/backref/backref/test/rig"
 )
 
-func TestMain(m *testing.M) {
-	rig.Main(m)
-}
+func TestMain(m *testing.M) { rig.Main(m) }
