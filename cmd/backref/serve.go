@@ -17,7 +17,8 @@ func newServe(environ []string) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the proxy",
 		Long: "Run the proxy in front of a registry until SIGTERM or SIGINT. Requests under way\n" +
-			"then have server.drainTimeout to finish.",
+			"then have server.drainTimeout to finish. A service manager such as systemd is told\n" +
+			"when it serves and when it stops (Type=notify).",
 		Example: "  backref serve --upstream http://localhost:5000",
 		Args:    noArguments,
 	}
@@ -31,6 +32,7 @@ func newServe(environ []string) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		server.manager = managerOf(environ)
 		heap := make([]byte, heapReserve)
 		defer runtime.KeepAlive(heap)
 		return server.Run(cmd.Context())

@@ -34,6 +34,8 @@ type server struct {
 	front    listener
 	admin    listener
 	draining atomic.Bool
+	// manager hears when requests are served and when that ends.
+	manager serviceManager
 	// background is what runs beside requests until ctx ends.
 	background []func(ctx context.Context)
 }
@@ -44,6 +46,9 @@ type listener struct {
 	net.Listener
 	server *http.Server
 }
+
+// closingTime is how long the end may take once no request is under way.
+const closingTime = 15 * time.Second
 
 var errDraining = errors.New("shutting down")
 
@@ -153,6 +158,13 @@ func (s *server) listen(key, address string, secure config.ServerTLS, handler ht
 	}}, nil
 }
 
+// warn logs what went wrong but stops nothing.
+func (s *server) warn(err error) {
+	if err != nil {
+		s.log.Warn(err.Error())
+	}
+}
+
 func (s *server) ready() error {
 	if s.draining.Load() {
 		return errDraining
@@ -186,6 +198,7 @@ func (s *server) Run(ctx context.Context) error {
 		running.Go(func() { run(beside) })
 	}
 	s.log.Info("serving", fields...)
+	s.warn(s.manager.ready())
 	var err error
 	select {
 	case <-ctx.Done():
@@ -204,6 +217,7 @@ func (s *server) Run(ctx context.Context) error {
 func (s *server) drain() error {
 	s.draining.Store(true)
 	s.log.Info("shutting down", zap.Duration("drainTimeout", s.config.Server.DrainTimeout))
+	s.warn(s.manager.stopping(s.config.Server.DrainTimeout + closingTime))
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Server.DrainTimeout)
 	defer cancel()
 	err := s.front.server.Shutdown(ctx)

@@ -120,12 +120,13 @@ func readFile(t testing.TB, path string) string {
 	return string(content)
 }
 
+// writeFile writes a file that other users can read too, and returns its path.
 func writeFile(t testing.TB, path, content string) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return path
