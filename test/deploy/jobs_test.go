@@ -3,7 +3,6 @@ package deploy
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -33,10 +32,9 @@ func TestJobsReachTheServer(t *testing.T) {
 				backref = rig.NewBackref(t, registry.URL, "--set", "admin.tokenFile="+token)
 			}
 			rendering := render(t, "helm4", values...)
-			_, configuration := server(t, rendering)
 			objects := parse(t, rendering)
 			run := func(container object, token string) rig.Command {
-				return runJob(t, container, configuration, backref, token)
+				return runJob(t, container, backref, token)
 			}
 			verify := objects["CronJob rel-backref-verify"].list("spec", "jobTemplate", "spec", "template", "spec", "containers")[0]
 			rebuild := objects["Job rel-backref-rebuild-1"].list("spec", "template", "spec", "containers")[0]
@@ -66,44 +64,51 @@ func TestJobsReachTheServer(t *testing.T) {
 	}
 }
 
-// runJob runs what a container of a Job is told to, with the addresses of
-// a server that runs in place of its Services, and a file with a token in place
-// of the mounted Secret; none where that is empty.
-func runJob(t *testing.T, container object, configuration string, backref *rig.Backref, token string) rig.Command {
+// runJob runs what a container of a Job is told to, with the addresses of a
+// server that runs in place of its Services, and a file in place of the mounted
+// Secret; without a token where that is empty.
+func runJob(t *testing.T, container object, backref *rig.Backref, token string) rig.Command {
 	t.Helper()
-	dir := t.TempDir()
-	file := writeFile(t, filepath.Join(dir, "backref.yaml"), configuration)
+	if container["env"] != nil {
+		t.Errorf("the container has variables: %v", container["env"])
+	}
 	list, _ := container["args"].([]any)
 	var args []string
 	for _, arg := range list {
-		args = append(args, fmt.Sprint(arg))
-	}
-	line := strings.Join(args, "\n")
-	for was, is := range map[string]string{
-		`/etc/backref/backref\.yaml`:                file,
-		`http://rel-backref-admin\.reg\.svc:5001\b`: backref.AdminURL,
-		`http://rel-backref\.reg\.svc:80\b`:         backref.URL,
-	} {
-		line = regexp.MustCompile(was).ReplaceAllLiteralString(line, is)
-	}
-	if strings.Contains(line, "rel-backref") {
-		t.Errorf("an address is left in %q", line)
-	}
-	cmd := rig.CommandLine(t, dir, strings.Split(line, "\n")...)
-	for _, variable := range container.list("env") {
-		value := fmt.Sprint(variable["value"])
-		if variable["name"] == "BACKREF_ADMIN_TOKEN_FILE" {
-			if value != "/run/secrets/backref/admin-token/token" {
-				t.Errorf("the token is looked for in %s", value)
-			}
-			value = token
+		text := fmt.Sprint(arg)
+		for was, is := range map[string]string{
+			"/run/secrets/backref/admin-token/token":   token,
+			"http://rel-backref-admin.reg.svc:5001":    backref.AdminURL,
+			"--registry=http://rel-backref.reg.svc:80": "--registry=" + backref.URL,
+		} {
+			text = strings.ReplaceAll(text, was, is)
 		}
-		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%s", variable["name"], value))
+		if strings.Contains(text, "rel-backref") || strings.Contains(text, "/run/") {
+			t.Errorf("an address or a file is left in %q", text)
+		}
+		args = append(args, text)
 	}
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	return rig.Command{Stdout: stdout.String(), Stderr: stderr.String(), Err: err}
+	return rig.TryCommandLine(t, t.TempDir(), args...)
+}
+
+// Jobs get the token and certificates, and none of the server's other secrets.
+func TestJobsHaveTheTokenOnly(t *testing.T) {
+	objects := parse(t, render(t, "helm4", "--values", valuesFiles(t)["embedded"]))
+	for name, pod := range map[string]object{
+		"rebuild": objects["Job rel-backref-rebuild-1"].at("spec", "template", "spec").(object),
+		"verify":  objects["CronJob rel-backref-verify"].at("spec", "jobTemplate", "spec", "template", "spec").(object),
+		"test":    objects["Pod rel-backref-test"].at("spec").(object),
+	} {
+		for _, volume := range pod.list("volumes") {
+			secret, _ := volume["secret"].(object)
+			files := fmt.Sprint(secret["items"])
+			token := secret["secretName"] == "backref-admin" && strings.Contains(files, "key:token") && name != "test"
+			certificate := strings.Contains(files, "key:tls.crt") && !strings.Contains(files, "key:tls.key")
+			if !token && !certificate {
+				t.Errorf("%s gets %v", name, volume)
+			}
+		}
+	}
 }
 
 // No pod of a Job is one that a Service sends requests to.

@@ -1,8 +1,82 @@
 {{/*
-The template of a pod that has the server do something, from a dict of root,
-command (of backref index), args and resources. It has the server's
-configuration, to find the token and the authorities by, but not its index.
+Pods that have the server do something by its admin listener. They get the
+token and the public half of certificates, and none of the server's other
+secrets.
 */}}
+
+{{/* The flags by which they find the server. */}}
+{{- define "backref.adminFlags" -}}
+- --admin={{ include "backref.adminURL" . }}
+{{- $caFile := include "backref.config" (dict "root" . "path" "admin.client.caFile") }}
+{{- if not $caFile }}
+{{- $caFile = include "backref.config" (dict "root" . "path" "admin.tls.certFile") }}
+{{- if .Values.secrets.adminTLS.existingSecret }}
+{{- $caFile = printf "%s/tls.crt" (include "backref.secretFolder" "adminTLS") }}
+{{- end }}
+{{- end }}
+{{- with $caFile }}
+- {{ printf "--set=admin.client.caFile=%s" . | quote }}
+{{- end }}
+{{- range list "serverName" "certFile" "keyFile" }}
+{{- $path := printf "admin.client.%s" . }}
+{{- with include "backref.config" (dict "root" $ "path" $path) }}
+- {{ printf "--set=%s=%s" $path . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "backref.tokenFile" -}}
+{{- with .Values.secrets.adminToken }}
+{{- if .existingSecret }}
+{{- include "backref.secretFolder" "adminToken" }}/{{ .key }}
+{{- else }}
+{{- include "backref.config" (dict "root" $ "path" "admin.tokenFile") }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+The specification of a pod, from a dict of root, name (of the container), args,
+resources, and secrets: the names of those it gets.
+*/}}
+{{- define "backref.client" -}}
+{{- $root := .root }}
+restartPolicy: Never
+{{- include "backref.podSettings" $root | nindent 0 }}
+containers:
+  - name: {{ .name }}
+    image: {{ include "backref.image" $root }}
+    imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+    args:
+      {{- .args | nindent 6 }}
+    securityContext:
+      {{- toYaml $root.Values.securityContext | nindent 6 }}
+    {{- with .resources }}
+    resources:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- $mounts := list }}
+    {{- $volumes := list }}
+    {{- range $name := .secrets }}
+    {{- $secret := get $root.Values.secrets $name }}
+    {{- if $secret.existingSecret }}
+    {{- $volume := include "backref.secretVolume" $name }}
+    {{- $file := default "tls.crt" $secret.key }}
+    {{- $mounts = append $mounts (dict "name" $volume "mountPath" (include "backref.secretFolder" $name) "readOnly" true) }}
+    {{- $volumes = append $volumes (dict "name" $volume "secret" (dict "secretName" $secret.existingSecret "defaultMode" 0440 "items" (list (dict "key" $file "path" $file)))) }}
+    {{- end }}
+    {{- end }}
+    {{- with concat $mounts $root.Values.extraVolumeMounts }}
+    volumeMounts:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+{{- with concat $volumes $root.Values.extraVolumes }}
+volumes:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The template of a Job's pod, from a dict of root, command (of backref index), args and resources. */}}
 {{- define "backref.job" -}}
 {{- $root := .root }}
 metadata:
@@ -13,36 +87,8 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  restartPolicy: Never
-  {{- include "backref.podSettings" $root | nindent 2 }}
-  containers:
-    - name: {{ .command }}
-      image: {{ include "backref.image" $root }}
-      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      args:
-        - index
-        - {{ .command }}
-        - --config=/etc/backref/backref.yaml
-        - --server={{ include "backref.adminURL" $root }}
-        {{- with .args }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-      {{- with include "backref.environment" $root | trim }}
-      env:
-        {{- . | nindent 8 }}
-      {{- end }}
-      {{- with $root.Values.extraEnvFrom }}
-      envFrom:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      securityContext:
-        {{- toYaml $root.Values.securityContext | nindent 8 }}
-      {{- with .resources }}
-      resources:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      volumeMounts:
-        {{- include "backref.configMounts" $root | nindent 8 }}
-  volumes:
-    {{- include "backref.configVolumes" $root | nindent 4 }}
+  {{- $args := include "backref.adminFlags" $root | fromYamlArray }}
+  {{- $args = append $args (printf "--admin-token-file=%s" (include "backref.tokenFile" $root)) }}
+  {{- $args = concat (list "index" .command) $args .args }}
+  {{- include "backref.client" (dict "root" $root "name" .command "args" (toYaml $args) "resources" .resources "secrets" (list "adminToken" "adminTLS")) | trim | nindent 2 }}
 {{- end }}
