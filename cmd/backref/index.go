@@ -54,7 +54,8 @@ type ownMaintenance struct {
 
 // openOwn opens the index itself.
 func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenance, error) {
-	store, err := openStore(ctx, cfg.Index)
+	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
+	store, err := openStore(ctx, cfg.Index, log)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,6 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
 	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(registry, cfg, nil), cfg.Reconcile, log), store, registry}, nil
 }
 
