@@ -30,6 +30,7 @@ func openStore(ctx context.Context, cfg config.Index, log *zap.Logger) (index.Ma
 	store, err := postgres.Open(ctx, postgres.Options{
 		URL: cfg.Postgres.URL, Password: password, Schema: cfg.Postgres.Schema,
 		Connections: cfg.Postgres.Connections, Timeout: cfg.Postgres.Timeout,
+		Migrating: migrating,
 	})
 	switch {
 	case errors.Is(err, index.ErrFormat):
