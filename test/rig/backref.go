@@ -37,7 +37,13 @@ func NewBackref(t testing.TB, upstream string, args ...string) *Backref {
 // NewReplica starts a backref that shares its index with others, in a database.
 func NewReplica(t testing.TB, upstream string, database *Postgres, args ...string) *Backref {
 	t.Helper()
-	b := &Backref{t: t, upstream: upstream, args: append([]string{"--set", "index.postgres.url=" + database.URL}, args...)}
+	return NewReplicaAt(t, upstream, database.URL, args...)
+}
+
+// NewReplicaAt is [NewReplica] with a database that is named by a URL.
+func NewReplicaAt(t testing.TB, upstream, database string, args ...string) *Backref {
+	t.Helper()
+	b := &Backref{t: t, upstream: upstream, args: append([]string{"--set", "index.postgres.url=" + database}, args...)}
 	b.start("127.0.0.1:0")
 	return b
 }
