@@ -39,7 +39,7 @@ type maintenance interface {
 	Hold(ctx context.Context, options reconcile.Options, dryRun bool, each func(reconcile.Held)) error
 	Stats(ctx context.Context) (index.Stats, error)
 	Export(ctx context.Context, w io.Writer) error
-	Import(ctx context.Context, r io.Reader) (int, error)
+	Import(ctx context.Context, r io.Reader) (reconcile.Imported, error)
 	Intents(ctx context.Context, w io.Writer) error
 	Backup(ctx context.Context, w io.Writer) error
 	Close() error
@@ -78,7 +78,7 @@ func (o *ownMaintenance) Export(ctx context.Context, w io.Writer) error {
 	return reconcile.Export(ctx, o.store, w)
 }
 
-func (o *ownMaintenance) Import(ctx context.Context, r io.Reader) (int, error) {
+func (o *ownMaintenance) Import(ctx context.Context, r io.Reader) (reconcile.Imported, error) {
 	return reconcile.Import(ctx, o.store, r)
 }
 
