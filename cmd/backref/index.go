@@ -54,7 +54,8 @@ func openMaintenance(ctx context.Context, cfg config.Config, create bool, logs i
 			return nil, fmt.Errorf("there is no index at %s; give its file by --index", cfg.Index.Path)
 		}
 	}
-	store, err := openStore(ctx, cfg.Index)
+	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
+	store, err := openStore(ctx, cfg.Index, log)
 	switch {
 	case errors.Is(err, index.ErrInUse):
 		return newAdminClient(cfg)
@@ -65,7 +66,6 @@ func openMaintenance(ctx context.Context, cfg config.Config, create bool, logs i
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
 	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(registry, cfg, nil), cfg.Reconcile, log), store, registry}, nil
 }
 

@@ -9,10 +9,12 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/index/postgres"
+	"go.uber.org/zap"
 )
 
-// openStore opens the index that the configuration names.
-func openStore(ctx context.Context, cfg config.Index) (index.Maintainer, error) {
+// openStore opens the index that the configuration names. What an operator ought
+// to know of a database goes to the log.
+func openStore(ctx context.Context, cfg config.Index, log *zap.Logger) (index.Maintainer, error) {
 	if cfg.Postgres.URL == "" {
 		store, err := bolt.Open(cfg.Path, bolt.Options{})
 		if err != nil {
@@ -27,6 +29,7 @@ func openStore(ctx context.Context, cfg config.Index) (index.Maintainer, error) 
 	store, err := postgres.Open(ctx, postgres.Options{
 		URL: cfg.Postgres.URL, Password: password, Schema: cfg.Postgres.Schema,
 		Connections: cfg.Postgres.Connections, Timeout: cfg.Postgres.Timeout,
+		Durability: postgres.Durability(cfg.Postgres.Durability), Say: func(text string) { log.Warn(text) },
 	})
 	switch {
 	case errors.Is(err, index.ErrFormat):
