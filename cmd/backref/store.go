@@ -13,7 +13,8 @@ import (
 	"github.com/backref/backref/index/postgres"
 )
 
-// openStore opens the index that the configuration names.
+// openStore opens the index that the configuration names. What an operator ought
+// to know of a database goes to the log.
 func openStore(ctx context.Context, cfg config.Index, log *zap.Logger) (index.Maintainer, error) {
 	migrating := tellMigration(ctx, log)
 	if cfg.Postgres.URL == "" {
@@ -30,6 +31,7 @@ func openStore(ctx context.Context, cfg config.Index, log *zap.Logger) (index.Ma
 	store, err := postgres.Open(ctx, postgres.Options{
 		URL: cfg.Postgres.URL, Password: password, Schema: cfg.Postgres.Schema,
 		Connections: cfg.Postgres.Connections, Timeout: cfg.Postgres.Timeout,
+		Durability: postgres.Durability(cfg.Postgres.Durability), Say: func(text string) { log.Warn(text) },
 		Migrating: migrating,
 	})
 	switch {

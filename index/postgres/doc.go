@@ -3,8 +3,22 @@
 //
 // A change is on disk, and seen by all later calls of every process, when its
 // method returns: the store's sessions commit synchronously, whatever the
-// default of the server. Where a connection is lost during a commit, nobody
-// knows whether it happened, and the method returns an error.
+// default of the server, and with standbys where the server is set to wait for
+// them ([Durability]). Where a connection is lost during a commit, or the server
+// warns, nobody knows whether it happened, and the method returns an error.
+//
+// No statement is ever cancelled by a request to the server: a commit whose wait
+// for a standby is cancelled succeeds, with a warning, and is on the primary
+// alone. A connection whose statement is given up is closed, and a commit goes
+// on waiting, unseen, with the lock of the writers.
+//
+// # Failover
+//
+// A standby is refused, and so is a server that another has been promoted in
+// place of, as far as the process has seen: by the timeline, which connections
+// and changes ask for. With a new timeline the history begins anew, behind all
+// marks that were given, because a primary may have shown what its standby never
+// got.
 //
 // # Writing
 //

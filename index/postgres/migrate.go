@@ -77,7 +77,7 @@ func (s *Store) migrate(ctx context.Context, told func(index.Migration) error) e
 	if !changed {
 		return nil
 	}
-	if err := tx.Commit(ctx); err != nil {
+	if err := s.commitTx(ctx, tx); err != nil {
 		return s.failure(ctx, err)
 	}
 	if m.From > 0 && m.From < m.To {

@@ -30,6 +30,12 @@ type Options struct {
 	// take; 0 means 10 seconds. Counting, rebuilding and mirroring have no such
 	// bound.
 	Timeout time.Duration
+	// Durability is what changes have to survive; empty means local.
+	Durability Durability
+	// Say takes what an operator ought to know of the database, when a
+	// connection shows it: settings by which it loses changes, and warnings. It
+	// may be called concurrently; nil drops it.
+	Say func(text string)
 	// Migrating is told, in the course of Open, that tables of an earlier
 	// version were brought to this one. Its error is that of the opening. Nil
 	// hears nothing.
@@ -53,6 +59,12 @@ func (o Options) withDefaults() Options {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
+	if o.Durability == "" {
+		o.Durability = DurabilityLocal
+	}
+	if o.Say == nil {
+		o.Say = func(string) {}
+	}
 	if o.Migrating == nil {
 		o.Migrating = func(index.Migration) error { return nil }
 	}
@@ -62,7 +74,8 @@ func (o Options) withDefaults() Options {
 // Open opens the index in a database, and makes what it lacks of its tables:
 // all of them, or what came since the version that made them. It fails with
 // [index.ErrFormat] where this version can't use what a later one made; then
-// nothing is changed.
+// nothing is changed. A database that does not give Options.Durability is
+// refused.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
 	store, err := open(ctx, opts)
@@ -73,7 +86,8 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 }
 
 func open(ctx context.Context, opts Options) (*Store, error) {
-	cfg, err := poolConfig(opts)
+	servers := &servers{say: opts.Say}
+	cfg, err := poolConfig(opts, servers)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +96,7 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		pool: pool, schema: opts.Schema, timeout: opts.Timeout,
+		pool: pool, schema: opts.Schema, timeout: opts.Timeout, durability: opts.Durability, servers: servers,
 		queue:   make(chan *change, queueSize),
 		stopped: make(chan struct{}),
 		wake:    make(chan struct{}, 1),
@@ -90,19 +104,23 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	err = s.probe(ctx)
 	if err == nil {
+		err = s.checkDurability(ctx)
+	}
+	if err == nil {
 		err = s.migrate(ctx, opts.Migrating)
 	}
 	if err != nil {
 		pool.Close()
 		return nil, err
 	}
+	s.wrote = servers.present()
 	// Both end with Close, not with the opening.
 	go s.write()
 	go s.upkeep() //nolint:gosec // See above.
 	return s, nil
 }
 
-func poolConfig(opts Options) (*pgxpool.Config, error) {
+func poolConfig(opts Options, servers *servers) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(opts.URL)
 	if err != nil {
 		return nil, err
@@ -114,10 +132,14 @@ func poolConfig(opts Options) (*pgxpool.Config, error) {
 		cfg.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	cfg.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // It is bounded.
+	neverCancel(&cfg.ConnConfig.Config, opts.Say)
+	servers.watch(cfg)
 	session := sessionSettings(opts)
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.PgConn().Exec(ctx, session).ReadAll()
-		return err
+		if _, err := conn.PgConn().Exec(ctx, session).ReadAll(); err != nil {
+			return err
+		}
+		return endAbandoned(ctx, conn.PgConn())
 	}
 	return cfg, nil
 }
@@ -133,6 +155,8 @@ func sessionSettings(opts Options) string {
 	statements := []string{
 		"SET search_path = " + pgx.Identifier{opts.Schema}.Sanitize(),
 		"SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'",
+		// A commit whose wait for a standby was broken off succeeds with a warning.
+		"SET client_min_messages = 'warning'",
 		// Each statement behind a lock has to see what others did before it.
 		"SET default_transaction_isolation = 'read committed'",
 		"SET statement_timeout = " + milliseconds,
