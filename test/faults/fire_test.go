@@ -84,7 +84,7 @@ func newFire(t *testing.T) *fire {
 }
 
 func (f *fire) start() *rig.Backref {
-	return rig.NewReplicaAt(shownOnce{f.t}, f.upstream, f.database.URL)
+	return rig.NewReplicaAt(shownOnce{f.t}, f.upstream, f.database.URL, "--set", "index.postgres.durability=standby")
 }
 
 func (f *fire) urls() []string {

@@ -85,10 +85,10 @@ func (u *update) replace(i int, newer bool) {
 	u.t.Helper()
 	u.balancer.Turn(slices.Delete(u.urls(), i, i+1)...)
 	u.replicas[i].Stop()
-	u.crowd.works(10)
+	u.crowd.works(5)
 	u.replicas[i] = u.start(newer)
 	u.balancer.Turn(u.urls()...)
-	u.crowd.works(20)
+	u.crowd.works(10)
 }
 
 // restore puts the tables of an earlier version into a database.
