@@ -185,7 +185,7 @@ func Default() Config {
 			},
 			MaxIdleConnections: 256,
 		},
-		Index: Index{Path: DefaultIndexPath, Postgres: IndexPostgres{Schema: "backref", Connections: 16, Timeout: 10 * time.Second}},
+		Index: Index{Path: DefaultIndexPath, Postgres: IndexPostgres{Schema: "backref", Connections: 16, Timeout: 10 * time.Second, Durability: "local"}},
 		Referrers: Referrers{
 			FallbackTags: FallbackImport, HiddenTags: true, Order: "digest",
 			RecheckTag: 5 * time.Minute, TagListingTTL: time.Hour, RecheckNative: 10 * time.Minute,

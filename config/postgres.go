@@ -21,6 +21,7 @@ type IndexPostgres struct {
 	Schema       string        `key:"schema" doc:"The schema with the tables of the index; it is made where there is none."`
 	Connections  int           `key:"connections" doc:"The most connections to the database that a replica opens for requests."`
 	Timeout      time.Duration `key:"timeout" doc:"How long a statement may take, the wait for other replicas that write included; a request that needs longer gets 503."`
+	Durability   string        `key:"durability" doc:"What a push has to survive once it is acknowledged: local is what the server itself is set to keep, standby also the loss of the primary. With standby a server whose synchronous_standby_names is empty is refused at start, and for every change later." enum:"local,standby"`
 }
 
 // ReadPassword returns the password, which is read from its file where one is

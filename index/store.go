@@ -14,7 +14,7 @@ var (
 	// ErrNotFound means that the index has no such record.
 	ErrNotFound = errors.New("not in the index")
 	// ErrFormat means that the index was written in a format that this
-	// version does not know, a later or an earlier one. Nothing is changed.
+	// version does not know: a later one. Nothing is changed.
 	ErrFormat = errors.New("index has an unknown format")
 	// ErrDamaged means that the index cannot be read. Nothing is overwritten.
 	ErrDamaged = errors.New("index is damaged")

@@ -142,9 +142,12 @@ func (r *Reconciler) serveStats(w http.ResponseWriter, req *http.Request) {
 func (r *Reconciler) serveImport(w http.ResponseWriter, req *http.Request) {
 	imported, err := Import(req.Context(), r.store, req.Body)
 	status := http.StatusOK
-	answer := map[string]any{"imported": imported}
+	answer := struct {
+		Imported
+		Error string `json:"error,omitempty"`
+	}{Imported: imported}
 	if err != nil {
-		answer["error"] = err.Error()
+		answer.Error = err.Error()
 		status = http.StatusBadRequest
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -248,13 +248,12 @@ func (c *adminClient) copy(ctx context.Context, path string, w io.Writer) error 
 	return errors.Join(err, body.Close())
 }
 
-func (c *adminClient) Import(ctx context.Context, r io.Reader) (int, error) {
+func (c *adminClient) Import(ctx context.Context, r io.Reader) (answer reconcile.Imported, err error) {
 	body, err := c.do(ctx, http.MethodPost, "/admin/import", r)
 	if err != nil {
-		return 0, err
+		return answer, err
 	}
-	var answer struct{ Imported int }
-	return answer.Imported, errors.Join(json.NewDecoder(body).Decode(&answer), body.Close())
+	return answer, errors.Join(json.NewDecoder(body).Decode(&answer), body.Close())
 }
 
 func (c *adminClient) Close() error {

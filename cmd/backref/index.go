@@ -39,7 +39,7 @@ type maintenance interface {
 	Hold(ctx context.Context, options reconcile.Options, dryRun bool, each func(reconcile.Held)) error
 	Stats(ctx context.Context) (index.Stats, error)
 	Export(ctx context.Context, w io.Writer) error
-	Import(ctx context.Context, r io.Reader) (int, error)
+	Import(ctx context.Context, r io.Reader) (reconcile.Imported, error)
 	Intents(ctx context.Context, w io.Writer) error
 	Backup(ctx context.Context, w io.Writer) error
 	Close() error
@@ -54,7 +54,8 @@ type ownMaintenance struct {
 
 // openOwn opens the index itself.
 func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenance, error) {
-	store, err := openStore(ctx, cfg.Index)
+	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
+	store, err := openStore(ctx, cfg.Index, log)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,6 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
 	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(registry, cfg, nil), cfg.Reconcile, log), store, registry}, nil
 }
 
@@ -78,7 +78,7 @@ func (o *ownMaintenance) Export(ctx context.Context, w io.Writer) error {
 	return reconcile.Export(ctx, o.store, w)
 }
 
-func (o *ownMaintenance) Import(ctx context.Context, r io.Reader) (int, error) {
+func (o *ownMaintenance) Import(ctx context.Context, r io.Reader) (reconcile.Imported, error) {
 	return reconcile.Import(ctx, o.store, r)
 }
 

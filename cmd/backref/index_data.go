@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -78,22 +77,4 @@ func writeFile(path string, write func(io.Writer) error) error {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
-}
-
-func newIndexImport(environ []string) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "import < FILE",
-		Short: "Record what export printed, from standard input",
-		Args:  noArguments,
-	}
-	on := addIndex(cmd, environ, false)
-	on.addCreate()
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return on.run(cmd, func(ctx context.Context, m maintenance) error {
-			imported, err := m.Import(ctx, cmd.InOrStdin())
-			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%d records imported\n", imported)
-			return err
-		})
-	}
-	return cmd
 }

@@ -64,7 +64,7 @@ func newServer(ctx context.Context, cfg config.Config, logs io.Writer) (*server,
 
 func (s *server) open(ctx context.Context) error {
 	var err error
-	if s.store, err = openStore(ctx, s.config.Index); err != nil {
+	if s.store, err = openStore(ctx, s.config.Index, s.log); err != nil {
 		return err
 	}
 	if s.upstream, err = upstream.New(s.config.Upstream); err != nil {

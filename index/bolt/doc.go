@@ -6,7 +6,8 @@
 // share its next transaction, so that many writers wait for one write. Reads
 // run beside it and never wait for it.
 //
-// One process at a time may have the file open. A file that is not an index, or
+// One process at a time may have the file open. A file of an earlier format is
+// brought to the present one when it is opened. One that is not an index, or
 // that a later version wrote, is refused and not changed. Damage that bbolt can
 // see is an error, [index.ErrDamaged], and no crash; bbolt has no checksums of
 // its data, so what it can't see is left to verification against the registry.
@@ -15,7 +16,9 @@
 //
 // The buckets at the top of the file:
 //
-//	meta          name → number: format, generation, sequence, horizon
+//	meta          name → number: format, generation, sequence, horizon,
+//	              building, outbox; and while an index of an earlier format is
+//	              brought forward moving and moved, where that is
 //	generation-N  the records of the generation N; meta names the live one
 //	intents       id → intent
 //	open          where an intent is found by what it is about → nothing

@@ -58,6 +58,8 @@ func runChild(ctx context.Context, job, path string) error {
 		return writeUntilKilled(ctx, path)
 	case "fill":
 		return fillDisk(ctx, path)
+	case "migrate":
+		return migrateUntilKilled(ctx, path)
 	default:
 		return errors.New("unknown job " + job)
 	}

@@ -28,6 +28,10 @@ const fileMode = 0o600
 // the folder must exist. An empty file counts as none: it is what a volume or
 // a killed creation leaves, and holds nothing that could be lost.
 //
+// An index of an earlier format is brought to the present one, which may take
+// minutes where it is large, and for a while twice its space; one that was
+// interrupted in that goes on where it was. No earlier version can open it then.
+//
 // It fails with [index.ErrInUse] when another process has the file open, with
 // [index.ErrDamaged] when it is not an index or can't be read, and with
 // [index.ErrFormat] when a later version wrote it. Then no byte of the file is
@@ -65,9 +69,13 @@ func open(path string, opts Options) (*Store, error) {
 		rested:   make(chan struct{}),
 		still:    time.NewTimer(stillness),
 	}
+	migrated, err := s.migrate(opts)
+	if err != nil {
+		return nil, errors.Join(err, guard(db.Close))
+	}
 	// An opening that took long has walked through all pages, and wants a list
 	// for the next even if nothing changes.
-	s.unlisted = time.Since(begun) > stillness
+	s.unlisted = migrated || time.Since(begun) > stillness
 	if !s.unlisted && db.Stats().FreePageN <= shortList {
 		s.still.Stop()
 	}
@@ -118,31 +126,29 @@ func checkFile(tx *bbolt.Tx, size int64) error {
 	if size < tx.Size() {
 		return fmt.Errorf("%w: the file has %d bytes of %d", index.ErrDamaged, size, tx.Size())
 	}
-	exists, err := checkFormat(tx)
-	if err == nil && exists {
+	exists, l, err := checkFormat(tx)
+	switch {
+	case err != nil || !exists:
+	case l.current():
 		_, err = newWriting(tx, time.Time{})
+	default:
+		err = checkEarlier(tx)
 	}
 	return err
 }
 
-// checkFormat reports whether tx sees an index; a database in which nothing
-// was ever written is none yet, and may become one.
-func checkFormat(tx *bbolt.Tx) (exists bool, err error) {
+// checkFormat reports whether tx sees an index, and of which format; a database
+// in which nothing was ever written is none yet, and may become one.
+func checkFormat(tx *bbolt.Tx) (exists bool, l layout, err error) {
 	if first, _ := tx.Cursor().First(); first == nil {
-		return false, nil
+		return false, layout{}, nil
 	}
 	meta := tx.Bucket([]byte(tableMeta))
 	if meta == nil {
-		return false, fmt.Errorf("%w: it is a bbolt file of another program", index.ErrDamaged)
+		return false, layout{}, fmt.Errorf("%w: it is a bbolt file of another program", index.ErrDamaged)
 	}
-	format, err := getField(meta, fieldFormat)
-	if err != nil {
-		return false, err
-	}
-	if format != formatVersion {
-		return false, fmt.Errorf("%w: version %d, this program knows %d", index.ErrFormat, format, formatVersion)
-	}
-	return true, nil
+	l, err = readLayout(meta)
+	return err == nil, l, err
 }
 
 // prepare brings the file to where a store may use it. An index that is left
@@ -154,7 +160,7 @@ func (s *Store) prepare() error {
 	}
 	var w *writing
 	err = guard(func() error {
-		exists, err := checkFormat(tx)
+		exists, _, err := checkFormat(tx)
 		if err != nil {
 			return err
 		}

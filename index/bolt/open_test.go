@@ -152,8 +152,10 @@ func TestOpenForeign(t *testing.T) {
 		"meta of another":    {bucket(put("meta", "version", "1")), index.ErrDamaged},
 		"format of no size":  {bucket(put("meta", "format", "1")), index.ErrDamaged},
 		"format to come":     {bucket(put("meta", "format", number(4))), index.ErrFormat},
-		"first format":       {bucket(put("meta", "format", number(1))), index.ErrFormat},
-		"format of before":   {bucket(put("meta", "format", number(2))), index.ErrFormat},
+		"format of none":     {bucket(put("meta", "format", number(0))), index.ErrFormat},
+		"on its way to come": {bucket(put("meta", "format", number(1<<32+4))), index.ErrFormat},
+		"first format":       {bucket(put("meta", "format", number(1))), index.ErrDamaged},
+		"format of before":   {bucket(put("meta", "format", number(2))), index.ErrDamaged},
 		"no generation":      {bucket(put("meta", "format", number(3))), index.ErrDamaged},
 		"generation missing": {bucket(put("meta", "format", number(3), "generation", number(7))), index.ErrDamaged},
 	} {

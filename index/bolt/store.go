@@ -22,6 +22,13 @@ type Options struct {
 	// Now is the clock by which old parts of the history are dropped and
 	// intents are found to be over at opening; nil means time.Now.
 	Now func() time.Time
+	// Migrating is told, in the course of Open, how far an index of an earlier
+	// format has been brought. An error of it ends the opening with that; what
+	// was done is kept. Nil lets it run to its end.
+	Migrating func(index.Migration) error
+
+	// moveStep is smaller in tests.
+	moveStep int
 }
 
 func (o Options) withDefaults() Options {
@@ -30,6 +37,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.moveStep == 0 {
+		o.moveStep = moveStep
+	}
+	if o.Migrating == nil {
+		o.Migrating = func(index.Migration) error { return nil }
 	}
 	return o
 }

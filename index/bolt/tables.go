@@ -10,7 +10,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// formatVersion is the layout that doc.go describes.
+// formatVersion is the layout that doc.go describes. Whoever changes it says in
+// migrate.go how files of the one before are brought forward, and keeps one of
+// them in index/testdata/formats.
 const formatVersion = 3
 
 // firstGeneration numbers the data of a new index.

@@ -122,7 +122,7 @@ func (w *writing) stepDrop(name table) error {
 		return err
 	}
 	parts := []*bbolt.Bucket{bucket}
-	if strings.HasPrefix(string(name), outboxPrefix) {
+	if strings.HasPrefix(string(name), outboxPrefix) || isEarly(bucket) {
 		// The others have no buckets, but many keys to look for them among.
 		parts = nil
 		err := bucket.ForEachBucket(func(name []byte) error {

@@ -177,14 +177,22 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 	if err != nil {
 		return nil, s.failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
 	}
+	if s.wrote != w.server && s.wrote != (server{}) {
+		w.beginAnew()
+	}
 	for _, c := range batch {
 		if err := c.apply(w); err != nil {
 			return c, err
 		}
 	}
-	if err := w.save(ctx, conn); err != nil {
+	err = w.save(ctx, conn, s.durability)
+	if err == nil && !s.servers.current(w.server) {
+		err = fmt.Errorf("%w: %w", errUnknownOutcome, errReplaced)
+	}
+	if err != nil {
 		return nil, s.failure(context.Background(), fmt.Errorf("commit change of index: %w", err))
 	}
+	s.wrote = w.server
 	return nil, nil
 }
 
@@ -202,7 +210,7 @@ func (s *Store) alone(ctx context.Context, work func(ctx context.Context, tx pgx
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.failure(ctx, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	return s.failure(ctx, s.transaction(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockSQL, s.lockKey(lockWriting)); err != nil {
 			return err
 		}
@@ -269,6 +277,13 @@ func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (
 		}
 		return checkFormat(w.format)
 	})
+	questions.Queue(selectDurability).QueryRow(s.durability.scanDurability)
+	w.server = serverOf(conn.Conn())
+	if w.server != (server{}) {
+		questions.Queue(`SELECT ` + selectTimeline).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&w.server.timeline)
+		})
+	}
 	questions.Queue(selectIntents, names, about, intents).Query(w.readIntents)
 	questions.Queue(selectRows, names, about, intents).Query(w.readRows)
 	questions.Queue(selectChanges, names, about, intents).Query(w.readChanges)
@@ -278,7 +293,10 @@ func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (
 			return err
 		})
 	}
-	return w, conn.SendBatch(ctx, &questions).Close()
+	if err := conn.SendBatch(ctx, &questions).Close(); err != nil {
+		return nil, err
+	}
+	return w, s.servers.admit(w.server)
 }
 
 // aboutAll are the matters that are named, and those of the intents that are.

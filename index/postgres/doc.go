@@ -3,8 +3,22 @@
 //
 // A change is on disk, and seen by all later calls of every process, when its
 // method returns: the store's sessions commit synchronously, whatever the
-// default of the server. Where a connection is lost during a commit, nobody
-// knows whether it happened, and the method returns an error.
+// default of the server, and with standbys where the server is set to wait for
+// them ([Durability]). Where a connection is lost during a commit, or the server
+// warns, nobody knows whether it happened, and the method returns an error.
+//
+// No statement is ever cancelled by a request to the server: a commit whose wait
+// for a standby is cancelled succeeds, with a warning, and is on the primary
+// alone. A connection whose statement is given up is closed, and a commit goes
+// on waiting, unseen, with the lock of the writers.
+//
+// # Failover
+//
+// A standby is refused, and so is a server that another has been promoted in
+// place of, as far as the process has seen: by the timeline, which connections
+// and changes ask for. With a new timeline the history begins anew, behind all
+// marks that were given, because a primary may have shown what its standby never
+// got.
 //
 // # Writing
 //
@@ -26,8 +40,10 @@
 //
 // # Tables
 //
-//	meta          one row: the format, the generations live, in the making and
-//	              given last, whether the outbox is on, the horizon
+//	meta          one row: the format that a process has to know at least, the
+//	              generations live, in the making and given last, whether the
+//	              outbox is on, the horizon
+//	steps         which steps were made of those that make the tables
 //	repositories  a repository of a generation, and its number
 //	manifests     records, by the number of their repository
 //	parents       target → manifest and kind, for all edges but the subject's
@@ -46,7 +62,24 @@
 // was seen, and its edges but the subject's). An intent is about a compact
 // digest, or about a zero byte and a referrers tag.
 //
-// schema.sql and served.sql make the tables at the first opening, and the latter
-// its own in a schema of before. A schema that a later version made is
-// [index.ErrFormat], and is not changed.
+// # Versions
+//
+// Processes of two versions that follow each other use the tables at the same
+// time, while one replaces the other. So the tables change by steps, each a file
+// of SQL and a line in the list of migrate.go, which Open makes in one
+// transaction that keeps writers out:
+//
+//   - A step adds: a table, a column with a default or none, an index of a small
+//     table. The version before goes on without knowing. A step takes a moment;
+//     what has to be computed for all rows is done little by little by the
+//     upkeep, and read in both ways until then.
+//   - What a version no longer uses it leaves as it is, for the version before
+//     still does. It raises formatVersion, which says that it can do without.
+//   - The version after that one drops it, by a step that also sets the format
+//     in meta to that number. Whoever doesn't know it is refused at opening, and
+//     with each change if it runs still, by [index.ErrFormat].
+//
+// So a version and the next can be mixed, and an update can be taken back, as
+// long as none is skipped; with a skipped one, old processes are stopped before
+// new ones start.
 package postgres

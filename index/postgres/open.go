@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	_ "embed"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"strconv"
@@ -14,15 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
-
-// formatVersion is the layout that schema.sql makes.
-const formatVersion = 1
-
-//go:embed schema.sql
-var schemaSQL string
-
-//go:embed unheld.sql
-var unheldSQL string
 
 // Options of a store.
 type Options struct {
@@ -41,6 +30,16 @@ type Options struct {
 	// take; 0 means 10 seconds. Counting, rebuilding and mirroring have no such
 	// bound.
 	Timeout time.Duration
+	// Durability is what changes have to survive; empty means local.
+	Durability Durability
+	// Say takes what an operator ought to know of the database, when a
+	// connection shows it: settings by which it loses changes, and warnings. It
+	// may be called concurrently; nil drops it.
+	Say func(text string)
+	// Migrating is told, in the course of Open, that tables of an earlier
+	// version were brought to this one. Its error is that of the opening. Nil
+	// hears nothing.
+	Migrating func(index.Migration) error
 }
 
 // Bounds of connections.
@@ -60,12 +59,23 @@ func (o Options) withDefaults() Options {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
+	if o.Durability == "" {
+		o.Durability = DurabilityLocal
+	}
+	if o.Say == nil {
+		o.Say = func(string) {}
+	}
+	if o.Migrating == nil {
+		o.Migrating = func(index.Migration) error { return nil }
+	}
 	return o
 }
 
-// Open opens the index in a database, and makes its tables where there are
-// none. It fails with [index.ErrFormat] where a later version made them; then
-// nothing is changed.
+// Open opens the index in a database, and makes what it lacks of its tables:
+// all of them, or what came since the version that made them. It fails with
+// [index.ErrFormat] where this version can't use what a later one made; then
+// nothing is changed. A database that does not give Options.Durability is
+// refused.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
 	store, err := open(ctx, opts)
@@ -76,7 +86,8 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 }
 
 func open(ctx context.Context, opts Options) (*Store, error) {
-	cfg, err := poolConfig(opts)
+	servers := &servers{say: opts.Say}
+	cfg, err := poolConfig(opts, servers)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +96,7 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		pool: pool, schema: opts.Schema, timeout: opts.Timeout,
+		pool: pool, schema: opts.Schema, timeout: opts.Timeout, durability: opts.Durability, servers: servers,
 		queue:   make(chan *change, queueSize),
 		stopped: make(chan struct{}),
 		wake:    make(chan struct{}, 1),
@@ -93,19 +104,23 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	err = s.probe(ctx)
 	if err == nil {
-		err = s.migrate(ctx)
+		err = s.checkDurability(ctx)
+	}
+	if err == nil {
+		err = s.migrate(ctx, opts.Migrating)
 	}
 	if err != nil {
 		pool.Close()
 		return nil, err
 	}
+	s.wrote = servers.present()
 	// Both end with Close, not with the opening.
 	go s.write()
 	go s.upkeep() //nolint:gosec // See above.
 	return s, nil
 }
 
-func poolConfig(opts Options) (*pgxpool.Config, error) {
+func poolConfig(opts Options, servers *servers) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(opts.URL)
 	if err != nil {
 		return nil, err
@@ -117,10 +132,14 @@ func poolConfig(opts Options) (*pgxpool.Config, error) {
 		cfg.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	cfg.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // It is bounded.
+	neverCancel(&cfg.ConnConfig.Config, opts.Say)
+	servers.watch(cfg)
 	session := sessionSettings(opts)
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.PgConn().Exec(ctx, session).ReadAll()
-		return err
+		if _, err := conn.PgConn().Exec(ctx, session).ReadAll(); err != nil {
+			return err
+		}
+		return endAbandoned(ctx, conn.PgConn())
 	}
 	return cfg, nil
 }
@@ -136,6 +155,8 @@ func sessionSettings(opts Options) string {
 	statements := []string{
 		"SET search_path = " + pgx.Identifier{opts.Schema}.Sanitize(),
 		"SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'",
+		// A commit whose wait for a standby was broken off succeeds with a warning.
+		"SET client_min_messages = 'warning'",
 		// Each statement behind a lock has to see what others did before it.
 		"SET default_transaction_isolation = 'read committed'",
 		"SET statement_timeout = " + milliseconds,
@@ -154,85 +175,6 @@ func sessionSettings(opts Options) string {
 		statements = append(statements, "SET enable_"+plan+" = off")
 	}
 	return strings.Join(statements, "; ")
-}
-
-// migrate brings the schema to where the store may use it. One process at a
-// time does so; the others wait for it.
-func (s *Store) migrate(ctx context.Context) error {
-	tx, err := s.pool.Begin(ctx)
-	if err != nil {
-		return s.failure(ctx, err)
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	if _, err := tx.Exec(ctx, lockSQL, s.lockKey(lockWriting)); err != nil {
-		return s.failure(ctx, err)
-	}
-	made, err := s.schemaMade(ctx, tx)
-	if err != nil {
-		return err
-	}
-	missing, err := s.missingTables(ctx, tx, made)
-	if err != nil || missing == "" {
-		return err
-	}
-	// The multiple statements of a file need the simple protocol.
-	if _, err := tx.Conn().PgConn().Exec(ctx, missing).ReadAll(); err != nil {
-		return s.failure(ctx, fmt.Errorf("make tables: %w", err))
-	}
-	return s.failure(ctx, tx.Commit(ctx))
-}
-
-// missingTables returns the statements that make what is not there, where the
-// first tables were made or not.
-func (s *Store) missingTables(ctx context.Context, tx pgx.Tx, made bool) (string, error) {
-	if !made {
-		return schemaSQL + servedSQL + unheldSQL, nil
-	}
-	missing := ""
-	for _, later := range []struct{ table, statements string }{{"served", servedSQL}, {"unheld", unheldSQL}} {
-		var there bool
-		err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, pgx.Identifier{s.schema, later.table}.Sanitize()).Scan(&there)
-		if err != nil {
-			return "", s.failure(ctx, err)
-		}
-		if !there {
-			missing += later.statements
-		}
-	}
-	return missing, nil
-}
-
-// schemaMade reports whether the tables are there as this version makes them,
-// and makes the schema for them where it lacks.
-func (s *Store) schemaMade(ctx context.Context, tx pgx.Tx) (bool, error) {
-	var schema, meta bool
-	err := tx.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL, to_regclass($2) IS NOT NULL`,
-		pgx.Identifier{s.schema}.Sanitize(), pgx.Identifier{s.schema, "meta"}.Sanitize()).Scan(&schema, &meta)
-	if err != nil {
-		return false, s.failure(ctx, err)
-	}
-	if !schema {
-		_, err := tx.Exec(ctx, `CREATE SCHEMA `+pgx.Identifier{s.schema}.Sanitize())
-		return false, s.failure(ctx, err)
-	}
-	if !meta {
-		return false, nil
-	}
-	var format int
-	switch err := tx.QueryRow(ctx, `SELECT format FROM meta`).Scan(&format); {
-	case errors.Is(err, pgx.ErrNoRows):
-		return false, fmt.Errorf("%w: schema %s has no format", index.ErrDamaged, s.schema)
-	case err != nil:
-		return false, s.failure(ctx, err)
-	}
-	return true, checkFormat(format)
-}
-
-func checkFormat(format int) error {
-	if format != formatVersion {
-		return fmt.Errorf("%w: version %d, this program knows %d", index.ErrFormat, format, formatVersion)
-	}
-	return nil
 }
 
 // The advisory locks of a schema.

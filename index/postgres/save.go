@@ -3,7 +3,6 @@ package postgres
 import (
 	"bytes"
 	"context"
-	"fmt"
 
 	"github.com/backref/backref/index"
 	"github.com/jackc/pgx/v5"
@@ -13,7 +12,7 @@ import (
 // save writes what the changes have made of the matters, and commits it, in one
 // round trip: all statements are sent before the first is answered, and one
 // that fails keeps those behind it from being carried out.
-func (w *writing) save(ctx context.Context, conn *pgxpool.Conn) error {
+func (w *writing) save(ctx context.Context, conn *pgxpool.Conn, durability Durability) error {
 	var batch pgx.Batch
 	if err := w.saveRecords(&batch); err != nil {
 		return err
@@ -27,29 +26,7 @@ func (w *writing) save(ctx context.Context, conn *pgxpool.Conn) error {
 	if w.checkpoint != nil {
 		saveCheckpoint(&batch, w.building, *w.checkpoint)
 	}
-	batch.Queue(`COMMIT`)
-	statements := batch.Len()
-	results := conn.SendBatch(ctx, &batch)
-	outcome := ""
-	var err error
-	for range statements {
-		tag, failed := results.Exec()
-		if err = failed; err != nil {
-			break
-		}
-		outcome = tag.String()
-	}
-	closed := results.Close()
-	switch {
-	case err != nil:
-		return err
-	case closed != nil:
-		return closed
-	case outcome != "COMMIT":
-		return fmt.Errorf("%w: %s", errNotCommitted, outcome)
-	default:
-		return nil
-	}
+	return outcome(conn.Conn(), sendCommit(ctx, conn.Conn(), &batch, durability))
 }
 
 // rows are columns of rows of manifests, for unnest.
@@ -247,6 +224,9 @@ func (w *writing) saveHistory(batch *pgx.Batch) {
 	}
 	if len(names) > 0 {
 		batch.Queue(putChanges, names, about, gone, came)
+	}
+	if w.moved {
+		batch.Queue(`UPDATE meta SET horizon = $1`, w.horizon)
 	}
 	if w.numbered {
 		batch.Queue(`INSERT INTO history (sequence, at) VALUES ($1, now())`, w.number())

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"time"
@@ -11,12 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/opencontainers/go-digest"
 )
-
-// servedSQL makes the table of what was served under referrers tags, which an
-// index of before lacks.
-//
-//go:embed served.sql
-var servedSQL string
 
 var _ index.Listings = (*Store)(nil)
 

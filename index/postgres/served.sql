@@ -1,5 +1,4 @@
--- What was served under referrers tags. An index of before gets it when it is
--- opened; what knows nothing of it can go on with the others.
+-- What was served under referrers tags.
 
 CREATE TABLE served (
     repository text COLLATE "C" NOT NULL,

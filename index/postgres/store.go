@@ -17,6 +17,11 @@ type Store struct {
 	schema  string
 	timeout time.Duration
 
+	durability Durability
+	servers    *servers
+	// wrote is the server of the last change; the writer has it.
+	wrote server
+
 	// gate is held for reading while the database is asked, or a change is
 	// handed to the writer, and for writing to end that.
 	gate   sync.RWMutex

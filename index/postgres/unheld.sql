@@ -1,5 +1,4 @@
--- The notes of referrers that the upstream holds by no hidden tag. An index of
--- before gets the table when it is opened.
+-- The notes of referrers that the upstream holds by no hidden tag.
 
 CREATE TABLE unheld (
     repository text COLLATE "C" NOT NULL,

@@ -62,7 +62,7 @@ func (s *Store) tidy(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			err := s.transaction(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
 				var mine bool
 				if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, s.lockKey(lockUpkeep)).Scan(&mine); err != nil || !mine {
 					more = false

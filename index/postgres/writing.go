@@ -24,6 +24,10 @@ type writing struct {
 	// numbered says that the batch has a number in the history. One is enough,
 	// because no mark is given before the transaction has ended.
 	numbered bool
+	// server is the one that is written to, zero where it can't be told, and
+	// moved says that the history begins anew with it.
+	server server
+	moved  bool
 	// entered are the listings that have changed, the last one at the end.
 	entered []listing
 	// checkpoint is to be saved with the generation in the making, if it is set.
@@ -78,6 +82,18 @@ type listing struct {
 func (w *writing) number() int64 {
 	w.numbered = true
 	return w.sequence + 1
+}
+
+// anew is how far the history jumps, which is further than it ever got.
+const anew = 1 << 40
+
+// beginAnew has the history begin behind all marks that were ever given. It is
+// for a server that has taken the place of another: that one may have shown
+// what this one has never got, and given numbers that this one gives again.
+func (w *writing) beginAnew() {
+	w.sequence += anew
+	w.horizon = w.sequence
+	w.moved, w.numbered = true, true
 }
 
 // unknown reports whether a mark is from before the horizon, or one that this

@@ -22,6 +22,9 @@ type client struct {
 	random   *rand.Rand
 	subjects []rig.Descriptor
 	owns     []*owned
+	// service hears of every answer, where it is set. Then a balancer stands in
+	// between, whose own errors name no time to come back.
+	service *service
 }
 
 // The types of the referrers that clients push.
@@ -173,7 +176,7 @@ func (c *client) list(subject digest.Digest, artifactType string, limit int) (st
 // told that it may try again.
 func (c *client) refusal(path string, got rig.Reply) error {
 	passing := got.Status == http.StatusTooManyRequests || got.Status >= 502 && got.Status <= 504
-	if !passing || got.Header.Get("Retry-After") == "" {
+	if !passing || got.Header.Get("Retry-After") == "" && c.service == nil {
 		c.model.problem("%s: status %d, Retry-After %q: %s", path, got.Status, got.Header.Get("Retry-After"), got.Body)
 	}
 	return fmt.Errorf("status %d: %s", got.Status, got.Body)
@@ -183,6 +186,9 @@ func (c *client) refusal(path string, got rig.Reply) error {
 // that clients don't take the ports from those who start.
 func (c *client) send(method, path string, body []byte, headers ...string) (rig.Reply, error) {
 	got, err := rig.Send(c.t, method, c.base+path, body, headers...)
+	if c.service != nil {
+		c.service.heard(method, got, err)
+	}
 	if err != nil {
 		time.Sleep(30 * time.Millisecond)
 	}

@@ -174,3 +174,10 @@ func (m *model) queryFailed() {
 	defer m.mutex.Unlock()
 	m.unanswered++
 }
+
+// done returns what was acknowledged and answered so far.
+func (m *model) done() (pushed, deleted, queries int) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.pushed, m.deleted, m.queries
+}

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/backref/backref/test/rig"
 )
 
@@ -57,7 +55,7 @@ func TestRandomFaults(t *testing.T) {
 
 // chaos is a run: the programs, the clients and what is done to them.
 type chaos struct {
-	t        *testing.T
+	audit
 	seed     uint64
 	wanted   int
 	random   *rand.Rand
@@ -65,17 +63,15 @@ type chaos struct {
 	backref  *rig.Backref
 	relay    *rig.Relay
 	mischief *mischief
-	model    *model
-	subjects []rig.Descriptor
 	stop     chan struct{}
 	clients  sync.WaitGroup
 	started  time.Time
 
-	backrefKills, registryKills, halfStored, lost int
+	backrefKills, registryKills int
 }
 
 func newChaos(t *testing.T) *chaos {
-	c := &chaos{t: t, seed: seed(t), wanted: kills(t), model: &model{}, stop: make(chan struct{}), started: time.Now()}
+	c := &chaos{audit: audit{t: t, model: &model{}}, seed: seed(t), wanted: kills(t), stop: make(chan struct{}), started: time.Now()}
 	t.Logf("RIG_SEED=%d RIG_CHAOS_KILLS=%d", c.seed, c.wanted)
 	c.random = rand.New(rand.NewPCG(c.seed, 0))
 	log.SetOutput(io.Discard) // The relay says what it is made to do.
@@ -87,6 +83,7 @@ func newChaos(t *testing.T) *chaos {
 		"--set", "upstream.timeouts.connect=1s", "--set", "upstream.timeouts.query=1s",
 		"--set", "upstream.timeouts.responseHeader="+upstreamTimeout.String(), "--set", "upstream.timeouts.grace=5s",
 		"--set", "permissions.cacheTTL=1s", "--set", "referrers.recheckTag=1s", "--set", "referrers.recheckNative=2s")
+	c.base, c.upstream = c.backref.URL, c.registry.URL
 	c.mischief = &mischief{registry: c.registry.URL, random: rand.New(rand.NewPCG(c.seed, 1)), counts: map[string]int{}}
 	c.prepare()
 	c.relay.Before(c.mischief.before)
@@ -167,68 +164,6 @@ func (c *chaos) calm() {
 	}
 	c.clients.Wait()
 	c.mischief.held.Wait()
-}
-
-// mend has clients push again what the registry was killed in the middle of
-// storing.
-func (c *chaos) mend() {
-	someone := &client{t: c.t, base: c.backref.URL, model: c.model}
-	for _, subject := range c.subjects {
-		for _, o := range c.model.referrers[subject.Digest] {
-			before := o.version
-			someone.mend(o, c.held)
-			if o.version != before {
-				c.halfStored++
-			}
-		}
-	}
-}
-
-// held is what the registry itself answers for a referrer.
-func (c *chaos) held(o *owned) int {
-	return rig.Do(c.t, http.MethodHead, c.registry.URL+"/v2/app/manifests/"+o.digest.String(), nil, "Accept", o.manifest.MediaType).Status
-}
-
-// compareWithRegistry holds all listings against what the registry says of
-// each referrer.
-func (c *chaos) compareWithRegistry(when string) {
-	asker := &client{t: c.t, base: c.backref.URL, model: c.model}
-	for _, subject := range c.subjects {
-		_, listed, err := asker.list(subject.Digest, "", 0)
-		for deadline := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(deadline); {
-			time.Sleep(100 * time.Millisecond)
-			_, listed, err = asker.list(subject.Digest, "", 0)
-		}
-		if err != nil {
-			c.t.Errorf("%s: %v", when, err)
-			continue
-		}
-		for _, o := range c.model.referrers[subject.Digest] {
-			c.compare(when, o, listed)
-		}
-	}
-}
-
-func (c *chaos) compare(when string, o *owned, listed map[digest.Digest]rig.Descriptor) {
-	held := c.held(o)
-	entry, shown := listed[o.digest]
-	switch {
-	case o.standing == present && held != http.StatusOK, o.standing == absent && held != http.StatusNotFound:
-		c.t.Errorf("%s: the registry answers %d for %s, which contradicts what clients were told", when, held, o.digest)
-	case held == http.StatusOK && !shown:
-		c.lost++
-		c.t.Errorf("%s: %s is not listed", when, o.digest)
-	case held != http.StatusOK && shown:
-		c.t.Errorf("%s: %s is listed, but the registry answers %d", when, o.digest, held)
-	case shown && !describes(entry, o.manifest):
-		c.t.Errorf("%s: descriptor %+v is not that of %s", when, entry, o.manifest.Bytes())
-	}
-}
-
-func describes(entry rig.Descriptor, m rig.Manifest) bool {
-	want := m.Descriptor()
-	return entry.MediaType == want.MediaType && entry.Size == want.Size &&
-		entry.ArtifactType == m.ArtifactType && maps.Equal(entry.Annotations, m.Annotations)
 }
 
 func (c *chaos) report() {

@@ -21,6 +21,8 @@ type Backref struct {
 	t        testing.TB
 	upstream string
 	args     []string
+	// program is another than the one under test.
+	program string
 }
 
 // NewBackref starts backref in front of a registry; more arguments of serve
@@ -35,7 +37,21 @@ func NewBackref(t testing.TB, upstream string, args ...string) *Backref {
 // NewReplica starts a backref that shares its index with others, in a database.
 func NewReplica(t testing.TB, upstream string, database *Postgres, args ...string) *Backref {
 	t.Helper()
-	b := &Backref{t: t, upstream: upstream, args: append([]string{"--set", "index.postgres.url=" + database.URL}, args...)}
+	return NewReplicaAt(t, upstream, database.URL, args...)
+}
+
+// NewReplicaAt is [NewReplica] with a database that is named by a URL.
+func NewReplicaAt(t testing.TB, upstream, database string, args ...string) *Backref {
+	t.Helper()
+	b := &Backref{t: t, upstream: upstream, args: append([]string{"--set", "index.postgres.url=" + database}, args...)}
+	b.start("127.0.0.1:0")
+	return b
+}
+
+// NewOlderReplica is [NewReplica] with a program that [Older] built.
+func NewOlderReplica(t testing.TB, program, upstream string, database *Postgres, args ...string) *Backref {
+	t.Helper()
+	b := &Backref{t: t, program: program, upstream: upstream, args: append([]string{"--set", "index.postgres.url=" + database.URL}, args...)}
 	b.start("127.0.0.1:0")
 	return b
 }
@@ -56,8 +72,12 @@ func (b *Backref) start(listen string) {
 	if b.Index != "" {
 		args = append(args, "--index", b.Index)
 	}
+	program := b.program
+	if program == "" {
+		program = Binary(b.t)
+	}
 	var line string
-	b.process, line = start(b.t, "backref", regexp.MustCompile(`^(\{.*"message":"serving".*\})$`), exec.Command(Binary(b.t), append(args, b.args...)...))
+	b.process, line = start(b.t, "backref", regexp.MustCompile(`^(\{.*"message":"serving".*\})$`), exec.Command(program, append(args, b.args...)...))
 	var serving struct{ Listen, AdminListen string }
 	if err := json.Unmarshal([]byte(line), &serving); err != nil {
 		b.t.Fatalf("read log of backref: %v: %s", err, line)

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -9,12 +10,13 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Postgres is a PostgreSQL server of its own, with an empty database. It trusts
@@ -28,9 +30,11 @@ type Postgres struct {
 	// dir is removed in the end.
 	dir, bin, port string
 	durable        bool
-	cmd            *exec.Cmd
-	ended          chan struct{}
-	log            *os.File
+	// settings are more of the server's, as its command line has them.
+	settings []string
+	cmd      *exec.Cmd
+	ended    chan struct{}
+	log      *os.File
 }
 
 // postgresUser is who has the database.
@@ -44,6 +48,28 @@ func NewPostgres(t testing.TB, durable bool) *Postgres {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.endWith(t)
+	return p
+}
+
+// NewPostgresVersion is [NewPostgres] with a server of that version; see
+// [PostgresVersions].
+func NewPostgresVersion(t testing.TB, version int, durable bool) *Postgres {
+	t.Helper()
+	bin, err := postgresPrograms(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := startPostgres(bin, durable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.endWith(t)
+	return p
+}
+
+// endWith ends the server when the test is over.
+func (p *Postgres) endWith(t testing.TB) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("log of PostgreSQL:\n%s", p.Log())
@@ -52,20 +78,27 @@ func NewPostgres(t testing.TB, durable bool) *Postgres {
 			t.Errorf("end PostgreSQL: %v", err)
 		}
 	})
-	return p
 }
 
 // StartPostgres is [NewPostgres] where there is no test yet; Close ends it.
 func StartPostgres(durable bool) (*Postgres, error) {
-	bin, err := postgresPrograms()
+	version, err := askedVersion()
 	if err != nil {
 		return nil, err
 	}
+	bin, err := postgresPrograms(version)
+	if err != nil {
+		return nil, err
+	}
+	return startPostgres(bin, durable)
+}
+
+func startPostgres(bin string, durable bool, settings ...string) (*Postgres, error) {
 	dir, err := os.MkdirTemp("", "postgres")
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{dir: dir, bin: bin, durable: durable}
+	p := &Postgres{dir: dir, bin: bin, durable: durable, settings: settings}
 	if err := p.create(); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
@@ -76,23 +109,23 @@ func StartPostgres(durable bool) (*Postgres, error) {
 	return p, nil
 }
 
-// postgresPrograms returns the folder of the newest server that Debian has
-// installed.
-func postgresPrograms() (string, error) {
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("PostgreSQL is not installed: run test/tools test")
-	}
-	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return postgresVersion(a) - postgresVersion(b) })), nil
-}
-
-func postgresVersion(program string) int {
-	version, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(program))))
-	return version
-}
-
 // create makes the files of a server, with one database.
 func (p *Postgres) create() error {
+	if err := p.prepare(); err != nil {
+		return err
+	}
+	init, err := p.program("initdb", "--pgdata", p.data(), "--username", postgresUser, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")
+	if err != nil {
+		return err
+	}
+	if output, err := init.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, output)
+	}
+	return nil
+}
+
+// prepare makes the folder of a server ready, and finds it a port.
+func (p *Postgres) prepare() error {
 	// The server may run as another user, who has to get there.
 	if err := os.Chmod(p.dir, 0o755); err != nil {
 		return err
@@ -105,13 +138,6 @@ func (p *Postgres) create() error {
 		if err := os.Chown(p.dir, int(owner.Uid), int(owner.Gid)); err != nil {
 			return err
 		}
-	}
-	init, err := p.program("initdb", "--pgdata", p.data(), "--username", postgresUser, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")
-	if err != nil {
-		return err
-	}
-	if output, err := init.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, output)
 	}
 	if p.log, err = os.CreateTemp(p.dir, "log"); err != nil {
 		return err
@@ -168,6 +194,9 @@ func (p *Postgres) Start() error {
 	if !p.durable {
 		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
 	}
+	for _, setting := range p.settings {
+		args = append(args, "-c", setting)
+	}
 	cmd, err := p.program("postgres", args...)
 	if err != nil {
 		return err
@@ -193,16 +222,35 @@ func (p *Postgres) wait() error {
 			return fmt.Errorf("PostgreSQL ended at once")
 		default:
 		}
-		// The client program tells one that starts or recovers from one that is ready.
-		ready, err := p.program("pg_isready", "--quiet", "--host", "127.0.0.1", "--port", p.port)
-		if err != nil {
-			return err
-		}
-		if ready.Run() == nil {
+		// One that starts or recovers refuses who comes.
+		if p.Exec("") == nil {
 			return nil
 		}
 	}
 	return fmt.Errorf("PostgreSQL is not ready after %s", startTimeout)
+}
+
+// Exec carries statements out.
+func (p *Postgres) Exec(statements string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	conn, err := pgconn.Connect(ctx, p.URL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, statements).ReadAll(); err != nil {
+		return fmt.Errorf("%s: %w", statements, err)
+	}
+	return nil
+}
+
+// Set carries out ALTER SYSTEM, and has the server read its settings again.
+func (p *Postgres) Set(statement string) error {
+	if err := p.Exec(statement); err != nil {
+		return err
+	}
+	return p.Exec(`SELECT pg_reload_conf()`)
 }
 
 // Stop ends the server at once but in order: it breaks connections off.
@@ -217,6 +265,9 @@ func (p *Postgres) Kill() error {
 }
 
 func (p *Postgres) end(signal syscall.Signal) error {
+	if p.cmd == nil {
+		return nil
+	}
 	select {
 	case <-p.ended:
 		return nil
