@@ -10,8 +10,9 @@ import (
 // no such lock: the process has its own.
 type TagLocker interface {
 	// LockTag waits until nobody else has the tag of a repository, through any
-	// process, and takes it until release is called or ctx ends. The context
-	// that it returns ends with either, and when the process may lose the tag.
+	// process, or ctx ends, and takes it until release is called. The context
+	// that it returns ends with that, or when the process may lose the tag; it
+	// does not end with ctx, so that what was begun can be seen to its end.
 	//
 	// Nobody else gets a tag that was lost, because its process was killed or
 	// can't reach the store, before the time after is over since its context

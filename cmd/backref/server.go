@@ -34,6 +34,7 @@ type server struct {
 	front    listener
 	admin    listener
 	draining atomic.Bool
+	writes   writesCheck
 	// background is what runs beside requests until ctx ends.
 	background []func(ctx context.Context)
 }
@@ -44,8 +45,6 @@ type listener struct {
 	net.Listener
 	server *http.Server
 }
-
-var errDraining = errors.New("shutting down")
 
 // newServer opens the index and the listeners. Nothing is served before Run.
 func newServer(ctx context.Context, cfg config.Config, logs io.Writer) (*server, error) {
@@ -151,13 +150,6 @@ func (s *server) listen(key, address string, secure config.ServerTLS, handler ht
 		MaxHeaderBytes:    int(s.config.Server.MaxHeaderBytes),
 		ErrorLog:          errorLog,
 	}}, nil
-}
-
-func (s *server) ready() error {
-	if s.draining.Load() {
-		return errDraining
-	}
-	return nil
 }
 
 // Run serves until ctx ends or a listener fails, lets the requests under way

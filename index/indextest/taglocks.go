@@ -80,14 +80,21 @@ func tagLockStories() []story {
 				t.Error("it is held still")
 			}
 		}},
-		{"the end of the context releases it", func(t *testing.T, store index.Store) {
+		{"it is held beyond the context of the wait", func(t *testing.T, store index.Store) {
 			tags := locker(t, store)
 			ctx, cancel := context.WithCancel(t.Context())
 			held, release, err := tags.LockTag(ctx, repo, "v1", reach)
 			must(t, err)
-			defer release()
 			cancel()
-			<-held.Done()
+			other, leave := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer leave()
+			if _, _, err := tags.LockTag(other, repo, "v1", reach); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got error %v", err)
+			}
+			if held.Err() != nil {
+				t.Error("it is lost")
+			}
+			release()
 			_, again, err := tags.LockTag(t.Context(), repo, "v1", reach)
 			must(t, err)
 			again()

@@ -45,7 +45,7 @@ func (s *Store) LockTag(ctx context.Context, repository, tag string, after time.
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock %s of %s: %w", tag, repository, err)
 	}
-	held, release = s.holdLease(ctx, l)
+	held, release = s.holdLease(context.WithoutCancel(ctx), l)
 	return held, release, nil
 }
 
