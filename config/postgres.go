@@ -15,11 +15,11 @@ const DefaultIndexPath = "./backref.db"
 
 // IndexPostgres configures an index in PostgreSQL.
 type IndexPostgres struct {
-	URL          string        `key:"url" doc:"The database, as libpq reads it: postgres://user@host/database?sslmode=verify-full. It has no password. Where it is set, no file is used. A pooler in front of the database has to keep a session to a connection."`
+	URL          string        `key:"url" doc:"The database, as libpq reads it: postgres://user@host/database?sslmode=verify-full. It has no password. Where it is set, no file is used. A pooler may be between that keeps a transaction to one session (PgBouncer with pool_mode session or transaction)."`
 	Password     string        `key:"password" doc:"Password of the user." secret:"true"`
 	PasswordFile string        `key:"passwordFile" doc:"File with the password, instead of password."`
 	Schema       string        `key:"schema" doc:"The schema with the tables of the index; it is made where there is none."`
-	Connections  int           `key:"connections" doc:"The most connections to the database that a replica opens for requests."`
+	Connections  int           `key:"connections" doc:"The most connections to the database that a replica opens, 2 at least."`
 	Timeout      time.Duration `key:"timeout" doc:"How long a statement may take, the wait for other replicas that write included; a request that needs longer gets 503."`
 	Durability   string        `key:"durability" doc:"What a push has to survive once it is acknowledged: local is what the server itself is set to keep, standby also the loss of the primary. With standby a server whose synchronous_standby_names is empty is refused at start, and for every change later." enum:"local,standby"`
 }

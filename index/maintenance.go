@@ -64,9 +64,9 @@ const (
 // Sharer is a store that several processes use at once.
 type Sharer interface {
 	// Hold takes a role until release is called or ctx ends. The context that
-	// it returns ends with either, and when the process finds that it has lost
-	// the role, as it does with its connection. Where another process has it
-	// the error is [ErrInUse].
+	// it returns ends with either, and when the process may lose the role, as
+	// while the database is away, before another one can have it. Where another
+	// process has it the error is [ErrInUse].
 	Hold(ctx context.Context, role Role) (held context.Context, release context.CancelFunc, err error)
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"net/http/pprof"
 
@@ -13,8 +14,8 @@ import (
 // AdminOptions are what the admin listener serves.
 type AdminOptions struct {
 	// Ready tells why the server should get no requests just now; nil if it
-	// should.
-	Ready   func() error
+	// should. What the values of exclude name is not looked at.
+	Ready   func(ctx context.Context, exclude []string) error
 	Metrics *prometheus.Registry
 	Log     *zap.Logger
 	// Token is what operators send; empty where only those on the same machine
@@ -44,8 +45,8 @@ func NewAdmin(o AdminOptions) http.Handler {
 	router.Get("/livez", func(w http.ResponseWriter, _ *http.Request) {
 		writePlain(w, http.StatusOK, "alive")
 	})
-	router.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := o.Ready(); err != nil {
+	router.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := o.Ready(r.Context(), r.URL.Query()["exclude"]); err != nil {
 			writePlain(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}

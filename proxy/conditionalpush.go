@@ -13,8 +13,10 @@ import (
 type tagHold struct {
 	// release lets the next writer go on. It may be called more than once.
 	release func()
-	// conditional says that the writer is alone, and that its condition holds.
+	// conditional says that the writer is alone, and that its condition holds
+	// as long as held does not end; held is nil for others.
 	conditional bool
+	held        context.Context
 	// instead is what the upstream is asked for instead, where the condition is
 	// about what was served in place of the tag.
 	instead *http.Request
@@ -22,8 +24,9 @@ type tagHold struct {
 
 // holdTag takes a push its place. One with a condition, which the upstream may
 // not heed, gets it only if the condition holds and will until it is released:
-// no other push or deletion of the tag through this process comes between.
-// Other pushes wait only while there is one with a condition.
+// no other push or deletion of the tag through this process comes between, and
+// no other push with a condition through any process that shares the index.
+// Other pushes wait only while there is one with a condition in their process.
 //
 // To a client that may not pull the tag the condition can't be checked here: it
 // is the upstream's alone.
@@ -48,7 +51,7 @@ func (p *Proxy) holdTag(r *http.Request, target path) (tagHold, error) {
 		release, err := p.tagLocks.share(r.Context(), name)
 		return tagHold{release: release}, err
 	}
-	release, err := p.tagLocks.own(r.Context(), name)
+	held, release, err := p.ownTag(r.Context(), name)
 	if err != nil {
 		return tagHold{}, err
 	}
@@ -56,14 +59,14 @@ func (p *Proxy) holdTag(r *http.Request, target path) (tagHold, error) {
 	switch {
 	case withheld(err):
 		// The upstream gets the condition too, and its answer stands.
-		return tagHold{release: release, conditional: true}, nil
+		return tagHold{release: release, conditional: true, held: held}, nil
 	case err != nil && !errors.Is(err, upstream.ErrNotFound):
 	case conditions.hold(current):
-		return tagHold{release: release, conditional: true}, nil
+		return tagHold{release: release, conditional: true, held: held}, nil
 	default:
 		var instead *http.Request
 		if instead, err = p.holdListing(r, target, conditions); instead != nil {
-			return tagHold{release: release, conditional: true, instead: instead}, nil
+			return tagHold{release: release, conditional: true, held: held, instead: instead}, nil
 		}
 		if err == nil {
 			err = preconditionFailed()
@@ -97,8 +100,13 @@ func preconditionFailed() *apiError {
 
 // sendHeld sends a push whose condition holds, and waits for the answer even
 // where the client does not: a push that was given up but goes on upstream
-// could undo the one after it.
+// could undo the one after it. It is given up on when the next could have the
+// tag, which the registry need not notice: what it carries out later than
+// upstream.timeouts.grace nothing can hold back.
 func (p *Proxy) sendHeld(r *http.Request, push push) (*http.Response, error) {
+	if push.hold.held.Err() != nil {
+		return nil, tagLost()
+	}
 	ctx, cancel := context.WithTimeout(detached(r), p.requestTime())
 	resp, err := p.sendBody(r.WithContext(ctx), push.body)
 	if err != nil {

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,7 +37,7 @@ func newEventsFixture(t *testing.T, configure ...func(*config.Config)) eventsFix
 	}}, configure...)
 	f := newFixture(t, configure...)
 	admin := httptest.NewServer(proxy.NewAdmin(proxy.AdminOptions{
-		Ready: func() error { return nil }, Metrics: f.metrics, Log: zaptest.NewLogger(t), Events: f.proxy.Events(),
+		Ready: func(context.Context, []string) error { return nil }, Metrics: f.metrics, Log: zaptest.NewLogger(t), Events: f.proxy.Events(),
 	}))
 	t.Cleanup(admin.Close)
 	return eventsFixture{f, admin.URL}

@@ -48,6 +48,8 @@ type Proxy struct {
 	tagKinds    tagKinds
 	tagMeanings *tagMeanings
 	tagLocks    tagLocks
+	// tagLocker is nil for a store that one process has.
+	tagLocker index.TagLocker
 	// subjects is nil for a store that finds none by their tags.
 	subjects  index.TagSubjects
 	served    *servedListings
@@ -122,6 +124,7 @@ func New(o Options) (*Proxy, error) {
 		served:      newServedListings(o.Config, o.Store),
 	}
 	p.subjects, _ = o.Store.(index.TagSubjects)
+	p.tagLocker, _ = o.Store.(index.TagLocker)
 	p.staying = notForRegistry()
 	p.handler = p.routes()
 	return p, nil

@@ -11,7 +11,8 @@ import (
 // tagLocks orders the writers of a tag within this process. A push with a
 // condition owns its tag from the check to the upstream's answer. All others
 // share it: they never wait for each other, only for an owner, so that none
-// gets between its check and its write.
+// gets between its check and its write. Owners in several processes are kept
+// apart by [Proxy.ownTag].
 //
 // Whoever comes first is served first, so that an owner is not kept waiting by
 // a stream of sharers. A tag that nobody writes takes no memory.
@@ -73,11 +74,4 @@ func (l *tagLocks) leave(name tagName, lock *tagLock) {
 	if lock.users--; lock.users == 0 {
 		delete(l.locks, name)
 	}
-}
-
-// OwnTag waits until nobody writes a tag through this process and keeps it so
-// until release is called, which it has to be. It is for those who write tags
-// beside requests. The error is that of ctx.
-func (p *Proxy) OwnTag(ctx context.Context, repository, tag string) (release func(), err error) {
-	return p.tagLocks.own(ctx, tagName{repository, tag})
 }

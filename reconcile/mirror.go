@@ -30,9 +30,10 @@ const (
 type MirrorOptions struct {
 	Store  index.Maintainer
 	Source *Source
-	// Own keeps all other writers of this process from a tag until it is
-	// released.
-	Own func(ctx context.Context, repository, tag string) (release func(), err error)
+	// Own keeps all other writers of this process, and owners in others, from a
+	// tag until it is released. The context that it returns ends with ctx, and
+	// where the tag is lost.
+	Own func(ctx context.Context, repository, tag string) (held context.Context, release func(), err error)
 	// HiddenTags gives each referrer a tag of its own beside: see
 	// [index.HiddenTag].
 	HiddenTags bool

@@ -30,7 +30,7 @@ type listing struct {
 // all the same.
 func (m *Mirror) write(ctx context.Context, repository string, subject digest.Digest) (result string, err error) {
 	tag := index.ReferrersTag(subject)
-	release, err := m.Own(ctx, repository, tag)
+	ctx, release, err := m.Own(ctx, repository, tag)
 	if err != nil {
 		return "", err
 	}

@@ -36,6 +36,7 @@ type server struct {
 	draining atomic.Bool
 	// manager hears when requests are served and when that ends.
 	manager serviceManager
+	writes  writesCheck
 	// background is what runs beside requests until ctx ends.
 	background []func(ctx context.Context)
 }
@@ -49,8 +50,6 @@ type listener struct {
 
 // closingTime is how long the end may take once no request is under way.
 const closingTime = 15 * time.Second
-
-var errDraining = errors.New("shutting down")
 
 // newServer opens the index and the listeners. Nothing is served before Run.
 func newServer(ctx context.Context, cfg config.Config, logs io.Writer) (*server, error) {
@@ -163,13 +162,6 @@ func (s *server) warn(err error) {
 	if err != nil {
 		s.log.Warn(err.Error())
 	}
-}
-
-func (s *server) ready() error {
-	if s.draining.Load() {
-		return errDraining
-	}
-	return nil
 }
 
 // Run serves until ctx ends or a listener fails, lets the requests under way

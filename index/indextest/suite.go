@@ -51,6 +51,7 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("rebuild", func(t *testing.T) { run(t, open, rebuildStories()) })
 	t.Run("outbox", func(t *testing.T) { run(t, open, outboxStories()) })
 	t.Run("subjects of tags", func(t *testing.T) { run(t, open, tagSubjectStories()) })
+	t.Run("locks of tags", func(t *testing.T) { tagLocks(t, open) })
 	t.Run("listings", func(t *testing.T) { run(t, open, servedStories()) })
 	t.Run("histories of listings", func(t *testing.T) { servedHistories(t, open) })
 	t.Run("histories with upkeep", func(t *testing.T) { histories(t, false, true, place) })
@@ -67,6 +68,7 @@ func RunStories(t *testing.T, open func(t *testing.T) index.Store) {
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open, stories) })
 	}
+	t.Run("locks of tags", func(t *testing.T) { tagLocks(t, open) })
 	t.Run("paging", func(t *testing.T) { paging(t, open) })
 	t.Run("what a query selects", func(t *testing.T) { selected(t, open) })
 }

@@ -211,7 +211,7 @@ func (s *Store) alone(ctx context.Context, work func(ctx context.Context, tx pgx
 		return err
 	}
 	return s.failure(ctx, s.transaction(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, lockSQL, s.lockKey(lockWriting)); err != nil {
+		if err := s.lockWriters(ctx, tx); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
@@ -245,9 +245,6 @@ func (s *state) fields() []any {
 	return []any{&s.format, &s.live, &s.building, &s.mirrored, &s.horizon, &s.sequence}
 }
 
-// begin begins the transaction of a batch.
-const begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`
-
 // load locks out other writers, and reads all that the changes look at.
 func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (*writing, error) {
 	w := &writing{matters: map[matterKey]*matter{}, open: map[index.IntentID]*openIntent{}}
@@ -269,8 +266,8 @@ func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (
 		begins += c.begins
 	}
 	var questions pgx.Batch
-	questions.Queue(begin)
-	questions.Queue(lockSQL, s.lockKey(lockWriting))
+	s.pool.queueBegin(&questions)
+	s.queueLock(&questions)
 	questions.Queue(selectState).QueryRow(func(row pgx.Row) error {
 		if err := row.Scan(w.fields()...); err != nil {
 			return err

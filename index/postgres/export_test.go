@@ -14,3 +14,6 @@ func LoseSettings(ctx context.Context, s *Store) error {
 	}
 	return nil
 }
+
+// Shared tells whether a store takes its sessions for shared ones.
+func Shared(s *Store) bool { return s.pool.shared.Load() }

@@ -39,6 +39,8 @@ func (s *Store) failure(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", index.ErrDamaged, err)
 	case codeNoSchema, codeNoTable:
 		return s.missing(ctx, err)
+	case codeNoStatement, codeStatementTwice:
+		return s.lostSession(err)
 	default:
 		return &unusableError{text: err.Error()}
 	}
@@ -52,6 +54,9 @@ const (
 	codeNoSchema       = "3F000"
 	codeNoTable        = "42P01"
 	codeNoColumn       = "42703"
+	// A statement that was prepared is gone, or one that wasn't is there.
+	codeNoStatement    = "26000"
+	codeStatementTwice = "42P05"
 )
 
 // missingTimeout bounds the question whether the tables are there.
@@ -63,7 +68,7 @@ func (s *Store) missing(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, missingTimeout)
 	defer cancel()
 	tables := []string{
-		"meta", "checkpoints", "repositories", "manifests", "parents", "intents", "history", "changes", "outbox", "passes", "served", "unheld", "steps",
+		"meta", "checkpoints", "repositories", "manifests", "parents", "intents", "history", "changes", "outbox", "passes", "served", "unheld", "leases", "steps",
 	}
 	for i, table := range tables {
 		tables[i] = pgx.Identifier{s.schema, table}.Sanitize()
@@ -76,8 +81,16 @@ func (s *Store) missing(ctx context.Context, err error) error {
 	case gone > 0:
 		return fmt.Errorf("%w: %w", index.ErrDamaged, err)
 	default:
-		return &unusableError{text: err.Error() + ": the session has lost its settings; a pooler in front of the database has to keep a session to a connection"}
+		return s.lostSession(err)
 	}
+}
+
+// lostSession says that a session was another's meanwhile, and has what comes
+// next sent so that it does not matter.
+func (s *Store) lostSession(err error) error {
+	s.pool.share()
+	return &unusableError{text: err.Error() + ": the connection has lost its session, as a pooler that gives each transaction another one makes it; " +
+		"from now on every transaction brings its settings along"}
 }
 
 // unusableError says that the database can't be used just now.

@@ -39,6 +39,7 @@ func steps() []step {
 		{1, "schema", "meta"},
 		{2, "served", "served"},
 		{3, "unheld", "unheld"},
+		{4, "leases", "leases"},
 	}
 }
 

@@ -89,4 +89,8 @@ func TestOnlyWhatIsGoneIsDamage(t *testing.T) {
 	if err := get(t.Context(), store, numbered(1)); err == nil || errors.Is(err, index.ErrDamaged) || !strings.Contains(err.Error(), "pooler") {
 		t.Errorf("the settings are lost: got error %v", err)
 	}
+	// From then on nothing rests on them.
+	must(t, push(t.Context(), store, numbered(2)))
+	must(t, postgres.LoseSettings(t.Context(), store))
+	must(t, errors.Join(push(t.Context(), store, numbered(3)), get(t.Context(), store, numbered(2))))
 }

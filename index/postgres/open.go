@@ -3,13 +3,9 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/backref/backref/index"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -24,7 +20,7 @@ type Options struct {
 	// Schema has the tables; it is made where there is none. Empty means
 	// "backref".
 	Schema string
-	// Connections is the most that are open at once; 0 means 16.
+	// Connections is the most that are open at once, 2 at least; 0 means 16.
 	Connections int
 	// Timeout is how long a statement, and the wait for other writers, may
 	// take; 0 means 10 seconds. Counting, rebuilding and mirroring have no such
@@ -45,6 +41,7 @@ type Options struct {
 // Bounds of connections.
 const (
 	defaultConnections = 16
+	minConnections     = 2 // One has to show the other what it locks.
 	defaultTimeout     = 10 * time.Second
 	connectTimeout     = 5 * time.Second
 )
@@ -87,11 +84,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 
 func open(ctx context.Context, opts Options) (*Store, error) {
 	servers := &servers{say: opts.Say}
-	cfg, err := poolConfig(opts, servers)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	pool, err := newSessions(ctx, opts, servers)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +101,9 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	if err == nil {
 		err = s.migrate(ctx, opts.Migrating)
+	}
+	if err == nil {
+		err = s.probeLocks(ctx)
 	}
 	if err != nil {
 		pool.Close()
@@ -131,69 +127,8 @@ func poolConfig(opts Options, servers *servers) (*pgxpool.Config, error) {
 	if cfg.ConnConfig.ConnectTimeout <= 0 {
 		cfg.ConnConfig.ConnectTimeout = connectTimeout
 	}
-	cfg.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // It is bounded.
+	cfg.MaxConns = int32(max(minConnections, min(opts.Connections, 1000)))
 	neverCancel(&cfg.ConnConfig.Config, opts.Say)
 	servers.watch(cfg)
-	session := sessionSettings(opts)
-	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		if _, err := conn.PgConn().Exec(ctx, session).ReadAll(); err != nil {
-			return err
-		}
-		return endAbandoned(ctx, conn.PgConn())
-	}
 	return cfg, nil
-}
-
-// sessionSettings returns the statements that a connection begins with.
-//
-// A commit is on disk when it is acknowledged, whatever the default of the
-// server; where a standby has to apply it first, that stays. Every statement
-// is written for an index of the tables, so that no plan that reads whole
-// tables is taken, not even one that was made while they were empty.
-func sessionSettings(opts Options) string {
-	milliseconds := strconv.FormatInt(opts.Timeout.Milliseconds(), 10)
-	statements := []string{
-		"SET search_path = " + pgx.Identifier{opts.Schema}.Sanitize(),
-		"SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'",
-		// A commit whose wait for a standby was broken off succeeds with a warning.
-		"SET client_min_messages = 'warning'",
-		// Each statement behind a lock has to see what others did before it.
-		"SET default_transaction_isolation = 'read committed'",
-		"SET statement_timeout = " + milliseconds,
-		"SET lock_timeout = " + milliseconds,
-		"SET idle_in_transaction_session_timeout = " + milliseconds,
-		// A machine that is gone says nothing, and what it holds is waited for.
-		"SET tcp_keepalives_idle = 5",
-		"SET tcp_keepalives_interval = 5",
-		"SET tcp_keepalives_count = 3",
-		"SET plan_cache_mode = force_generic_plan",
-		"SET jit = off",
-		// Where values come as text, this is the one that can be read.
-		"SET bytea_output = 'hex'",
-	}
-	for _, plan := range []string{"seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"} {
-		statements = append(statements, "SET enable_"+plan+" = off")
-	}
-	return strings.Join(statements, "; ")
-}
-
-// The advisory locks of a schema.
-const (
-	// lockWriting is held by whoever changes records or intents, until the
-	// change is committed.
-	lockWriting = "writing"
-	// lockUpkeep is held by whoever drops what is no longer used.
-	lockUpkeep = "upkeep"
-	// lockRole precedes the roles of [Store.Hold].
-	lockRole = "role "
-)
-
-const lockSQL = `SELECT pg_advisory_xact_lock($1)`
-
-// lockKey returns the number of a lock in the database. Schemas have locks of
-// their own.
-func (s *Store) lockKey(lock string) int64 {
-	hash := fnv.New64a()
-	_, _ = hash.Write([]byte("backref\x00" + s.schema + "\x00" + lock))
-	return int64(hash.Sum64()) //nolint:gosec // The bits are meant.
 }

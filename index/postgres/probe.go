@@ -20,12 +20,15 @@ var errChanged = errors.New("values don't come back from the database as they we
 // back. How they go is set by the URL (default_query_exec_mode), by the
 // database, and by what is in front of it.
 func (s *Store) probe(ctx context.Context) error {
-	err := s.probeBytes(ctx)
-	if err == nil {
+	err := s.probeSessions(ctx)
+	if err != nil {
+		return err
+	}
+	if err = s.probeBytes(ctx); err == nil {
 		err = s.probeLists(ctx)
 	}
 	mode := s.pool.Config().ConnConfig.DefaultQueryExecMode
-	if err == nil || mode == pgx.QueryExecModeCacheStatement || !refusesMode(err) {
+	if err == nil || s.pool.shared.Load() || mode == pgx.QueryExecModeCacheStatement || !refusesMode(err) {
 		return s.failure(ctx, err)
 	}
 	return fmt.Errorf("index.postgres.url: default_query_exec_mode can't be that of %q here, leave it out or give cache_describe: %w", mode, err)

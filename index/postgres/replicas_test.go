@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,30 @@ func TestReplicas(t *testing.T) {
 		}
 		return r
 	})
+}
+
+// pushAtOnce pushes through several stores at once, looks whether all that was
+// acknowledged is listed by each, and closes them.
+func pushAtOnce(t *testing.T, stores ...*postgres.Store) {
+	t.Helper()
+	const each = 60
+	var group sync.WaitGroup
+	for i := range each * len(stores) {
+		group.Go(func() {
+			if err := push(t.Context(), stores[i%len(stores)], numbered(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for _, store := range stores {
+		page, err := store.Referrers(t.Context(), repo, digest.FromString("subject"), index.Query{})
+		must(t, err)
+		if len(page.Referrers) != each*len(stores) {
+			t.Errorf("%d are listed", len(page.Referrers))
+		}
+		must(t, store.Close())
+	}
 }
 
 // replicas are stores of one schema that are used in turn.
@@ -141,6 +166,10 @@ func (r *replicas) Listing(ctx context.Context, repository string, name digest.D
 
 func (r *replicas) TagSubject(ctx context.Context, repository, tag string) (digest.Digest, error) {
 	return r.next().TagSubject(ctx, repository, tag)
+}
+
+func (r *replicas) LockTag(ctx context.Context, repository, tag string, after time.Duration) (context.Context, context.CancelFunc, error) {
+	return r.next().LockTag(ctx, repository, tag, after)
 }
 
 func (r *replicas) Close() error {

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -50,7 +51,59 @@ func TestOneProcessHasARole(t *testing.T) {
 	releaseAgain()
 }
 
-func TestARoleIsLostWithItsConnection(t *testing.T) {
+// A role that another process has got, or whose row is gone, is lost.
+func TestARoleIsLostWithItsLease(t *testing.T) {
+	for name, steal := range map[string]string{
+		"taken": `UPDATE %s SET holder = 'other'`, "over": `UPDATE %s SET until = clock_timestamp()`, "gone": `DELETE FROM %s`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			options := newOptions()
+			store := mustOpen(t, options)
+			defer func() { must(t, store.Close()) }()
+			held, release, err := store.Hold(t.Context(), index.RoleBackground)
+			must(t, err)
+			defer release()
+			_, err = connected(t, options.URL).Exec(t.Context(), fmt.Sprintf(steal, pgx.Identifier{options.Schema, "leases"}.Sanitize()))
+			must(t, err)
+			wantEnded(t, held)
+		})
+	}
+}
+
+// Whoever can't reach the database loses the role before it is free for others,
+// and it is free then.
+func TestARoleIsLostBeforeAnotherHasIt(t *testing.T) {
+	t.Parallel()
+	options := newOptions()
+	relay := newRelay(t, options.URL)
+	cut := options
+	cut.URL = relay.url
+	one, other := mustOpen(t, cut), mustOpen(t, options)
+	defer func() { must(t, errors.Join(one.Close(), other.Close())) }()
+	held, release, err := one.Hold(t.Context(), index.RoleBackground)
+	must(t, err)
+	defer release()
+	relay.cut()
+	for {
+		_, releaseOther, err := other.Hold(t.Context(), index.RoleBackground)
+		if err == nil {
+			releaseOther()
+			break
+		}
+		if !errors.Is(err, index.ErrInUse) {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if held.Err() == nil {
+		t.Error("two have the role")
+	}
+}
+
+// What a role is renewed for goes on for longer than the lease was taken for.
+func TestARoleIsRenewed(t *testing.T) {
+	t.Parallel()
 	options := newOptions()
 	store := mustOpen(t, options)
 	defer func() { must(t, store.Close()) }()
@@ -58,11 +111,23 @@ func TestARoleIsLostWithItsConnection(t *testing.T) {
 	must(t, err)
 	defer release()
 	conn := connected(t, options.URL)
-	_, err = conn.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted`)
-	must(t, err)
+	leases := pgx.Identifier{options.Schema, "leases"}.Sanitize()
+	var first, until time.Time
+	must(t, conn.QueryRow(t.Context(), `SELECT until FROM `+leases).Scan(&first))
+	waitFor(t, "renewed", func() bool {
+		must(t, conn.QueryRow(t.Context(), `SELECT until FROM `+leases).Scan(&until))
+		return until.After(first)
+	})
+	if held.Err() != nil {
+		t.Error("the role is lost")
+	}
+}
+
+func wantEnded(t *testing.T, held context.Context) {
+	t.Helper()
 	select {
 	case <-held.Done():
-	case <-time.After(20 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nobody has noticed")
 	}
 }

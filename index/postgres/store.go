@@ -7,13 +7,12 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Store is an index in a schema of a PostgreSQL database. Its methods are those
 // of [index.Store].
 type Store struct {
-	pool    *pgxpool.Pool
+	pool    *sessions
 	schema  string
 	timeout time.Duration
 

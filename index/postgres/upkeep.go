@@ -57,7 +57,7 @@ func (s *Store) tidy(ctx context.Context) error {
 	if err := s.enterAll(ctx); err != nil {
 		return err
 	}
-	for _, drop := range []func(context.Context, pgx.Tx) (int64, error){dropGeneration, dropHistory} {
+	for _, drop := range []func(context.Context, pgx.Tx) (int64, error){dropGeneration, dropHistory, dropOldLeases} {
 		for more := true; more; {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -124,6 +124,12 @@ func dropHistory(ctx context.Context, tx pgx.Tx) (int64, error) {
 	tag, err := tx.Exec(ctx, `DELETE FROM changes WHERE greatest(gone, came) <= $1
 		AND ctid = ANY(ARRAY(SELECT ctid FROM changes WHERE greatest(gone, came) <= $1 LIMIT $2))`, *horizon, dropStep)
 	return tag.RowsAffected(), err
+}
+
+// dropOldLeases drops leases that have ended and that nobody has taken since.
+func dropOldLeases(ctx context.Context, tx pgx.Tx) (int64, error) {
+	_, err := tx.Exec(ctx, dropLeases)
+	return 0, err
 }
 
 // dropOverDeletes ends the deletes that can no longer matter: they are over,

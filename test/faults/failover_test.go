@@ -20,7 +20,7 @@ type failover struct {
 	pair     *rig.PostgresPair
 	replicas []*rig.Backref
 
-	pushes, listings service
+	pushes, listings answers
 	ended            chan struct{}
 	clients          sync.WaitGroup
 	once             sync.Once
@@ -133,8 +133,8 @@ func (f *failover) wantNothingLost(t *testing.T, what string) {
 		what, count, lost, f.pushes.refused, f.pushes.gap.Round(time.Millisecond), f.listings.done, f.listings.refused, f.listings.gap.Round(time.Millisecond)))
 }
 
-// service is what clients got.
-type service struct {
+// answers are what clients got.
+type answers struct {
 	mutex         sync.Mutex
 	done, refused int
 	last          time.Time
@@ -143,7 +143,7 @@ type service struct {
 
 // note takes an answer, and tells whether it is a success. All others have to
 // say when to come back.
-func (s *service) note(t *testing.T, reply rig.Reply, err error, want int) bool {
+func (s *answers) note(t *testing.T, reply rig.Reply, err error, want int) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	switch {
@@ -165,7 +165,7 @@ func (s *service) note(t *testing.T, reply rig.Reply, err error, want int) bool 
 }
 
 // count returns how many answers had the status.
-func (s *service) count(status int) int {
+func (s *answers) count(status int) int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if status == http.StatusServiceUnavailable {
@@ -175,7 +175,7 @@ func (s *service) count(status int) int {
 }
 
 // goesOn waits until there have been so many more successes.
-func (s *service) goesOn(t *testing.T, more int) {
+func (s *answers) goesOn(t *testing.T, more int) {
 	t.Helper()
 	begun := s.count(http.StatusOK)
 	waitFor(t, "more successes", func() bool { return s.count(http.StatusOK) >= begun+more })

@@ -188,11 +188,18 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		if got.Header.Get("Retry-After") == "" || !strings.Contains(string(got.Body), `"UNAVAILABLE"`) {
 			t.Errorf("header %v: %s", got.Header, got.Body)
 		}
+		ready := c.replicas[0].AdminURL + "/readyz"
+		waitFor(t, "not ready", func() bool {
+			got := rig.Do(t, http.MethodGet, ready, nil)
+			return got.Status == http.StatusServiceUnavailable && strings.Contains(string(got.Body), "pushes are refused")
+		})
+		rig.Do(t, http.MethodGet, ready+"?exclude=index", nil).Want(t, http.StatusOK)
 		// What is no matter of the index goes on.
 		rig.Do(t, http.MethodGet, c.replicas[0].URL+"/v2/app/manifests/v1", nil, "Accept", rig.ImageManifest).Want(t, http.StatusOK)
 		if err := c.database.Start(); err != nil {
 			t.Fatal(err)
 		}
+		waitFor(t, "ready again", func() bool { return rig.Do(t, http.MethodGet, ready, nil).Status == http.StatusOK })
 	}
 	time.Sleep(500 * time.Millisecond)
 	l.end()
