@@ -53,3 +53,39 @@ func BenchmarkPushes(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWays reads and pushes directly and through a pooler, where every
+// transaction brings its settings along and no statement is prepared.
+func BenchmarkWays(b *testing.B) {
+	for _, way := range []string{"direct", "session", "transaction"} {
+		options := newOptions()
+		if way != "direct" {
+			options.URL = newPooler(b, way, 20).URL
+		}
+		store := mustOpen(b, options)
+		for i := range 10 {
+			must(b, store.Observe(b.Context(), 0, numbered(i)))
+		}
+		b.Run("referrers/"+way, func(b *testing.B) {
+			for b.Loop() {
+				_, err := store.Referrers(b.Context(), repo, digest.FromString("subject"), index.Query{})
+				must(b, err)
+			}
+		})
+		n := int(time.Now().UnixNano())
+		b.Run("push/"+way, func(b *testing.B) {
+			for b.Loop() {
+				n++
+				must(b, push(b.Context(), store, numbered(n)))
+			}
+		})
+		b.Run("tag/"+way, func(b *testing.B) {
+			for b.Loop() {
+				_, release, err := store.LockTag(b.Context(), repo, "v1", time.Minute)
+				must(b, err)
+				release()
+			}
+		})
+		must(b, store.Close())
+	}
+}

@@ -29,9 +29,7 @@ func TestWhatTheIndexCanNotRestOnIsRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			options := newOptions()
 			must(t, mustOpen(t, options).Close())
-			relay := newRelay(t, options.URL)
-			relay.statement, relay.pooled = c.statement, c.pooled
-			options.URL = relay.url
+			options.URL = newRelay(t, options.URL, func(r *relay) { r.statement, r.pooled = c.statement, c.pooled }).url
 			store, err := postgres.Open(t.Context(), options)
 			if err == nil {
 				t.Fatal("it was opened", store.Close())
@@ -55,9 +53,9 @@ func endless(sql string) string {
 // protocol, are not what the index rests on.
 func TestAdvisoryLocksMayExcludeNobody(t *testing.T) {
 	options := newOptions()
-	relay := newRelay(t, options.URL)
-	relay.statement = replacing("pg_advisory_xact_lock($1)", "$1::bigint", "pg_try_advisory_xact_lock($1)", "$1::bigint IS NOT NULL")
-	options.URL = relay.url
+	options.URL = newRelay(t, options.URL, func(r *relay) {
+		r.statement = replacing("pg_advisory_xact_lock($1)", "$1::bigint", "pg_try_advisory_xact_lock($1)", "$1::bigint IS NOT NULL")
+	}).url
 	pushAtOnce(t, mustOpen(t, options), mustOpen(t, options), mustOpen(t, options))
 }
 
@@ -66,9 +64,7 @@ func TestAdvisoryLocksMayExcludeNobody(t *testing.T) {
 func TestARelayMayBeBetween(t *testing.T) {
 	for _, pooled := range []bool{false, true} {
 		options := newOptions()
-		relay := newRelay(t, options.URL)
-		relay.pooled = pooled
-		options.URL = relay.url
+		options.URL = newRelay(t, options.URL, func(r *relay) { r.pooled = pooled }).url
 		store := mustOpen(t, options)
 		if postgres.Shared(store) != pooled {
 			t.Errorf("pooled %t: taken for %t", pooled, !pooled)

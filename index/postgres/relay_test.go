@@ -30,8 +30,8 @@ type relay struct {
 	group    sync.WaitGroup
 }
 
-// newRelay starts one that changes nothing yet.
-func newRelay(t testing.TB, database string) *relay {
+// newRelay starts one that changes nothing but what it is made to.
+func newRelay(t testing.TB, database string, change ...func(*relay)) *relay {
 	t.Helper()
 	behind, err := url.Parse(database)
 	must(t, err)
@@ -40,6 +40,9 @@ func newRelay(t testing.TB, database string) *relay {
 	r := &relay{database: behind.Host, listener: listener, open: map[net.Conn]bool{}, statement: func(sql string) string { return sql }}
 	behind.Host = listener.Addr().String()
 	r.url = behind.String()
+	for _, set := range change {
+		set(r)
+	}
 	r.group.Go(r.accept)
 	t.Cleanup(func() {
 		r.cut()
