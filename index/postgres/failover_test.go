@@ -107,3 +107,28 @@ func retry(t *testing.T, try func() error) {
 		}
 	}
 }
+
+// Who has connections to a primary that is replaced, and goes on as if nothing
+// had been, finds that out without being told.
+func TestAServerIsFoundToBeReplaced(t *testing.T) {
+	pair := rig.NewPostgresPair(t)
+	var log said
+	store := mustOpen(t, postgres.Options{URL: pair.URL, Timeout: 2 * time.Second, Say: log.say})
+	defer func() { must(t, store.Close()) }()
+	must(t, push(t.Context(), store, numbered(0)))
+	must(t, pair.Promote())
+	must(t, pair.Primary.Set(waitNoLonger))
+	other := mustOpen(t, postgres.Options{URL: pair.Primary.URL})
+	must(t, push(t.Context(), other, numbered(1)))
+	must(t, other.Close())
+	for deadline := time.Now().Add(time.Minute); get(t.Context(), store, numbered(1)) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what the new primary has is never shown")
+		}
+	}
+	if !log.has("timeline 2 after 1") {
+		t.Errorf("said %q", log.texts)
+	}
+	must(t, push(t.Context(), store, numbered(2)))
+	eventually(t, pair.Primary, `SELECT count(*) = 3 FROM backref.manifests`)
+}
