@@ -16,7 +16,7 @@
 //
 // A standby is refused, and so is a server that another has been promoted in
 // place of, as far as the process has seen: by the timeline, which connections
-// and changes ask for. With a new timeline the history begins anew, behind all
+// and changes ask for, and of each host where the URL names several. With a new timeline the history begins anew, behind all
 // marks that were given, because a primary may have shown what its standby never
 // got.
 //

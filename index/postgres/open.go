@@ -110,7 +110,10 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.wrote = servers.present()
-	// Both end with Close, not with the opening.
+	looking, end := context.WithCancel(context.WithoutCancel(ctx))
+	s.endLookouts = end
+	s.lookOut(looking, &pool.Config().ConnConfig.Config)
+	// They end with Close, not with the opening.
 	go s.write()
 	go s.upkeep() //nolint:gosec // See above.
 	return s, nil

@@ -100,28 +100,39 @@ func (s *servers) current(found server) bool {
 
 // meet looks at the server of a new connection.
 func (s *servers) meet(ctx context.Context, conn *pgconn.PgConn) error {
-	row, err := askRow(ctx, conn, selectServer)
-	if err != nil {
+	found, recovers, err := identify(ctx, conn)
+	switch {
+	case err != nil:
+		return err
+	case recovers:
+		return errRecovers
+	}
+	if err := s.admit(found); err != nil {
 		return err
 	}
-	if len(row) == 3 {
-		if row[1] == "t" {
-			return errRecovers
-		}
-		found := server{system: row[0]}
-		if found.timeline, err = strconv.ParseInt(row[2], 10, 64); err != nil {
-			return fmt.Errorf("read the timeline of the server: %w", err)
-		}
-		if err := s.admit(found); err != nil {
-			return err
-		}
-		conn.CustomData()[serverKey] = found
-	}
-	if row, err = askRow(ctx, conn, selectRisks); err != nil || len(row) != 3 {
+	conn.CustomData()[serverKey] = found
+	row, err := askRow(ctx, conn, selectRisks)
+	if err != nil || len(row) != 3 {
 		return err
 	}
 	s.sayRisks(row)
 	return nil
+}
+
+// identify asks a server which one it is, and whether it is a standby.
+func identify(ctx context.Context, conn *pgconn.PgConn) (found server, recovers bool, err error) {
+	row, err := askRow(ctx, conn, selectServer)
+	if err != nil || len(row) != 3 {
+		return server{}, false, err
+	}
+	if row[1] == "t" {
+		return server{}, true, nil
+	}
+	found.system = row[0]
+	if found.timeline, err = strconv.ParseInt(row[2], 10, 64); err != nil {
+		return server{}, false, fmt.Errorf("read the timeline of the server: %w", err)
+	}
+	return found, false, nil
 }
 
 // admit refuses a server that was replaced. One of another system is another
@@ -131,11 +142,18 @@ func (s *servers) admit(found server) error {
 		return nil
 	}
 	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if found.system == s.newest.system && found.timeline < s.newest.timeline {
-		return fmt.Errorf("%w: it is of timeline %d, and one of %d was seen", errReplaced, found.timeline, s.newest.timeline)
+	before := s.newest
+	refused := found.system == before.system && found.timeline < before.timeline
+	if !refused {
+		s.newest = found
 	}
-	s.newest = found
+	s.mutex.Unlock()
+	if refused {
+		return fmt.Errorf("%w: it is of timeline %d, and one of %d was seen", errReplaced, found.timeline, before.timeline)
+	}
+	if found != before && before != (server{}) {
+		s.say(fmt.Sprintf("the database is another server from now on: timeline %d after %d", found.timeline, before.timeline))
+	}
 	return nil
 }
 

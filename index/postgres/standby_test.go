@@ -92,17 +92,6 @@ const (
 	cancelWait   = `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
 )
 
-// versions are the oldest and the newest that there are.
-func versions(t *testing.T) []int {
-	t.Helper()
-	all, err := rig.PostgresVersions()
-	must(t, err)
-	if len(all) < 2 {
-		t.Fatalf("versions %v are installed: run test/tools test", all)
-	}
-	return []int{all[0], all[len(all)-1]}
-}
-
 // A commit whose wait for the standby is cancelled is a success of the database
 // and none of the store.
 func TestACancelledCommitIsNoSuccess(t *testing.T) {

@@ -20,6 +20,9 @@ type Store struct {
 	servers    *servers
 	// wrote is the server of the last change; the writer has it.
 	wrote server
+	// lookouts look for newer servers until endLookouts is called.
+	lookouts    sync.WaitGroup
+	endLookouts context.CancelFunc
 
 	// gate is held for reading while the database is asked, or a change is
 	// handed to the writer, and for writing to end that.
@@ -55,6 +58,8 @@ func (s *Store) Close() error {
 	s.gate.Unlock()
 	<-s.stopped
 	<-s.rested
+	s.endLookouts()
+	s.lookouts.Wait()
 	s.pool.Close()
 	return nil
 }
