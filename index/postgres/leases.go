@@ -7,6 +7,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A lease is renewed long before it ends. Its holder takes it for lost while
@@ -27,6 +28,9 @@ type lease struct {
 	// term is how long the lease is taken and renewed for, of which reserve is
 	// the part that its holder must not begin anything in.
 	term, reserve time.Duration
+	// brief says that nobody misses it after a failover, so that it waits for no
+	// standby.
+	brief bool
 	// ends is when the holder takes it for lost, by the clock of the process.
 	ends time.Time
 }
@@ -72,24 +76,37 @@ func (s *Store) tryLease(ctx context.Context, l *lease) (mine bool, err error) {
 func (s *Store) setLease(ctx context.Context, sql string, l *lease) (mine bool, err error) {
 	asked := time.Now()
 	err = s.read(ctx, func(ctx context.Context) error {
-		tag, err := s.pool.Exec(ctx, sql, l.name, l.holder, l.term.Microseconds())
-		mine = tag.RowsAffected() == 1
-		return err
+		batch := l.batch()
+		batch.Queue(sql, l.name, l.holder, l.term.Microseconds()).Exec(func(tag pgconn.CommandTag) error {
+			mine = tag.RowsAffected() == 1
+			return nil
+		})
+		return s.pool.SendBatch(ctx, batch).Close()
 	})
+	mine = mine && err == nil
 	if mine {
 		l.ends = asked.Add(l.term - l.reserve)
 	}
 	return mine, err
 }
 
+// batch returns what a change of the lease goes into.
+func (l *lease) batch() *pgx.Batch {
+	var batch pgx.Batch
+	if l.brief {
+		batch.Queue(`SELECT set_config('synchronous_commit', 'local', true)`)
+	}
+	return &batch
+}
+
 // giveBack ends a lease. Where the database does not learn of it the lease ends
 // by itself.
 func (s *Store) giveBack(ctx context.Context, l *lease) {
 	_ = s.read(ctx, func(ctx context.Context) error {
-		var batch pgx.Batch
+		batch := l.batch()
 		batch.Queue(endLease, l.name, l.holder)
 		batch.Queue(dropLease, l.name, l.holder)
-		return s.pool.SendBatch(ctx, &batch).Close()
+		return s.pool.SendBatch(ctx, batch).Close()
 	})
 }
 

@@ -93,6 +93,8 @@ func (s *Store) probeSettings(ctx context.Context) error {
 func (s *Store) probeLocks(ctx context.Context) error {
 	mine, second := newLease("probe "+rand.Text(), 0), newLease("", 0)
 	second.name = mine.name
+	// Without its standby a database can be read, and has to be opened for that.
+	mine.brief, second.brief = true, true
 	defer s.giveBack(context.WithoutCancel(ctx), mine)
 	defer s.giveBack(context.WithoutCancel(ctx), second)
 	first, err := s.tryLease(ctx, mine)
