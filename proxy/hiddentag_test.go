@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -117,6 +118,10 @@ func TestARefusedHiddenTag(t *testing.T) {
 	}
 	if n := f.stats().Unheld; n != 1 {
 		t.Errorf("%d referrers are unheld, want 1", n)
+	}
+	warned := f.warnings.FilterMessageSnippet("referrer has no hidden tag").All()
+	if len(warned) != 1 || !strings.Contains(fmt.Sprint(warned[0].ContextMap()["reason"]), "TAG_INVALID") {
+		t.Errorf("warned: %v", warned)
 	}
 	f.do(http.MethodDelete, path, nil)
 	if n := f.stats().Unheld; n != 0 {
