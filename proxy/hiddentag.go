@@ -206,6 +206,9 @@ func (p *Proxy) countHidden(r *http.Request, push push, refusal string) {
 	p.log.Warn("referrer has no hidden tag: garbage collection of the registry may drop it, and a rebuild may not find it",
 		zap.String("request", requestID(r)), zap.String("repository", push.target.repository),
 		zap.Stringer("digest", push.target.digest), zap.String("reason", refusal))
+	if push.target.foreign && !p.hasUnnamed(r, push.target, push.target.digest) {
+		return // The index knows nothing of it.
+	}
 	if err := p.store.SetUnheld(detached(r), push.target.repository, push.target.digest, true); err != nil {
 		note(r, zap.NamedError("unheld", err))
 	}

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -118,6 +119,10 @@ func TestARefusedHiddenTag(t *testing.T) {
 	if n := f.stats().Unheld; n != 1 {
 		t.Errorf("%d referrers are unheld, want 1", n)
 	}
+	warned := f.warnings.FilterMessageSnippet("referrer has no hidden tag").All()
+	if len(warned) != 1 || !strings.Contains(fmt.Sprint(warned[0].ContextMap()["reason"]), "TAG_INVALID") {
+		t.Errorf("warned: %v", warned)
+	}
 	f.do(http.MethodDelete, path, nil)
 	if n := f.stats().Unheld; n != 0 {
 		t.Errorf("%d referrers are unheld after its deletion", n)
@@ -185,9 +190,76 @@ func TestAHiddenTagGoesBeforeItsReferrer(t *testing.T) {
 	})
 	f.registry.seen()
 	got := f.do(http.MethodDelete, path, nil)
-	want := []string{"DELETE " + path, "DELETE " + tagPath, "DELETE " + path}
+	want := []string{"DELETE " + path, "HEAD " + tagPath, "DELETE " + tagPath, "DELETE " + path}
 	if seen := f.registry.seen(); got.status != http.StatusAccepted || !slices.Equal(seen, want) {
 		t.Errorf("%d, the registry saw %v", got.status, seen)
+	}
+	if list := f.list("app", subject); len(list) != 0 {
+		t.Errorf("still listed: %v", list)
+	}
+}
+
+// What is not shown to be the hidden tag of the referrer is not deleted for it.
+func TestWhatIsNoHiddenTagStaysBeforeItsReferrer(t *testing.T) {
+	for name, stands := range map[string]func(w http.ResponseWriter, f *fixture, tag string){
+		"another manifest": func(_ http.ResponseWriter, f *fixture, tag string) { f.registry.put("app", image("theirs"), tag) },
+		"not to be read":   func(w http.ResponseWriter, _ *fixture, _ string) { w.WriteHeader(http.StatusForbidden) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			subject := f.registry.put("app", image("subject"))
+			body := referrer("a", subject)
+			f.push("app", body)
+			path, tag := "/v2/app/manifests/"+digest.FromBytes(body).String(), index.HiddenTag(digest.FromBytes(body))
+			f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+				switch {
+				case r.Method == http.MethodDelete && r.URL.Path == path:
+					w.WriteHeader(http.StatusConflict)
+					return true
+				case strings.HasSuffix(r.URL.Path, tag):
+					stands(w, f, tag)
+					return name == "not to be read"
+				default:
+					return false
+				}
+			})
+			f.registry.seen()
+			if got := f.do(http.MethodDelete, path, nil); got.status != http.StatusConflict {
+				t.Errorf("status %d: %s", got.status, got.body)
+			}
+			if seen := f.registry.seen(); slices.Contains(seen, "DELETE /v2/app/manifests/"+tag) {
+				t.Errorf("the registry saw %v", seen)
+			}
+			if list := f.list("app", subject); len(list) != 1 {
+				t.Errorf("listed: %v", list)
+			}
+		})
+	}
+}
+
+// A registry may delete a manifest with its tag.
+func TestAReferrerGoesWithItsHiddenTag(t *testing.T) {
+	f := newFixture(t)
+	subject := f.registry.put("app", image("subject"))
+	body := referrer("a", subject)
+	f.push("app", body)
+	path, tag := "/v2/app/manifests/"+digest.FromBytes(body).String(), index.HiddenTag(digest.FromBytes(body))
+	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case r.Method == http.MethodDelete && r.URL.Path == path && f.registry.has("app", digest.FromBytes(body).String()):
+			w.WriteHeader(http.StatusConflict)
+		case r.Method == http.MethodDelete && r.URL.Path == path:
+			w.WriteHeader(http.StatusNotFound)
+		case r.Method == http.MethodDelete && strings.HasSuffix(r.URL.Path, tag):
+			f.registry.drop("app", digest.FromBytes(body))
+			w.WriteHeader(http.StatusAccepted)
+		default:
+			return false
+		}
+		return true
+	})
+	if got := f.do(http.MethodDelete, path, nil); got.status != http.StatusAccepted || len(got.body) > 0 {
+		t.Errorf("%d %s", got.status, got.body)
 	}
 	if list := f.list("app", subject); len(list) != 0 {
 		t.Errorf("still listed: %v", list)

@@ -5,24 +5,21 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 )
 
 // sendDelete sends a client's delete. Most registries take the tags of a
-// manifest along; one that refuses to delete what is tagged is asked to delete
-// the hidden tag of a referrer first, of which the client knows nothing.
+// manifest along; one that refuses to delete what is tagged has the hidden tag
+// of a referrer deleted first, of which the client knows nothing: with the
+// client's right, and where the tag is shown to be that.
 func (p *Proxy) sendDelete(r *http.Request, target path) (*http.Response, error) {
 	resp, err := p.forward(r)
 	if err != nil || !refusedAsTagged(resp) || !p.hasHiddenTag(r, target) {
 		return resp, err
 	}
-	untagged, err := p.forward(withReference(r, target.repository, index.HiddenTag(target.digest)))
-	if err != nil {
+	own := registry.OwnTags{Reader: p.judgeOf(p.readerOf(r, target))}
+	if err := own.DropHidden(r.Context(), target.repository, target.digest); err != nil {
 		note(r, zap.NamedError("untag", err))
-		return resp, nil
-	}
-	if !accepted(untagged) {
-		_ = untagged.Body.Close()
 		return resp, nil
 	}
 	_ = resp.Body.Close()
@@ -31,13 +28,12 @@ func (p *Proxy) sendDelete(r *http.Request, target path) (*http.Response, error)
 	case err == nil && again.StatusCode == http.StatusNotFound:
 		// It went with its tag.
 		_ = again.Body.Close()
-		return untagged, nil
+		return &http.Response{StatusCode: http.StatusAccepted, Header: http.Header{}, Body: http.NoBody}, nil
 	case err != nil || !accepted(again):
 		if err := p.store.SetUnheld(detached(r), target.repository, target.digest, true); err != nil {
 			note(r, zap.NamedError("unheld", err))
 		}
 	}
-	_ = untagged.Body.Close()
 	return again, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
 )
 
 // verbose is a referrer with an annotation of so many bytes.
@@ -60,6 +61,33 @@ func TestLongAnnotationsHideNoOther(t *testing.T) {
 	}
 	if !slices.Equal(paged, want) {
 		t.Errorf("%d of %d in pages", len(paged), len(want))
+	}
+}
+
+// With nothing set, thousands find room on the first page, whatever each of them
+// brings.
+func TestThousandsAreOnTheFirstPage(t *testing.T) {
+	f := newFixture(t)
+	subject := f.registry.put("app", image("subject"))
+	const count = 2000
+	mark, err := f.store.Mark(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []index.Record
+	for i := range count {
+		m, err := index.ParseManifest(imageManifest, digest.SHA256, verbose(fmt.Sprint("n", i), subject, 3<<10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, index.Record{Repository: "app", Manifest: m})
+	}
+	if err := f.store.Observe(t.Context(), mark, records...); err != nil {
+		t.Fatal(err)
+	}
+	got := f.do(http.MethodGet, "/v2/app/referrers/"+subject.String(), nil)
+	if n := len(listed(t, got.body)); n != count || got.header.Get("Link") != "" || len(got.body) > 4<<20 {
+		t.Errorf("%d of %d are on a first page of %d bytes", n, count, len(got.body))
 	}
 }
 

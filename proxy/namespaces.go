@@ -121,7 +121,11 @@ func (p *Proxy) pushElsewhere(w http.ResponseWriter, r *http.Request, push push)
 		}
 		defer begun.leave()
 	}
-	resp, err := p.sendManifest(r, push)
+	send := p.sendManifest
+	if intent.Kind == index.IntentPush {
+		send = p.sendReferrer
+	}
+	resp, err := send(r, push)
 	if err != nil {
 		if announced {
 			begun.unknown()

@@ -282,3 +282,52 @@ func TestLinksKeepWhatWasAskedWith(t *testing.T) {
 		}
 	}
 }
+
+// A referrer that is pushed by the name of a mirror is held as others are, and
+// counted where it can't be.
+func TestAReferrerIsHeldUnderTheNameOfAMirror(t *testing.T) {
+	f := newFixture(t)
+	subject := f.registry.put("app", image("subject"), "v1")
+	push := func(name string) digest.Digest {
+		body := referrer(name, subject)
+		sum := digest.FromBytes(body)
+		got := f.do(http.MethodPut, "/v2/app/manifests/"+sum.String()+"?ns=registry.example", body, "Content-Type", imageManifest)
+		if got.status != http.StatusCreated || got.header.Get("OCI-Subject") != subject.String() || got.header.Get("Docker-Content-Digest") != sum.String() {
+			t.Errorf("push: %d %v", got.status, got.header)
+		}
+		return sum
+	}
+	held := push("held")
+	if !f.registry.has("app", index.HiddenTag(held)) || f.stats().Unheld != 0 {
+		t.Errorf("%s has no hidden tag, %d are unheld", held, f.stats().Unheld)
+	}
+	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, ".referrer") {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	})
+	push("refused")
+	if got := f.list("app", subject); len(got) != 2 {
+		t.Errorf("listed: %v", got)
+	}
+	if n := f.stats().Unheld; n != 1 {
+		t.Errorf("%d are unheld, want 1", n)
+	}
+	// Of another registry the index counts nothing.
+	keepingApart(f)["a.example"].answer(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, ".referrer") {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	})
+	apart := referrer("apart", subject)
+	if got := f.do(http.MethodPut, "/v2/app/manifests/"+digest.FromBytes(apart).String()+"?ns=a.example", apart, "Content-Type", imageManifest); got.status != http.StatusCreated {
+		t.Errorf("push: %d %s", got.status, got.body)
+	}
+	if n := f.stats().Unheld; n != 1 {
+		t.Errorf("%d are unheld, want 1", n)
+	}
+}

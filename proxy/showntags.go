@@ -97,7 +97,7 @@ func (p *Proxy) listsReferrers(ctx context.Context, client *reader, tag string) 
 			return false, nil
 		case err != nil:
 			return false, err
-		case current == before.digest && (before.lists || index.ReferrersTag(current) == tag):
+		case current == before.digest && (before.lasting || index.ReferrersTag(current) == tag):
 			before.asked = now
 			p.tagKinds.set(name, before)
 			return before.lists, nil
@@ -109,7 +109,7 @@ func (p *Proxy) listsReferrers(ctx context.Context, client *reader, tag string) 
 	}
 	// What can't be read is not shown to be a list.
 	lists := err == nil && judged.Kind == index.TagReferrers
-	p.tagKinds.set(name, tagKind{digest: judged.Digest, asked: now, lists: lists})
+	p.tagKinds.set(name, tagKind{digest: judged.Digest, asked: now, lists: lists, lasting: lists && len(judged.Gone) == 0})
 	return lists, nil
 }
 
@@ -124,6 +124,9 @@ type tagKind struct {
 	// asked is when the upstream was asked what it stands for.
 	asked time.Time
 	lists bool
+	// lasting says that the same manifest can't be anything else: all that it
+	// lists was there.
+	lasting bool
 }
 
 // tagKindFor is how long it is remembered at least what a manifest is.

@@ -84,6 +84,26 @@ func TestOnlyReferrersTagsInDeedAreHidden(t *testing.T) {
 	}
 }
 
+// A list of which something was gone is looked at again: what comes back may be
+// an image.
+func TestAListWithGapsIsJudgedAnew(t *testing.T) {
+	f := newFixture(t)
+	subject := digest.FromString("subject")
+	list, listed := index.ReferrersTag(subject), referrer("x", subject)
+	f.registry.put("app", listed)
+	f.registry.put("app", indexOf(listed, image("amd64")), list)
+	f.tagsOf(list)
+	for range 2 {
+		if got := f.shown(); len(got) != 0 {
+			t.Errorf("a list of referrers is shown: %q", got)
+		}
+	}
+	f.registry.put("app", image("amd64"))
+	if got := f.shown(); !slices.Equal(got, []string{list}) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // To show or to hide without having looked would be wrong either way.
 func TestTagsThatCantBeJudgedAreNoList(t *testing.T) {
 	subject := digest.FromString("subject")

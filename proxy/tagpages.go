@@ -15,10 +15,6 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// minTagPage is how many tags are asked for at least where others were hidden:
-// they come in long runs. Registries commonly allow that many.
-const minTagPage = 100
-
 // maxTagError is how much of an upstream's error is passed on.
 const maxTagError = 64 << 10
 
@@ -85,10 +81,15 @@ func (t *tagReading) cut(tags []string, last string, n int) (page []string, more
 func (t *tagReading) fill(first, shown []string, wanted int, next *url.URL) ([]string, *url.URL, error) {
 	// What is asked for here is another number than the client's.
 	sent := next.Query().Get("n")
-	size := max(wanted, minTagPage)
+	sizes := newTagPageSizes(wanted)
+	size := sizes.now
 	previous := first
 	for next != nil && len(shown) < wanted {
 		tags, following, err := t.page(next, size)
+		if err != nil && sizes.refused(size, err) {
+			size = sizes.now
+			continue
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -117,7 +118,7 @@ func (t *tagReading) fill(first, shown []string, wanted int, next *url.URL) ([]s
 		if t.guessed = t.guessed && following == nil; t.guessed && perhapsCut(tags, previous[len(previous)-1], size) {
 			following = t.linkTo(next, sent, tags[len(tags)-1])
 		}
-		next, previous, size = following, tags, max(wanted, minTagPage)
+		next, previous, size = following, tags, sizes.after(len(tags), len(more))
 	}
 	if t.guessed && next != nil {
 		var err error

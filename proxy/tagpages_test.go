@@ -29,13 +29,19 @@ type tagPager struct {
 	// go-containerregistry's do.
 	silent bool
 	// most is how many tags a page has at most, 0 for no bound.
-	most  int
-	pages int
+	most int
+	// refuses says that more than so many are refused, 0 that none are.
+	refuses int
+	pages   int
 }
 
 func (p *tagPager) answer(w http.ResponseWriter, r *http.Request) bool {
 	p.pages++
 	tags, query := p.tags, r.URL.Query()
+	if n, _ := strconv.Atoi(query.Get("n")); p.refuses > 0 && n > p.refuses {
+		w.WriteHeader(http.StatusBadRequest)
+		return true
+	}
 	var next string
 	if !p.ignorant {
 		tags, next = p.page(query)
@@ -299,6 +305,7 @@ func TestALongRunOfHiddenTags(t *testing.T) {
 	for name, pager := range map[string]*tagPager{
 		"in pages": {tags: tags}, "in pages of 100": {tags: tags, most: 100},
 		"in pages with cursors": {tags: tags, opaque: true}, "all at once": {tags: tags, ignorant: true},
+		"in pages of 100 at most": {tags: tags, refuses: 100}, "in pages of 50 at most": {tags: tags, refuses: 50, opaque: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -316,6 +323,10 @@ func TestALongRunOfHiddenTags(t *testing.T) {
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("got %v", got)
+			}
+			// The run is read in pages that grow.
+			if most := map[string]int{"in pages": 20, "in pages with cursors": 20}[name]; most > 0 && pager.pages > most {
+				t.Errorf("%d pages were read", pager.pages)
 			}
 		})
 	}

@@ -21,8 +21,9 @@ var (
 )
 
 // OwnTags is what backref writes to the registry, and deletes there, of its own
-// accord. Nothing else calls [upstream.Registry.PutManifest] and
-// [upstream.Registry.DeleteManifest]. Each method asks the registry what is there
+// accord. Nothing else calls [upstream.Registry.PutManifest],
+// [upstream.Registry.DeleteManifest] and [upstream.Registry.DeleteTag]. Each
+// method asks the registry what is there
 // just before it acts, and again before each further try; what it can't show to
 // be backref's to change is [ErrNotOurs]. Other errors are those of the registry
 // and the index. It may be used concurrently.
@@ -105,6 +106,23 @@ func (o OwnTags) WriteHidden(ctx context.Context, repository string, referrer di
 			return err
 		}
 		return o.Upstream.PutManifest(ctx, o.As, repository, tag, manifest.MediaType, manifest.Body)
+	})
+}
+
+// DropHidden deletes the hidden tag of a referrer, for a delete of the referrer
+// that the registry refuses because of the tag. A tag that is not there is
+// [upstream.ErrNotFound].
+func (o OwnTags) DropHidden(ctx context.Context, repository string, referrer digest.Digest) error {
+	tag := index.HiddenTag(referrer)
+	return o.ask(ctx, func(ctx context.Context) error {
+		stands, err := o.standsFor(ctx, repository, tag, referrer)
+		switch {
+		case err != nil:
+			return err
+		case !stands:
+			return fmt.Errorf("tag %s of %s: %w", tag, repository, upstream.ErrNotFound)
+		}
+		return o.Upstream.DeleteTag(ctx, o.As, repository, tag)
 	})
 }
 

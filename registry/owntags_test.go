@@ -223,10 +223,20 @@ func TestHiddenTagsAreWrittenForTheirReferrerOnly(t *testing.T) {
 	if err := own.WriteHidden(t.Context(), "app", sbom); !errors.Is(err, registry.ErrNotOurs) {
 		t.Error(err)
 	}
+	if err := own.DropHidden(t.Context(), "app", sbom); !errors.Is(err, registry.ErrNotOurs) {
+		t.Error(err)
+	}
+	if err := own.DropHidden(t.Context(), "app", digest.FromString("gone")); !errors.Is(err, upstream.ErrNotFound) {
+		t.Error(err)
+	}
 	if err := own.WriteHidden(t.Context(), "app", digest.FromString("gone")); !errors.Is(err, upstream.ErrNotFound) {
 		t.Error(err)
 	}
-	if !slices.Equal(s.changes, []string{"PUT " + tag}) {
+	s.put(image("sbom", subject), tag)
+	if err := own.DropHidden(t.Context(), "app", sbom); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(s.changes, []string{"PUT " + tag, "DELETE " + tag}) {
 		t.Errorf("changes: %q", s.changes)
 	}
 }

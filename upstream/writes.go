@@ -35,6 +35,16 @@ func (r *Registry) DeleteManifest(ctx context.Context, as Credentials, repositor
 	return nil
 }
 
+// DeleteTag deletes a tag, with which some registries delete the manifest too.
+// Errors are those of [Registry.DeleteManifest].
+func (r *Registry) DeleteTag(ctx context.Context, as Credentials, repository, tag string) error {
+	req := newQuery(http.MethodDelete, manifestURL(repository, tag), http.Header{})
+	if err := r.change(ctx, as, req); err != nil {
+		return fmt.Errorf("delete tag %s of %s: %w", tag, repository, err)
+	}
+	return nil
+}
+
 // change sends a request that any status of success answers.
 func (r *Registry) change(ctx context.Context, as Credentials, req *http.Request) error {
 	ctx, cancel := context.WithTimeout(ctx, r.queries)

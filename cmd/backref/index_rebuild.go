@@ -93,8 +93,8 @@ func reportText(r reconcile.Report) string {
 		r.Repositories, r.Found, r.Added, r.Kept, r.Dropped, r.Failed, r.Seconds)
 	writeFailures(&text, r.Failures, r.Failed)
 	if r.Blind {
-		text.WriteString("There was no index to begin with: manifests that were pushed past backref by digest, and that no tag,\n" +
-			"index or referrers tag names, are in no list of the registry and could not be found; --storage finds them.\n")
+		text.WriteString("There was no index to begin with: manifests that no tag, index or referrers tag names, such as what was pushed\n" +
+			"past backref by digest, are in no list of the registry and could not be found; --storage finds them.\n")
 	}
 	if r.Swapped {
 		text.WriteString("The new index is in use.\n")

@@ -104,6 +104,54 @@ func TestAHiddenTagGoesWithItsReferrer(t *testing.T) {
 	})
 }
 
+// A registry that refuses hidden tags gets pushes by digest all the same. The
+// operator is told by the log, the metric and the counts of the index, until the
+// tags can be given.
+func TestRefusedHiddenTagsAreTold(t *testing.T) {
+	rig.Each(t, func(t *testing.T, version rig.Distribution) {
+		registry := rig.NewRegistry(t, version)
+		relay := rig.NewRelay(t, registry.URL)
+		relay.Before(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, ".referrer") {
+				return false
+			}
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"errors":[{"code":"TAG_INVALID","message":"no such tags here"}]}`))
+			return true
+		})
+		backref := rig.NewBackref(t, relay.URL)
+		image := prepare(t, backref.URL, "app")
+		attached(t, backref.URL, "app", image, 3)
+		wantListed(t, backref, "app", image.Digest(), 3)
+		if tags := rig.Tags(t, registry.URL, "app"); !slices.Equal(tags, []string{"v1"}) {
+			t.Errorf("the registry has the tags %v", tags)
+		}
+		unheld := func(want string) {
+			t.Helper()
+			if got := backref.Run(t, "index", "stats"); !strings.Contains(got, want) {
+				t.Errorf("index stats: %s, want %s", got, want)
+			}
+		}
+		unheld(`"unheld": 3`)
+		if got := string(rig.Do(t, http.MethodGet, backref.AdminURL+"/metrics", nil).Body); !strings.Contains(got, `backref_hidden_tags_total{result="refused"} 3`) {
+			t.Error("the metric does not count them")
+		}
+		if got := strings.Count(strings.Join(backref.Log(), "\n"), "no such tags here"); got != 3 {
+			t.Errorf("the log has the refusal %d times", got)
+		}
+		relay.Before(nil)
+		backref.Run(t, "tags", "hold", "--yes")
+		unheld(`"unheld": 0`)
+		registry.CollectGarbage()
+		wantListed(t, backref, "app", image.Digest(), 3)
+		for _, tag := range rig.Tags(t, backref.URL, "app") {
+			if tag != "v1" {
+				t.Errorf("clients see the tag %s", tag)
+			}
+		}
+	})
+}
+
 // Referrers of before get their hidden tags by a command, and those that were
 // pushed past backref once they are known.
 func TestHold(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
+	"github.com/backref/backref/client"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
@@ -31,149 +31,11 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// keptRegistry is a registry of one repository, app, that notes what backref
-// overwrites or deletes there without a right to.
-type keptRegistry struct {
-	// gitlab resolves a tag sha256-HEX to the manifest sha256:HEX.
-	gitlab bool
-
-	mutex     sync.Mutex
-	manifests map[digest.Digest][]byte
-	tags      map[string]digest.Digest
-	// ever is all that was ever there, made what backref brought itself.
-	ever       map[digest.Digest][]byte
-	made       map[digest.Digest]bool
-	violations []string
-}
-
-type anyManifest struct {
-	MediaType string
-	Subject   *struct{ Digest digest.Digest }
-	Manifests []struct {
-		MediaType string
-		Digest    digest.Digest
-	}
-}
-
-func read(body []byte) anyManifest {
-	var m anyManifest
-	_ = json.Unmarshal(body, &m)
-	return m
-}
-
-func (k *keptRegistry) resolve(reference string) digest.Digest {
-	if strings.Contains(reference, ":") {
-		return digest.Digest(reference)
-	}
-	if itself := digest.Digest(strings.Replace(reference, "-", ":", 1)); k.gitlab && k.manifests[itself] != nil {
-		return itself
-	}
-	return k.tags[reference]
-}
-
-func (k *keptRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	k.mutex.Lock()
-	defer k.mutex.Unlock()
-	own := r.Header.Get("User-Agent") == "backref"
-	reference, found := strings.CutPrefix(r.URL.Path, "/v2/app/manifests/")
-	switch {
-	case r.URL.Path == "/v2/_catalog":
-		_, _ = io.WriteString(w, `{"repositories":["app"]}`)
-	case r.URL.Path == "/v2/app/tags/list":
-		encoded, _ := json.Marshal(slices.Sorted(maps.Keys(k.tags)))
-		_, _ = fmt.Fprintf(w, `{"name":"app","tags":%s}`, encoded)
-	case !found:
-		http.NotFound(w, r)
-	case r.Method == http.MethodPut:
-		body, _ := io.ReadAll(r.Body)
-		k.put(w, reference, body, own)
-	case r.Method == http.MethodDelete:
-		k.drop(w, digest.Digest(reference), own)
-	default:
-		sum := k.resolve(reference)
-		body, there := k.manifests[sum]
-		if !there {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", read(body).MediaType)
-		w.Header().Set("Docker-Content-Digest", sum.String())
-		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-		_, _ = w.Write(body)
-	}
-}
-
-func (k *keptRegistry) put(w http.ResponseWriter, reference string, body []byte, own bool) {
-	sum := digest.FromBytes(body)
-	for _, entry := range read(body).Manifests {
-		if own && k.manifests[entry.Digest] == nil {
-			w.WriteHeader(http.StatusBadRequest) // As Distribution does.
-			return
-		}
-	}
-	if !strings.Contains(reference, ":") {
-		if before := k.tags[reference]; own && before != "" && before != sum && !k.replaceable(reference, before) {
-			k.violations = append(k.violations, fmt.Sprintf("tag %s was overwritten, which stood for %s", reference, k.manifests[before]))
-		}
-		k.tags[reference] = sum
-	}
-	if own && k.ever[sum] == nil {
-		k.made[sum] = true
-	}
-	k.manifests[sum], k.ever[sum] = body, body
-	w.Header().Set("Docker-Content-Digest", sum.String())
-	w.WriteHeader(http.StatusCreated)
-}
-
-func (k *keptRegistry) drop(w http.ResponseWriter, sum digest.Digest, own bool) {
-	if k.manifests[sum] == nil {
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
-	if own && !k.made[sum] && !k.listsReferrers(sum) {
-		k.violations = append(k.violations, fmt.Sprintf("%s was deleted: %s", sum, k.manifests[sum]))
-	}
-	delete(k.manifests, sum)
-	maps.DeleteFunc(k.tags, func(_ string, named digest.Digest) bool { return named == sum })
-	w.WriteHeader(http.StatusAccepted)
-}
-
-// replaceable tells whether backref may have a tag stand for something else.
-func (k *keptRegistry) replaceable(tag string, before digest.Digest) bool {
-	return k.made[before] || k.listsReferrersOf(before, digest.Digest(strings.Replace(tag, "-", ":", 1)))
-}
-
-// listsReferrers tells whether a manifest is a list of referrers of any one
-// subject.
-func (k *keptRegistry) listsReferrers(sum digest.Digest) bool {
-	for _, body := range k.ever {
-		if subject := read(body).Subject; subject != nil && k.listsReferrersOf(sum, subject.Digest) {
-			return true
-		}
-	}
-	return false
-}
-
-// listsReferrersOf is the rule in other words than those of the program: what
-// is there of an index's entries refers to the subject, and one entry at least
-// is, or was, such a referrer.
-func (k *keptRegistry) listsReferrersOf(sum, subject digest.Digest) bool {
-	list, proven := read(k.manifests[sum]), false
-	for _, entry := range list.Manifests {
-		about := read(k.ever[entry.Digest]).Subject
-		right := about != nil && about.Digest == subject
-		if k.manifests[entry.Digest] != nil && !right || !strings.Contains(entry.MediaType, "manifest") && !strings.Contains(entry.MediaType, "index") {
-			return false
-		}
-		proven = proven || right
-	}
-	return list.MediaType == rig.ImageIndex && list.Subject == nil && sum != subject && proven
-}
-
 // untouched is one run: a registry, backref before it, and what they hold.
 type untouched struct {
 	registry          *keptRegistry
 	direct, through   string
+	commands          *client.Repository
 	store             index.Maintainer
 	mirror            *reconcile.Mirror
 	reconciler        *reconcile.Reconciler
@@ -182,10 +44,8 @@ type untouched struct {
 	subjects          []rig.Descriptor
 }
 
-func newUntouched(t *rapid.T, dir string, gitlab bool) (*untouched, func()) {
-	u := &untouched{registry: &keptRegistry{
-		gitlab: gitlab, manifests: map[digest.Digest][]byte{}, tags: map[string]digest.Digest{}, ever: map[digest.Digest][]byte{}, made: map[digest.Digest]bool{},
-	}}
+func newUntouched(t *rapid.T, dir string, kept *keptRegistry) (*untouched, func()) {
+	u := &untouched{registry: kept}
 	must := func(err error) {
 		if err != nil {
 			t.Fatal(err)
@@ -214,6 +74,9 @@ func newUntouched(t *rapid.T, dir string, gitlab bool) (*untouched, func()) {
 	u.mirror = reconcile.NewMirror(reconcile.MirrorOptions{
 		Store: store, Source: source, Own: handler.OwnTag, HiddenTags: true, Concurrency: 2, Log: zap.NewNop(),
 	})
+	user, err := client.New(client.Options{UserAgent: "command"})
+	must(err)
+	u.commands = user.Repository(client.Reference{Host: base.Host, Repository: kept.name})
 	u.fill()
 	return u, func() {
 		front.Close()
@@ -247,12 +110,18 @@ func tagFor(subject digest.Digest) string {
 // send sends a manifest, by one of the two ways.
 func (u *untouched) send(t *rapid.T, method, reference string, m rig.Manifest) {
 	way := rapid.SampledFrom([]string{u.direct, u.through}).Draw(t, "way")
-	req, err := http.NewRequestWithContext(t.Context(), method, way+"/v2/app/manifests/"+reference, bytes.NewReader(m.Bytes()))
+	var body []byte
+	asked := clientRequest{method: method, reference: reference}
+	if method == http.MethodPut {
+		body, asked.sum = m.Bytes(), m.Digest()
+	}
+	u.registry.expect(asked)
+	defer u.registry.expect(clientRequest{})
+	req, err := http.NewRequestWithContext(t.Context(), method, way+"/v2/"+u.registry.name+"/manifests/"+reference, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", m.MediaType)
-	req.Header.Set("User-Agent", "client")
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
@@ -316,14 +185,25 @@ func (u *untouched) push(t *rapid.T) {
 }
 
 func (u *untouched) drop(t *rapid.T) {
-	m := u.any(t)
-	u.send(t, http.MethodDelete, m.Digest().String(), rig.Manifest{})
+	u.send(t, http.MethodDelete, u.any(t).Digest().String(), rig.Manifest{})
 }
 
+// untag deletes a tag, which stands for something or not.
+func (u *untouched) untag(t *rapid.T) {
+	tag := tagFor(rapid.SampledFrom(u.subjects).Draw(t, "subject").Digest)
+	if rapid.Bool().Draw(t, "hidden") {
+		tag = index.HiddenTag(rapid.SampledFrom(u.referrings).Draw(t, "of").Digest())
+	}
+	u.send(t, http.MethodDelete, tag, rig.Manifest{})
+}
+
+// list reads the listing of a subject, its tag and the tags through backref: none
+// is an error, and no tag is missing that is something else.
 func (u *untouched) list(t *rapid.T) {
 	subject := rapid.SampledFrom(u.subjects).Draw(t, "subject")
-	for _, path := range []string{"referrers/" + subject.Digest.String(), "tags/list"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u.through+"/v2/app/"+path, nil)
+	var tags struct{ Tags []string }
+	for _, path := range []string{"referrers/" + subject.Digest.String(), "manifests/" + tagFor(subject.Digest), "tags/list"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u.through+"/v2/"+u.registry.name+"/"+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,9 +213,90 @@ func (u *untouched) list(t *rapid.T) {
 		}
 		body, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
+		if resp.StatusCode != http.StatusOK && (resp.StatusCode != http.StatusNotFound || strings.HasPrefix(path, "referrers/")) {
 			t.Fatalf("%s: status %d: %s", path, resp.StatusCode, body)
 		}
+		tags.Tags = nil
+		_ = json.Unmarshal(body, &tags)
+	}
+	for _, tag := range u.registry.notHidden() {
+		if !slices.Contains(tags.Tags, tag) {
+			t.Fatalf("tag %s is hidden, of %v", tag, tags.Tags)
+		}
+	}
+}
+
+// command has the command line read what the registry has, past backref.
+func (u *untouched) command(t *rapid.T) {
+	subject := rapid.SampledFrom(u.subjects).Draw(t, "subject")
+	if _, err := u.commands.Referrers(t.Context(), subject.Digest, index.Query{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.commands.TagNames(t.Context()); err != nil && !errors.Is(err, client.ErrNotFound) {
+		t.Fatal(err)
+	}
+}
+
+// run makes one random history.
+func (u *untouched) run(t *rapid.T) {
+	check := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := reconcile.Options{Repositories: []string{u.registry.name}, NoCatalog: true, AllowPartial: true}
+	t.Repeat(map[string]func(*rapid.T){
+		"": func(t *rapid.T) {
+			if violations := u.registry.violated(); len(violations) > 0 {
+				t.Fatal(strings.Join(violations, "\n"))
+			}
+		},
+		"attach": u.pushReferrer, "tag": u.pushTag, "push": u.push, "delete": u.drop, "untag": u.untag, "list": u.list, "command": u.command,
+		"mirror": func(t *rapid.T) {
+			u.later += 2 * time.Hour
+			check(u.mirror.Pass(t.Context()))
+		},
+		"prune": func(t *rapid.T) {
+			check(u.reconciler.Prune(t.Context(), options, false, func(reconcile.Pruned) {}))
+		},
+		"hold": func(t *rapid.T) {
+			check(u.reconciler.Hold(t.Context(), options, false, func(reconcile.Held) {}))
+		},
+		"rebuild": func(t *rapid.T) {
+			_, err := u.reconciler.Rebuild(t.Context(), options, nil)
+			check(err)
+		},
+		"verify": func(t *rapid.T) {
+			fixing := options
+			fixing.Fix = true
+			_, err := u.reconciler.Verify(t.Context(), fixing, nil)
+			check(err)
+		},
+	})
+}
+
+// audit makes sure that a real registry has what it was seen to get.
+func (u *untouched) audit(t *rapid.T) {
+	has := func(reference string, want digest.Digest) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, u.registry.behind+"/v2/"+u.registry.name+"/manifests/"+reference, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header["Accept"] = []string{rig.ImageIndex, rig.ImageManifest, rig.DockerList}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if got := resp.Header.Get("Docker-Content-Digest"); resp.StatusCode != http.StatusOK || got != want.String() {
+			t.Errorf("%s: status %d, %s, want %s", reference, resp.StatusCode, got, want)
+		}
+	}
+	for sum := range u.registry.manifests {
+		has(sum.String(), sum)
+	}
+	for tag, sum := range u.registry.tags {
+		has(tag, sum)
 	}
 }
 
@@ -352,44 +313,46 @@ func inMemory(t *testing.T) string {
 }
 
 // No manifest that backref did not make disappears, and no tag that it did not
-// make stands for another, except where a client says so by name, or where it is
-// a list of referrers of exactly that subject.
+// make stands for another, or is hidden, except where a client says so by name,
+// or where it is a list of referrers of exactly that subject.
 func TestX2NothingElseIsTouched(t *testing.T) {
-	for _, gitlab := range []bool{false, true} {
-		t.Run(map[bool]string{false: "plain", true: "gitlab"}[gitlab], func(t *testing.T) {
+	for name, odd := range map[string]func(*keptRegistry){
+		"plain":  func(*keptRegistry) {},
+		"gitlab": func(k *keptRegistry) { k.gitlab = true },
+		"strict": func(k *keptRegistry) { k.strict = true },
+	} {
+		t.Run(name, func(t *testing.T) {
 			dir := inMemory(t)
-			rapid.Check(t, func(rt *rapid.T) {
-				u, end := newUntouched(rt, dir, gitlab)
+			rapid.Check(t, func(t *rapid.T) {
+				kept := newKeptRegistry("app")
+				odd(kept)
+				u, end := newUntouched(t, dir, kept)
 				defer end()
-				check := func(err error) {
-					if err != nil {
-						rt.Fatal(err)
-					}
-				}
-				rt.Repeat(map[string]func(*rapid.T){
-					"": func(rt *rapid.T) {
-						if len(u.registry.violations) > 0 {
-							rt.Fatal(strings.Join(u.registry.violations, "\n"))
-						}
-					},
-					"attach": u.pushReferrer, "tag": u.pushTag, "push": u.push, "delete": u.drop, "list": u.list,
-					"mirror": func(rt *rapid.T) {
-						u.later += 2 * time.Hour
-						check(u.mirror.Pass(rt.Context()))
-					},
-					"prune": func(rt *rapid.T) {
-						check(u.reconciler.Prune(rt.Context(), reconcile.Options{}, false, func(reconcile.Pruned) {}))
-					},
-					"rebuild": func(rt *rapid.T) {
-						_, err := u.reconciler.Rebuild(rt.Context(), reconcile.Options{}, nil)
-						check(err)
-					},
-					"verify": func(rt *rapid.T) {
-						_, err := u.reconciler.Verify(rt.Context(), reconcile.Options{Fix: true}, nil)
-						check(err)
-					},
-				})
+				u.run(t)
 			})
 		})
 	}
+}
+
+// The same with real registries, which refuse some of it.
+func TestX2NothingElseIsTouchedInDistribution(t *testing.T) {
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	t.Cleanup(func() { _ = checks.Value.Set(before) })
+	if err := checks.Value.Set("10"); err != nil {
+		t.Fatal(err)
+	}
+	rig.Each(t, func(t *testing.T, version rig.Distribution) {
+		registry, dir, histories := rig.NewRegistry(t, version), inMemory(t), 0
+		rapid.Check(t, func(rt *rapid.T) {
+			histories++
+			kept := newKeptRegistry(fmt.Sprint("app", histories))
+			kept.behind = registry.URL
+			rig.PushBlob(t, registry.URL, kept.name, rig.Empty)
+			u, end := newUntouched(rt, dir, kept)
+			defer end()
+			u.run(rt)
+			u.audit(rt)
+		})
+	})
 }
