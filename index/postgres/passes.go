@@ -29,30 +29,36 @@ func addPass(ctx context.Context, tx pgx.Tx, generation, against int32) error {
 	return err
 }
 
-// enterAll makes all passes, in transactions between which others get in.
+// enterAll makes all passes, in transactions between which others get in. Where
+// there is none, no writer is kept out, and no standby waited for.
 func (s *Store) enterAll(ctx context.Context) error {
-	for more := true; more; {
-		err := s.alone(ctx, func(ctx context.Context, tx pgx.Tx, _ state) (err error) {
-			more, err = stepPass(ctx, tx)
-			return err
+	for {
+		var more bool
+		err := s.read(ctx, func(ctx context.Context) error {
+			return s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM passes)`).Scan(&more)
 		})
+		if err == nil && more {
+			err = s.alone(ctx, func(ctx context.Context, tx pgx.Tx, _ state) error { return stepPass(ctx, tx) })
+		}
 		if err != nil {
 			return fmt.Errorf("enter listings: %w", err)
 		}
+		if !more {
+			return nil
+		}
 	}
-	return nil
 }
 
-// stepPass makes a step of the first pass, and reports whether there was one.
-func stepPass(ctx context.Context, tx pgx.Tx) (more bool, err error) {
+// stepPass makes a step of the first pass, if there is one.
+func stepPass(ctx context.Context, tx pgx.Tx) error {
 	var p pass
-	err = tx.QueryRow(ctx, `SELECT id, generation, against, repository, digest FROM passes ORDER BY id LIMIT 1`).
+	err := tx.QueryRow(ctx, `SELECT id, generation, against, repository, digest FROM passes ORDER BY id LIMIT 1`).
 		Scan(&p.id, &p.generation, &p.against, &p.repository, &p.digest)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	// The step is as long as the records behind the last one go, whatever
 	// becomes of them.
@@ -61,19 +67,19 @@ func stepPass(ctx context.Context, tx pgx.Tx) (more bool, err error) {
 	looked := 0
 	err = tx.QueryRow(ctx, stepEnd, p.generation, p.repository, p.digest, passStep).Scan(&looked, &name, &digest)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if looked > 0 {
 		if _, err := tx.Exec(ctx, enterStep, p.generation, p.repository, p.digest, passStep, p.against); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if looked < passStep {
 		_, err = tx.Exec(ctx, `DELETE FROM passes WHERE id = $1`, p.id)
-		return true, err
+		return err
 	}
 	_, err = tx.Exec(ctx, `UPDATE passes SET repository = $2, digest = $3 WHERE id = $1`, p.id, *name, digest)
-	return true, err
+	return err
 }
 
 // stepRecords are the records of a step: those of generation $1 behind the key

@@ -48,7 +48,7 @@ func (s *Store) probeSessions(ctx context.Context) error {
 // the other is within a transaction.
 func (s *Store) sessionsApart(ctx context.Context) (bool, error) {
 	apart := true
-	err := s.withTwo(ctx, func(one, other *pgxpool.Conn) error {
+	err := s.withTwo(ctx, func(ctx context.Context, one, other *pgxpool.Conn) error {
 		for _, pair := range [][2]*pgxpool.Conn{{one, other}, {other, one}} {
 			err := pgx.BeginFunc(ctx, pair[0], func(pgx.Tx) error {
 				own, err := ownSession(ctx, pair[1].Conn().PgConn())
@@ -108,7 +108,7 @@ func (s *Store) probeLocks(ctx context.Context) error {
 	if !first || twice {
 		return errNoLease
 	}
-	err = s.withTwo(ctx, func(one, other *pgxpool.Conn) error {
+	err = s.withTwo(ctx, func(ctx context.Context, one, other *pgxpool.Conn) error {
 		return s.probeRow(ctx, one, other, mine.name)
 	})
 	if errors.Is(err, errNoExclusion) || errors.Is(err, errLockStays) {
@@ -128,8 +128,8 @@ func (s *Store) probeRow(ctx context.Context, one, other *pgxpool.Conn, name str
 		names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		return len(names) == 1, err
 	}
-	return pgx.BeginTxFunc(ctx, other, s.pool.transaction(pgx.TxOptions{}), func(second pgx.Tx) error {
-		err := pgx.BeginTxFunc(ctx, one, s.pool.transaction(pgx.TxOptions{}), func(first pgx.Tx) error {
+	return s.without(ctx, other, func(second pgx.Tx) error {
+		err := s.without(ctx, one, func(first pgx.Tx) error {
 			if _, err := free(first); err != nil {
 				return err
 			}
@@ -150,8 +150,18 @@ func (s *Store) probeRow(ctx context.Context, one, other *pgxpool.Conn, name str
 	})
 }
 
-// withTwo lends two connections.
-func (s *Store) withTwo(ctx context.Context, use func(one, other *pgxpool.Conn) error) error {
+// without undoes a transaction when work is done. Even locks would have its
+// commit wait for a standby, and without that the index has to be opened too.
+func (s *Store) without(ctx context.Context, conn *pgxpool.Conn, work func(pgx.Tx) error) error {
+	tx, err := conn.BeginTx(ctx, s.pool.transaction(pgx.TxOptions{}))
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(tx), tx.Rollback(ctx))
+}
+
+// withTwo lends two connections, for as long as the store waits for anything.
+func (s *Store) withTwo(ctx context.Context, use func(ctx context.Context, one, other *pgxpool.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	one, err := s.pool.Acquire(ctx)
@@ -164,5 +174,5 @@ func (s *Store) withTwo(ctx context.Context, use func(one, other *pgxpool.Conn) 
 		return err
 	}
 	defer other.Release()
-	return use(one, other)
+	return use(ctx, one, other)
 }
