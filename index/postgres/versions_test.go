@@ -28,6 +28,7 @@ func versions(t *testing.T) []int {
 func TestStoreInEveryVersion(t *testing.T) {
 	for _, version := range versions(t) {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			setChecks(t, "1")
 			url := rig.NewPostgresVersion(t, version, false).URL
 			indextest.RunStories(t, func(t *testing.T) index.Store {
 				return mustOpen(t, postgres.Options{URL: url, Schema: "test " + rand.Text(), Connections: 8})
