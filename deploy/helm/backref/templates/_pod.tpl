@@ -127,7 +127,7 @@ spec:
       livenessProbe:
         {{- include "backref.probe" (dict "root" . "path" "/livez" "settings" .Values.livenessProbe) | nindent 8 }}
       readinessProbe:
-        {{- include "backref.probe" (dict "root" . "path" "/readyz" "settings" .Values.readinessProbe) | nindent 8 }}
+        {{- include "backref.probe" (dict "root" . "path" "/readyz?exclude=index" "settings" .Values.readinessProbe) | nindent 8 }}
       {{- if gt (int .Values.preStopSeconds) 0 }}
       lifecycle:
         preStop:
