@@ -29,7 +29,7 @@ func TestEveryModeOfTheDatabase(t *testing.T) {
 			t.Errorf("%s: not ready: %s", mode, ready.Body)
 		}
 		for _, line := range backref.Log() {
-			if strings.Contains(line, "damaged") || strings.Contains(line, "rebuild") {
+			if strings.Contains(line, "index is damaged") || strings.Contains(line, "rebuild") {
 				t.Errorf("%s: %s", mode, line)
 			}
 		}
