@@ -210,8 +210,12 @@ func (s *Store) alone(ctx context.Context, work func(ctx context.Context, tx pgx
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.failure(ctx, s.transaction(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	var at server
+	err := s.transaction(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) (err error) {
 		if err := s.lockWriters(ctx, tx); err != nil {
+			return err
+		}
+		if at, err = s.checkServer(ctx, tx); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
@@ -225,7 +229,11 @@ func (s *Store) alone(ctx context.Context, work func(ctx context.Context, tx pgx
 			return err
 		}
 		return work(ctx, tx, now)
-	}))
+	})
+	if err == nil {
+		err = s.checkCommitted(ctx, at)
+	}
+	return s.failure(ctx, err)
 }
 
 // state is what there is one of.

@@ -75,6 +75,38 @@ func (s *Store) checkDurability(ctx context.Context) error {
 	return s.failure(ctx, err)
 }
 
+// checkServer refuses a transaction that would be kept less well than was asked
+// for, or by a server that was replaced; it returns the server.
+func (s *Store) checkServer(ctx context.Context, tx pgx.Tx) (server, error) {
+	if err := s.durability.scanDurability(tx.QueryRow(ctx, selectDurability)); err != nil {
+		return server{}, err
+	}
+	at := serverOf(tx.Conn())
+	if at == (server{}) {
+		return at, nil
+	}
+	if err := tx.QueryRow(ctx, `SELECT `+selectTimeline).Scan(&at.timeline); err != nil {
+		return server{}, err
+	}
+	return at, s.servers.admit(at)
+}
+
+// checkCommitted asks behind a commit what was asked before it.
+func (s *Store) checkCommitted(ctx context.Context, at server) error {
+	if !s.servers.current(at) {
+		return fmt.Errorf("%w: %w", errUnknownOutcome, errReplaced)
+	}
+	if s.durability != DurabilityStandby {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if err := s.durability.scanStandbys(s.pool.QueryRow(limited, selectStandbys)); err != nil {
+		return fmt.Errorf("%w: %w", errUnknownOutcome, err)
+	}
+	return nil
+}
+
 // sendCommit sends statements and the COMMIT of their transaction, and returns
 // whether it has the durability asked for.
 func sendCommit(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch, durability Durability) error {

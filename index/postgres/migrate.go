@@ -47,6 +47,9 @@ func steps() []step {
 // operator of one that was there. One process at a time does so; the others,
 // and all who write, wait for it.
 func (s *Store) migrate(ctx context.Context, told func(index.Migration) error) error {
+	if done, err := s.migrated(ctx); err != nil || done {
+		return err
+	}
 	tx, err := s.pool.Begin(ctx)
 	if err != nil {
 		return s.failure(ctx, err)
@@ -85,6 +88,29 @@ func (s *Store) migrate(ctx context.Context, told func(index.Migration) error) e
 		return told(m)
 	}
 	return nil
+}
+
+// migrated tells whether all steps are made and noted. It waits for nobody:
+// who writes may be waiting for a standby.
+func (s *Store) migrated(ctx context.Context) (done bool, err error) {
+	err = s.transaction(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		for _, table := range []string{"meta", "steps"} {
+			if there, err := s.hasTable(ctx, tx, table); err != nil || !there {
+				return err
+			}
+		}
+		if err := s.checkSchema(ctx, tx); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT step FROM steps`)
+		if err != nil {
+			return err
+		}
+		noted, err := pgx.CollectRows(rows, pgx.RowTo[int])
+		done = !slices.ContainsFunc(steps(), func(each step) bool { return !slices.Contains(noted, each.number) })
+		return err
+	})
+	return done && err == nil, s.failure(ctx, err)
 }
 
 // makeStep runs the statements of a step.

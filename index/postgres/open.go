@@ -114,8 +114,10 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 	s.endLookouts = end
 	s.lookOut(looking, &pool.Config().ConnConfig.Config)
 	// They end with Close, not with the opening.
+	keeping, rest := context.WithCancel(context.WithoutCancel(ctx))
+	s.endUpkeep = rest
 	go s.write()
-	go s.upkeep() //nolint:gosec // See above.
+	go s.upkeep(keeping)
 	return s, nil
 }
 

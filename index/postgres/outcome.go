@@ -71,7 +71,11 @@ func (s *Store) transaction(ctx context.Context, opts pgx.TxOptions, work func(t
 		return err
 	}
 	// It does nothing where the transaction has ended.
-	defer func() { _ = tx.Rollback(ctx) }()
+	defer func() {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+		defer cancel()
+		_ = tx.Rollback(limited)
+	}()
 	if err := work(tx); err != nil {
 		return err
 	}
@@ -84,7 +88,12 @@ func (s *Store) commitTx(ctx context.Context, tx pgx.Tx) error {
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	conn := tx.Conn()
-	return outcome(conn, tx.Commit(limited))
+	err := tx.Commit(limited)
+	if errors.Is(err, pgx.ErrTxCommitRollback) {
+		// The connection may be somebody else's by now.
+		return err
+	}
+	return outcome(conn, err)
 }
 
 // outcome is what becomes of an error that came after a COMMIT was sent.

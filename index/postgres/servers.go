@@ -122,7 +122,12 @@ func (s *servers) meet(ctx context.Context, conn *pgconn.PgConn) error {
 // identify asks a server which one it is, and whether it is a standby.
 func identify(ctx context.Context, conn *pgconn.PgConn) (found server, recovers bool, err error) {
 	row, err := askRow(ctx, conn, selectServer)
-	if err != nil || len(row) != 3 {
+	if err == nil && len(row) != 3 {
+		// Who may not ask for all may ask for this.
+		row, err = askRow(ctx, conn, `SELECT pg_is_in_recovery()`)
+		return server{}, err == nil && len(row) == 1 && row[0] == "t", err
+	}
+	if err != nil {
 		return server{}, false, err
 	}
 	if row[1] == "t" {
@@ -162,7 +167,8 @@ func (s *servers) admit(found server) error {
 func askRow(ctx context.Context, conn *pgconn.PgConn, question string) ([]string, error) {
 	results, err := conn.Exec(ctx, question).ReadAll()
 	var refused *pgconn.PgError
-	if errors.As(err, &refused) && !conn.IsClosed() {
+	// Unknown, not allowed, or not supported: other errors may pass.
+	if errors.As(err, &refused) && !conn.IsClosed() && (strings.HasPrefix(refused.Code, "42") || strings.HasPrefix(refused.Code, "0A")) {
 		return nil, nil
 	}
 	if err != nil || len(results) != 1 || len(results[0].Rows) != 1 {

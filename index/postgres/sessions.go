@@ -66,6 +66,9 @@ func (s *sessions) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	if s.shared.Load() {
 		return nil
 	}
+	// The pool has no bound for this.
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	// Nothing may be set before it is known whose session it is.
 	own, err := ownSession(ctx, conn.PgConn())
 	if err != nil {

@@ -35,9 +35,10 @@ type Store struct {
 	marks marks
 
 	// wake tells the upkeep that there is something to do, and rested is closed
-	// when it has ended.
-	wake   chan struct{}
-	rested chan struct{}
+	// when it has ended, as it does when endUpkeep is called.
+	wake      chan struct{}
+	endUpkeep context.CancelFunc
+	rested    chan struct{}
 }
 
 var (
@@ -48,6 +49,8 @@ var (
 // Close implements [index.Store]. It waits for the changes that are enqueued
 // and the questions under way.
 func (s *Store) Close() error {
+	// A step of the upkeep may hold the gate for long, and does nothing by halves.
+	s.endUpkeep()
 	s.gate.Lock()
 	if s.closed {
 		s.gate.Unlock()

@@ -20,19 +20,12 @@ const (
 	historyAge = 24 * time.Hour
 )
 
-// upkeep does, while the store is open, what was left for later, by Store calls
-// or by a process that was killed: it ends with the writer. Of several
-// processes one at a time does a step.
-func (s *Store) upkeep() {
+// upkeep does, until ctx ends, what was left for later, by Store calls or by a
+// process that was killed. Of several processes one at a time does a step.
+func (s *Store) upkeep(ctx context.Context) {
 	defer close(s.rested)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	ticker := time.NewTicker(upkeepInterval)
 	defer ticker.Stop()
-	go func() {
-		<-s.stopped
-		cancel()
-	}()
 	for {
 		// What fails, as while the database is away, is tried again later.
 		_ = s.tidy(ctx)
