@@ -16,17 +16,17 @@
 //
 // A standby is refused, and so is a server that another has been promoted in
 // place of, as far as the process has seen: by the timeline, which connections
-// and changes ask for, and of each host where the URL names several. With a new timeline the history begins anew, behind all
-// marks that were given, because a primary may have shown what its standby never
-// got.
+// and changes ask for, and of each host where the URL names several. With a new
+// timeline the history begins anew, behind all marks that were given, because a
+// primary may have shown what its standby never got.
 //
 // # Writing
 //
 // One goroutine of each process makes its changes. Those that come while it
 // waits for the database share its next transaction: it takes an advisory lock
-// of the schema and the lock of a row, reads all that the changes are about, makes them in memory, and
-// writes what has become of it and commits. That takes two round trips, however
-// many changes there are. The lock is held until the commit, so that of all
+// of the schema and the lock of a row, reads all that the changes are about,
+// makes them in memory, and writes what has become of it and commits. That takes
+// two round trips, however many changes there are. The lock is held until the commit, so that of all
 // processes one writes at a time, and each sees what the others have written.
 // The database lets go of it where a process dies, or stays away for longer
 // than Options.Timeout within a transaction.
