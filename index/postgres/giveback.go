@@ -74,17 +74,17 @@ func (s *Store) inBackground(work func()) {
 // dropRow drops the row of a lease, or leaves it to who is next, and returns how
 // many there were of it.
 func (s *Store) dropRow(ctx context.Context, l *lease) (dropped int64, err error) {
-	count := func(tag pgconn.CommandTag) error {
-		dropped += tag.RowsAffected()
-		return nil
-	}
 	err = s.read(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, leaseRenewal)
 		defer cancel()
 		var batch pgx.Batch
 		batch.Queue(undoLocally)
-		batch.Queue(endLease, l.name, l.holder).Exec(count)
-		batch.Queue(dropLease, l.name, l.holder).Exec(count)
+		for _, end := range []string{endLease, dropLease} {
+			batch.Queue(end, l.name, l.holder).Exec(func(tag pgconn.CommandTag) error {
+				dropped += tag.RowsAffected()
+				return nil
+			})
+		}
 		return s.pool.SendBatch(ctx, &batch).Close()
 	})
 	return dropped, err

@@ -30,8 +30,8 @@ type lease struct {
 	// term is how long the lease is taken and renewed for, of which reserve is
 	// the part that its holder must not begin anything in.
 	term, reserve time.Duration
-	// brief says that nobody misses it after a failover, so that it waits for no
-	// standby.
+	// brief says that nobody misses it after a failover, so that to take it waits
+	// for no standby, as to give back no lease does.
 	brief bool
 	// ends is when the holder takes it for lost, by the clock of the process.
 	ends time.Time

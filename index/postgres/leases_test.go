@@ -37,20 +37,31 @@ func TestATagThatWasTakenTooLateIsFree(t *testing.T) {
 
 // A store can be closed while it gives back what it may have taken.
 func TestCloseEndsTheGivingBack(t *testing.T) {
-	server, _ := lonely(t, 0, postgres.Options{})
+	server, store := lonely(t, 0, postgres.Options{Timeout: 500 * time.Millisecond})
 	var group sync.WaitGroup
-	for range 2 {
-		store := mustOpen(t, postgres.Options{URL: server.URL, Timeout: 500 * time.Millisecond})
+	for i := range 4 {
 		group.Go(func() {
-			if _, _, err := store.LockTag(t.Context(), repo, "v1", reach); err == nil {
+			if _, _, err := store.LockTag(t.Context(), repo, numbered(i).Digest.Encoded(), reach); err == nil {
 				t.Error("a tag that no standby knows of was given")
-			}
-			if err := store.Close(); err != nil {
-				t.Error(err)
 			}
 		})
 	}
+	// Some are asked for, and given up, while it is being closed.
+	eventually(t, server, commitWaits)
+	other := mustOpen(t, postgres.Options{URL: server.URL, Timeout: 500 * time.Millisecond})
+	for range 4 {
+		group.Go(func() {
+			if _, _, err := other.LockTag(t.Context(), repo, "v1", reach); err == nil {
+				t.Error("a tag that no standby knows of was given")
+			}
+		})
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- other.Close() }()
 	group.Wait()
+	// Connections that are given up end with what they wait for.
+	must(t, server.Set(waitNoLonger))
+	must(t, <-closed)
 }
 
 // What gives a lease back is not missed after a failover, and does not wait for
