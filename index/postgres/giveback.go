@@ -63,12 +63,14 @@ func (s *Store) undo(l *lease, done func(dropped int64, err error) bool) {
 // inBackground does work that Close waits for, unless the store is closed. It
 // has to end when the store is, and must not be called by what asks the
 // database.
-func (s *Store) inBackground(work func()) {
+func (s *Store) inBackground(work func()) (begun bool) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
-	if !s.closed {
-		s.leasing.background.Go(work)
+	if s.closed {
+		return false
 	}
+	s.leasing.background.Go(work)
+	return true
 }
 
 // dropRow drops the row of a lease, or leaves it to who is next, and returns how

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"sync"
 	"time"
 
@@ -37,6 +36,9 @@ type lease struct {
 	ends time.Time
 	// doubtful says that nobody knows whether it was taken.
 	doubtful bool
+	// ending is closed when the connection that it was last asked for by has left
+	// the pool; nil where that goes on.
+	ending <-chan struct{}
 }
 
 // newLease returns a lease that nobody else gets for a time after its holder
@@ -80,8 +82,8 @@ func (s *Store) tryLeaseBy(ctx context.Context, l *lease, by time.Time) (mine bo
 	// Broken off by a client that leaves, it might be taken all the same.
 	beyond := context.WithoutCancel(ctx)
 	mine, err = s.setLease(beyond, takeLease, l, by)
-	<-slots
-	if l.doubtful && !l.brief {
+	s.leave(slots, l)
+	if err != nil && l.doubtful && !l.brief {
 		s.undoTake(l)
 	}
 	return mine, err
@@ -90,6 +92,7 @@ func (s *Store) tryLeaseBy(ctx context.Context, l *lease, by time.Time) (mine bo
 // setLease takes or renews a lease.
 func (s *Store) setLease(ctx context.Context, sql string, l *lease, by time.Time) (mine bool, err error) {
 	asked := time.Now()
+	l.doubtful, l.ending = false, nil
 	err = s.read(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithDeadline(ctx, by)
 		defer cancel()
@@ -103,9 +106,7 @@ func (s *Store) setLease(ctx context.Context, sql string, l *lease, by time.Time
 			mine = tag.RowsAffected() == 1
 			return nil
 		})
-		err := s.sendLease(ctx, &batch)
-		l.doubtful = errors.Is(err, errUnknownOutcome)
-		return err
+		return s.sendLease(ctx, l, &batch)
 	})
 	mine = mine && err == nil
 	if mine {
@@ -115,14 +116,18 @@ func (s *Store) setLease(ctx context.Context, sql string, l *lease, by time.Time
 }
 
 // sendLease sends what takes or renews a lease. What never got to a connection
-// is no unknown outcome.
-func (s *Store) sendLease(ctx context.Context, batch *pgx.Batch) error {
+// leaves no doubt.
+func (s *Store) sendLease(ctx context.Context, l *lease, batch *pgx.Batch) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	return outcome(conn.Conn(), conn.SendBatch(ctx, s.pool.complete(batch)).Close())
+	err = outcome(conn.Conn(), conn.SendBatch(ctx, s.pool.complete(batch)).Close())
+	if conn.Conn().IsClosed() {
+		l.doubtful, l.ending = true, conn.Conn().PgConn().CleanupDone()
+	}
+	return err
 }
 
 // holdLease keeps a lease that was taken, until release is called or ctx ends.
@@ -174,7 +179,7 @@ func (s *Store) renew(ctx context.Context, l *lease) (mine bool, err error) {
 	if err := enter(ctx, slots, l.ends); err != nil {
 		return false, err
 	}
-	defer func() { <-slots }()
+	defer s.leave(slots, l)
 	return s.setLease(ctx, renewLease, l, l.ends)
 }
 

@@ -81,28 +81,52 @@ func TestGivingBackWaitsForNoStandby(t *testing.T) {
 	eventually(t, server, noLease)
 }
 
-// Without a standby few connections wait for it, whatever is asked for, and the
-// index can be read.
-func TestFewLeasesWaitForAStandby(t *testing.T) {
-	server, store := lonely(t, 0, postgres.Options{Timeout: 500 * time.Millisecond, Connections: 8})
-	const rounds, each = 6, 16
-	for range rounds {
-		var group sync.WaitGroup
-		for i := range each {
-			group.Go(func() {
-				if _, _, err := store.LockTag(t.Context(), repo, numbered(i).Digest.Encoded(), reach); err == nil {
-					t.Error("a tag that no standby knows of was given")
-				}
-			})
-		}
-		must(t, get(t.Context(), store, numbered(0)))
-		group.Wait()
+// lockTags asks several stores at once for so many tags, of which no standby
+// will know.
+func lockTags(t *testing.T, stores []*postgres.Store, first, number int) {
+	t.Helper()
+	var group sync.WaitGroup
+	for i := range number {
+		group.Go(func() {
+			if _, _, err := stores[i%len(stores)].LockTag(t.Context(), repo, numbered(first+i).Digest.Encoded(), reach); err == nil {
+				t.Error("a tag that no standby knows of was given")
+			}
+		})
 	}
-	must(t, get(t.Context(), store, numbered(0)))
+	group.Wait()
+}
+
+// Without a standby few commits wait for it, whatever is asked for and by however
+// many.
+func TestFewLeasesWaitForAStandby(t *testing.T) {
+	options := postgres.Options{Timeout: 500 * time.Millisecond, Connections: 8}
+	server, store := lonely(t, 0, options)
+	options.URL = server.URL
+	stores := []*postgres.Store{store}
+	for range 3 {
+		other := mustOpen(t, options)
+		stores = append(stores, other)
+		t.Cleanup(func() {
+			must(t, server.Set(waitNoLonger))
+			must(t, other.Close())
+		})
+	}
+	for round := range 3 {
+		lockTags(t, stores, round*16, 16)
+	}
 	var waiting int
 	must(t, connected(t, server.URL).QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`).Scan(&waiting))
 	if waiting == 0 || waiting > postgres.LeaseLocks {
 		t.Errorf("%d wait for a standby, want 1 to %d", waiting, postgres.LeaseLocks)
+	}
+}
+
+// The leases that wait for a standby leave connections for who reads.
+func TestLeasesLeaveConnections(t *testing.T) {
+	_, store := lonely(t, 0, postgres.Options{Timeout: 500 * time.Millisecond, Connections: 4})
+	for round := range 5 {
+		lockTags(t, []*postgres.Store{store}, round*16, 16)
+		must(t, get(t.Context(), store, numbered(0)))
 	}
 }
 

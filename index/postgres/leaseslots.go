@@ -53,6 +53,18 @@ func enter(ctx context.Context, slots chan<- struct{}, by time.Time) error {
 	}
 }
 
+// leave makes room. A connection that was given up is one of the pool's until
+// the server lets go of it, or pgx does after a quarter of a minute.
+func (s *Store) leave(slots <-chan struct{}, l *lease) {
+	if ending := l.ending; ending != nil && s.inBackground(func() {
+		<-ending
+		<-slots
+	}) {
+		return
+	}
+	<-slots
+}
+
 // leaseLock returns the lock that a lease is taken or renewed with.
 func (s *Store) leaseLock(sql, name string) int64 {
 	lock := lockTaking
