@@ -44,6 +44,12 @@
 // seconds before another one can have the lease, so that clocks may jump by
 // less than that. Of a process that was killed a lease is free when it ends.
 //
+// Taking and renewing a lease waits for the standbys that commits wait for, a few
+// at a time; giving it back does not. Where the server isn't set to wait for one
+// ([DurabilityLocal]), or what it waited for is not what is promoted, a lease may
+// be missing after a failover: two have it then, until the first finds out when
+// it renews it, and for as long as the lease lasts at most.
+//
 // # Sessions
 //
 // No lock outlives its transaction, and nothing rests on a session but speed.

@@ -1,6 +1,9 @@
 package postgres
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // LoseSettings does to the connections that a store has what a pooler does that
 // gives each transaction to another.
@@ -17,3 +20,9 @@ func LoseSettings(ctx context.Context, s *Store) error {
 
 // Shared tells whether a store takes its sessions for shared ones.
 func Shared(s *Store) bool { return s.pool.shared.Load() }
+
+// RenewIn returns when a lease that lasts for so long still is renewed.
+func RenewIn(left time.Duration) time.Duration { return renewIn(left) }
+
+// LeaseLocks is how many leases are taken at once.
+const LeaseLocks = leaseLocks

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"crypto/rand"
+	"sync"
 	"time"
 
 	"github.com/backref/backref/index"
@@ -28,11 +29,16 @@ type lease struct {
 	// term is how long the lease is taken and renewed for, of which reserve is
 	// the part that its holder must not begin anything in.
 	term, reserve time.Duration
-	// brief says that nobody misses it after a failover, so that it waits for no
-	// standby.
+	// brief says that nobody misses it after a failover, so that to take it waits
+	// for no standby, as to give back no lease does.
 	brief bool
 	// ends is when the holder takes it for lost, by the clock of the process.
 	ends time.Time
+	// doubtful says that nobody knows whether it was taken.
+	doubtful bool
+	// ending is closed when the connection that it was last asked for by has left
+	// the pool; nil where that goes on.
+	ending <-chan struct{}
 }
 
 // newLease returns a lease that nobody else gets for a time after its holder
@@ -61,27 +67,46 @@ const (
 
 // tryLease takes a lease, if nobody has it.
 func (s *Store) tryLease(ctx context.Context, l *lease) (mine bool, err error) {
+	return s.tryLeaseBy(ctx, l, time.Now().Add(s.timeout))
+}
+
+// tryLeaseBy is [Store.tryLease] by a time.
+func (s *Store) tryLeaseBy(ctx context.Context, l *lease, by time.Time) (mine bool, err error) {
 	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	slots := s.leasing.slots(s).takes
+	if err := enter(ctx, slots, by); err != nil {
 		return false, err
 	}
 	// Broken off by a client that leaves, it might be taken all the same.
 	beyond := context.WithoutCancel(ctx)
-	if mine, err = s.setLease(beyond, takeLease, l); err != nil {
-		s.giveBack(beyond, l)
+	mine, err = s.setLease(beyond, takeLease, l, by)
+	s.leave(slots, l)
+	if err != nil && l.doubtful && !l.brief {
+		s.undoTake(l)
 	}
 	return mine, err
 }
 
 // setLease takes or renews a lease.
-func (s *Store) setLease(ctx context.Context, sql string, l *lease) (mine bool, err error) {
+func (s *Store) setLease(ctx context.Context, sql string, l *lease, by time.Time) (mine bool, err error) {
 	asked := time.Now()
+	l.doubtful, l.ending = false, nil
 	err = s.read(ctx, func(ctx context.Context) error {
-		batch := l.batch()
+		ctx, cancel := context.WithDeadline(ctx, by)
+		defer cancel()
+		var batch pgx.Batch
+		if l.brief {
+			batch.Queue(commitLocally)
+		} else {
+			batch.Queue(lockSQL, s.leaseLock(sql, l.name))
+		}
 		batch.Queue(sql, l.name, l.holder, l.term.Microseconds()).Exec(func(tag pgconn.CommandTag) error {
 			mine = tag.RowsAffected() == 1
 			return nil
 		})
-		return s.pool.SendBatch(ctx, batch).Close()
+		return s.sendLease(ctx, l, &batch)
 	})
 	mine = mine && err == nil
 	if mine {
@@ -90,24 +115,19 @@ func (s *Store) setLease(ctx context.Context, sql string, l *lease) (mine bool, 
 	return mine, err
 }
 
-// batch returns what a change of the lease goes into.
-func (l *lease) batch() *pgx.Batch {
-	var batch pgx.Batch
-	if l.brief {
-		batch.Queue(`SELECT set_config('synchronous_commit', 'local', true)`)
+// sendLease sends what takes or renews a lease. What never got to a connection
+// leaves no doubt.
+func (s *Store) sendLease(ctx context.Context, l *lease, batch *pgx.Batch) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
 	}
-	return &batch
-}
-
-// giveBack ends a lease. Where the database does not learn of it the lease ends
-// by itself.
-func (s *Store) giveBack(ctx context.Context, l *lease) {
-	_ = s.read(ctx, func(ctx context.Context) error {
-		batch := l.batch()
-		batch.Queue(endLease, l.name, l.holder)
-		batch.Queue(dropLease, l.name, l.holder)
-		return s.pool.SendBatch(ctx, batch).Close()
-	})
+	defer conn.Release()
+	err = outcome(conn.Conn(), conn.SendBatch(ctx, s.pool.complete(batch)).Close())
+	if conn.Conn().IsClosed() {
+		l.doubtful, l.ending = true, conn.Conn().PgConn().CleanupDone()
+	}
+	return err
 }
 
 // holdLease keeps a lease that was taken, until release is called or ctx ends.
@@ -116,38 +136,60 @@ func (s *Store) giveBack(ctx context.Context, l *lease) {
 func (s *Store) holdLease(ctx context.Context, l *lease) (held context.Context, release context.CancelFunc) {
 	held, lose := context.WithCancel(ctx)
 	ended := make(chan struct{})
+	var lost bool
 	go func() {
 		defer close(ended)
 		defer lose()
-		s.keepLease(held, l)
+		lost = s.keepLease(held, l)
 	}()
-	return held, func() {
+	return held, sync.OnceFunc(func() {
 		lose()
 		<-ended
-	}
+		if lost {
+			s.undoLost(l)
+		}
+	})
 }
 
 // keepLease renews a lease until held ends, and gives it back then, or until
-// the lease is lost.
-func (s *Store) keepLease(held context.Context, l *lease) {
+// the lease is lost. Its row may be there then, and what it was taken for may
+// go on for a while, so that it stays.
+func (s *Store) keepLease(held context.Context, l *lease) (lost bool) {
 	beyond := context.WithoutCancel(held)
 	for {
-		timer := time.NewTimer(min(leaseRenewal, time.Until(l.ends)))
+		timer := time.NewTimer(renewIn(time.Until(l.ends)))
 		select {
 		case <-held.Done():
 			timer.Stop()
 			s.giveBack(beyond, l)
-			return
+			return false
 		case <-timer.C:
 		}
-		// To break a question off would end its connection.
-		ctx, cancel := context.WithDeadline(beyond, l.ends)
-		mine, err := s.setLease(ctx, renewLease, l)
-		cancel()
+		mine, err := s.renew(beyond, l)
 		if err == nil && !mine || !time.Now().Before(l.ends) {
-			return
+			return true
 		}
 	}
+}
+
+// renew renews a lease. To break the question off before the lease ends would
+// end its connection.
+func (s *Store) renew(ctx context.Context, l *lease) (mine bool, err error) {
+	slots := s.leasing.slots(s).renewals
+	if err := enter(ctx, slots, l.ends); err != nil {
+		return false, err
+	}
+	defer s.leave(slots, l)
+	return s.setLease(ctx, renewLease, l, l.ends)
+}
+
+// minRenewal is the least time between two renewals.
+const minRenewal = 50 * time.Millisecond
+
+// renewIn returns how long a lease that is held for so long still is left alone:
+// what remains is the time that its renewal has.
+func renewIn(left time.Duration) time.Duration {
+	return min(leaseRenewal, max(left/2, min(left, minRenewal)))
 }
 
 // takeNow takes a lease, or returns [index.ErrInUse].

@@ -15,6 +15,11 @@ const (
 	lockWriting = "writing"
 	// lockUpkeep is held by whoever drops what is no longer used.
 	lockUpkeep = "upkeep"
+	// lockTaking and lockRenewing, of each of which there are [leaseLocks], are
+	// held by whoever takes or renews a lease until the change is committed. They
+	// bound how many do, and keep nobody out: that the row of the lease does.
+	lockTaking   = "taking leases"
+	lockRenewing = "renewing leases"
 )
 
 const lockSQL = `SELECT pg_advisory_xact_lock($1)`

@@ -67,14 +67,20 @@ func (s *sessions) Exec(ctx context.Context, sql string, args ...any) (tag pgcon
 // SendBatch sends statements that are one transaction. Its results can only be
 // closed, which hands them to whoever was queued for them.
 func (s *sessions) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
+	return s.Pool.SendBatch(ctx, s.complete(batch))
+}
+
+// complete returns statements that are one transaction as a connection is sent
+// them.
+func (s *sessions) complete(batch *pgx.Batch) *pgx.Batch {
 	if !s.shared.Load() {
-		return s.Pool.SendBatch(ctx, batch)
+		return batch
 	}
-	var whole pgx.Batch
-	s.queueBegin(&whole)
-	whole.QueuedQueries = append(whole.QueuedQueries, batch.QueuedQueries...)
-	whole.Queue(`COMMIT`)
-	return s.Pool.SendBatch(ctx, &whole)
+	var complete pgx.Batch
+	s.queueBegin(&complete)
+	complete.QueuedQueries = append(complete.QueuedQueries, batch.QueuedQueries...)
+	complete.Queue(`COMMIT`)
+	return &complete
 }
 
 // Begin begins a transaction of several round trips.

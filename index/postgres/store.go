@@ -32,7 +32,8 @@ type Store struct {
 	// stopped is closed when the writer is through with the queue.
 	stopped chan struct{}
 
-	marks marks
+	marks   marks
+	leasing leasing
 
 	// wake tells the upkeep that there is something to do, and rested is closed
 	// when it has ended, as it does when endUpkeep is called.
@@ -61,6 +62,7 @@ func (s *Store) Close() error {
 	s.gate.Unlock()
 	<-s.stopped
 	<-s.rested
+	s.leasing.background.Wait()
 	s.endLookouts()
 	s.lookouts.Wait()
 	s.pool.Close()

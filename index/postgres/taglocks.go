@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/jackc/pgx/v5"
 )
 
 var _ index.TagLocker = (*Store)(nil)
@@ -38,9 +39,7 @@ func (s *Store) LockTag(ctx context.Context, repository, tag string, after time.
 	}
 	l := newLease("tag "+repository+":"+tag, after)
 	if err == nil {
-		if err = s.awaitLease(ctx, l); err != nil {
-			s.leaveTurn(context.WithoutCancel(ctx), l)
-		}
+		err = s.awaitLease(ctx, l)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock %s of %s: %w", tag, repository, err)
@@ -49,22 +48,45 @@ func (s *Store) LockTag(ctx context.Context, repository, tag string, after time.
 	return held, release, nil
 }
 
-// awaitLease takes a lease when its turn has come.
+// lastTry is the part of the time of a wait that nothing is begun in any more:
+// a question that is broken off costs its connection.
+const lastTry = 10
+
+// awaitLease takes a lease when its turn has come, within the store's timeout.
 func (s *Store) awaitLease(ctx context.Context, l *lease) error {
-	begun, pause := time.Now(), minTagPoll
+	turn := &turn{lease: l, by: time.Now().Add(s.timeout), begin: time.Now().Add(s.timeout - s.timeout/lastTry)}
+	err := s.awaitTurn(ctx, turn)
+	if err != nil && turn.queued {
+		s.leaveTurn(l)
+	}
+	return err
+}
+
+// turn is the wait for a lease: it ends at a time, and begins nothing from some
+// time before on.
+type turn struct {
+	*lease
+	begin, by time.Time
+	// queued says that the next turn may be kept for it.
+	queued bool
+}
+
+func (s *Store) awaitTurn(ctx context.Context, t *turn) error {
+	pause := minTagPoll
 	for {
-		if mine, err := s.tryLease(ctx, l); err != nil || mine {
+		if mine, err := s.tryLeaseBy(ctx, t.lease, t.by); err != nil || mine {
 			return err
 		}
-		for queued, busy := (time.Time{}), true; busy; pause = min(2*pause, maxTagPoll) {
-			if time.Since(begun) > s.timeout {
+		for asked, busy := (time.Time{}), true; busy; pause = min(2*pause, maxTagPoll) {
+			if time.Now().After(t.begin) {
 				return index.ErrInUse
 			}
-			if time.Since(queued) > nextTurn/2 {
-				if err := s.queueForLease(ctx, l); err != nil {
+			if time.Since(asked) > nextTurn/2 {
+				t.queued = true
+				if err := s.queueForLease(ctx, t); err != nil {
 					return err
 				}
-				queued = time.Now()
+				asked = time.Now()
 			}
 			select {
 			case <-ctx.Done():
@@ -72,32 +94,44 @@ func (s *Store) awaitLease(ctx context.Context, l *lease) error {
 			case <-time.After(pause):
 			}
 			var err error
-			if busy, err = s.leaseBusy(ctx, l); err != nil {
+			if busy, err = s.leaseBusy(ctx, t); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (s *Store) queueForLease(ctx context.Context, l *lease) error {
+func (s *Store) queueForLease(ctx context.Context, t *turn) error {
 	return s.read(ctx, func(ctx context.Context) error {
-		_, err := s.pool.Exec(ctx, waitForLease, l.name, l.holder, nextTurn.Microseconds())
-		return err
+		ctx, cancel := context.WithDeadline(ctx, t.by)
+		defer cancel()
+		var batch pgx.Batch
+		batch.Queue(commitLocally)
+		batch.Queue(waitForLease, t.name, t.holder, nextTurn.Microseconds())
+		return s.pool.SendBatch(ctx, &batch).Close()
 	})
 }
 
-// leaveTurn gives up the next turn. Where the database does not learn of it the
-// turn passes by itself.
-func (s *Store) leaveTurn(ctx context.Context, l *lease) {
-	_ = s.read(ctx, func(ctx context.Context) error {
-		_, err := s.pool.Exec(ctx, leaveTurn, l.name, l.holder)
-		return err
+// leaveTurn gives up the next turn in the background. Where the database does
+// not learn of it the turn passes by itself.
+func (s *Store) leaveTurn(l *lease) {
+	s.inBackground(func() {
+		_ = s.read(context.Background(), func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, nextTurn)
+			defer cancel()
+			var batch pgx.Batch
+			batch.Queue(undoLocally)
+			batch.Queue(leaveTurn, l.name, l.holder)
+			return s.pool.SendBatch(ctx, &batch).Close()
+		})
 	})
 }
 
-func (s *Store) leaseBusy(ctx context.Context, l *lease) (busy bool, err error) {
+func (s *Store) leaseBusy(ctx context.Context, t *turn) (busy bool, err error) {
 	err = s.read(ctx, func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, selectBusy, l.name, l.holder).Scan(&busy)
+		ctx, cancel := context.WithDeadline(ctx, t.by)
+		defer cancel()
+		return s.pool.QueryRow(ctx, selectBusy, t.name, t.holder).Scan(&busy)
 	})
 	return busy, err
 }
