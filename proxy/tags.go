@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/backref/backref/upstream"
 )
@@ -27,10 +28,35 @@ func parseTagList(body []byte) (tagList, error) {
 	if err := json.Unmarshal(body, &list.fields); err != nil {
 		return list, err
 	}
-	if tags, given := list.fields["tags"]; given {
-		return list, json.Unmarshal(tags, &list.tags)
+	tags, given := list.fields["tags"]
+	if !given {
+		return list, nil
 	}
-	return list, nil
+	if plain, is := plainStrings(tags); is {
+		list.tags = plain
+		return list, nil
+	}
+	return list, json.Unmarshal(tags, &list.tags)
+}
+
+// plainStrings reads a list of strings of letters that stand for themselves, as
+// tags are, from JSON that is known to be right; is is false for all else. There
+// may be one tag for each referrer of a repository.
+func plainStrings(list []byte) (plain []string, is bool) {
+	text := string(list)
+	inside := strings.TrimSuffix(strings.TrimPrefix(text, `["`), `"]`)
+	if len(inside) != len(text)-len(`[""]`) {
+		return nil, false
+	}
+	plain = strings.Split(inside, `","`)
+	for _, each := range plain {
+		for i := range len(each) {
+			if c := each[i]; c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf {
+				return nil, false
+			}
+		}
+	}
+	return plain, true
 }
 
 // listTags passes a tag list through (end-8a, end-8b). Old registries ignore

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -25,11 +26,17 @@ func (s *Store) Subjects(ctx context.Context, repository string, manifests []dig
 		if err != nil {
 			return err
 		}
+		number, found, err := live.find([]byte(repository))
+		if err != nil || !found {
+			return err
+		}
+		records := lookup{cursor: live.records.Cursor()}
 		for i, key := range keys {
 			if i%countStep == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if subjects[i], err = live.subject(key); err != nil {
+			_, manifest, _ := bytes.Cut(key, []byte{0})
+			if subjects[i], err = subjectOf(records.get(sectionKey(number, sectionManifests, manifest))); err != nil {
 				return err
 			}
 		}
@@ -41,10 +48,37 @@ func (s *Store) Subjects(ctx context.Context, repository string, manifests []dig
 	return subjects, nil
 }
 
-// subject returns the subject of a manifest, whose key is given; empty where
-// there is none.
-func (g *generation) subject(key []byte) (digest.Digest, error) {
-	value := g.get(key)
+// nearby is how many keys a lookup goes on before it is quicker to look a key up.
+const nearby = 8
+
+// lookup looks keys up that lie close to each other, as those of a list in order
+// do.
+type lookup struct {
+	cursor *bbolt.Cursor
+	// key and value are where the cursor is; no key where it is nowhere.
+	key, value []byte
+}
+
+// get returns the value of a key, nil where there is none.
+func (l *lookup) get(key []byte) []byte {
+	for range nearby {
+		if l.key == nil || bytes.Compare(l.key, key) >= 0 {
+			break
+		}
+		l.key, l.value = l.cursor.Next()
+	}
+	if !bytes.Equal(l.key, key) {
+		l.key, l.value = l.cursor.Seek(key)
+	}
+	if !bytes.Equal(l.key, key) {
+		return nil
+	}
+	return l.value
+}
+
+// subjectOf returns the subject that a record names; empty where it names none,
+// or there is no record.
+func subjectOf(value []byte) (digest.Digest, error) {
 	if value == nil {
 		return "", nil
 	}

@@ -10,6 +10,7 @@ import (
 func unheldStories() []story {
 	return []story{
 		{"subjects come in the order that was asked for", subjectsInOrder},
+		{"subjects of many manifests", manySubjects},
 		{"referrers that are held by no hidden tag are counted", countUnheld},
 		{"a note goes with its record", unheldGone},
 	}
