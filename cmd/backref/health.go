@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -57,16 +56,7 @@ func newHealth(environ []string) *cobra.Command {
 // checkReady asks the admin listener, and returns the configuration by which it
 // was found.
 func (c *indexCommand) checkReady(ctx context.Context) (config.Config, error) {
-	base, err := c.adminBase()
-	if err != nil {
-		return config.Config{}, err
-	}
-	sources, err := c.sources()
-	if err != nil {
-		return config.Config{}, err
-	}
-	sources.Optional = []string{keyUpstreamURL}
-	cfg, err := config.Load(sources)
+	cfg, base, _, err := c.read()
 	if err != nil {
 		return config.Config{}, err
 	}
@@ -91,10 +81,9 @@ func (c *indexCommand) checkReady(ctx context.Context) (config.Config, error) {
 
 // checkRegistry asks the listener for registry clients at a URL.
 func checkRegistry(ctx context.Context, secure config.ServerTLS, base string) error {
-	parsed, err := url.Parse(base)
-	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.User != nil {
-		// The text may hold a password.
-		return usageError{errors.New("--registry: need a URL that begins with http:// or https://, without a user")}
+	parsed, err := listenerURL("--registry", base, "")
+	if err != nil {
+		return err
 	}
 	base = parsed.Scheme + "://" + parsed.Host
 	speak, err := ownCertificate(secure)

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 
@@ -57,12 +55,9 @@ type other struct{ url, tokenFile string }
 // open returns its export, which begins with the first read and not before:
 // what an import does first has to come before all that the export says.
 func (o other) open(ctx context.Context) (*export, error) {
-	at, err := url.Parse(o.url)
-	switch {
-	case err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "":
-		return nil, usageError{errors.New("--from: need the URL of an admin listener, as http://127.0.0.1:5001")}
-	case at.User != nil:
-		return nil, usageError{errors.New("--from: arguments can be read by others; give the token by --from-token-file")}
+	at, err := listenerURL("--from", o.url, "--from-token-file")
+	if err != nil {
+		return nil, err
 	}
 	client := &adminClient{base: at.Scheme + "://" + at.Host}
 	if o.tokenFile != "" {

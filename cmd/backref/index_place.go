@@ -47,18 +47,15 @@ func (c *indexCommand) addCreate() {
 	c.flags.BoolVar(&c.create, "create", false, "make the file of the index where there is none")
 }
 
-// adminBase returns the server that was named, as a base URL; empty for none.
-// A URL that can't be used is not shown: it may hold a password.
-func (c *indexCommand) adminBase() (string, error) {
+// named returns the base URL of the server that was named; empty for none.
+func (c *indexCommand) named() (string, error) {
 	if !c.flags.Changed("admin") {
 		return "", nil
 	}
-	base, err := url.Parse(c.admin)
+	base, err := listenerURL("--admin", c.admin, "--admin-token-file")
 	switch {
-	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
-		return "", usageError{errors.New("--admin: need a URL that begins with http:// or https://")}
-	case base.User != nil:
-		return "", usageError{errors.New("--admin: arguments can be read by others; give the token by --admin-token-file")}
+	case err != nil:
+		return "", err
 	case base.RawQuery != "" || base.Fragment != "":
 		return "", usageError{errors.New("--admin: need a URL without query and fragment")}
 	case c.flags.Changed("index") || c.create:
@@ -68,18 +65,41 @@ func (c *indexCommand) adminBase() (string, error) {
 	}
 }
 
-// run runs work on the index that the flags and the configuration name.
-func (c *indexCommand) run(cmd *cobra.Command, work func(context.Context, maintenance) error) error {
-	admin, err := c.adminBase()
-	if err != nil {
-		return err
+// listenerURL reads the URL of a listener that a flag gives. One that can't be
+// used is not shown: it may hold a password. tokenFlag is the flag that gives a
+// token instead; empty where none is sent.
+func listenerURL(flag, text, tokenFlag string) (*url.URL, error) {
+	base, err := url.Parse(text)
+	switch {
+	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
+		return nil, usageError{fmt.Errorf("%s: need a URL that begins with http:// or https://", flag)}
+	case base.User == nil:
+		return base, nil
+	case tokenFlag == "":
+		return nil, usageError{fmt.Errorf("%s: need a URL without a user", flag)}
+	default:
+		return nil, usageError{fmt.Errorf("%s: arguments can be read by others; give the token by %s", flag, tokenFlag)}
+	}
+}
+
+// read reads the configuration, which may name no registry, and returns the
+// server that was named, empty for none, and the keys that were set.
+func (c *indexCommand) read() (cfg config.Config, admin string, set map[string]string, err error) {
+	if admin, err = c.named(); err != nil {
+		return cfg, "", nil, err
 	}
 	sources, err := c.sources()
 	if err != nil {
-		return err
+		return cfg, "", nil, err
 	}
 	sources.Optional = []string{keyUpstreamURL}
-	cfg, set, err := config.LoadSet(sources)
+	cfg, set, err = config.LoadSet(sources)
+	return cfg, admin, set, err
+}
+
+// run runs work on the index that the flags and the configuration name.
+func (c *indexCommand) run(cmd *cobra.Command, work func(context.Context, maintenance) error) error {
+	cfg, admin, set, err := c.read()
 	if err != nil {
 		return err
 	}
@@ -102,24 +122,25 @@ func (c *indexCommand) find(cmd *cobra.Command, cfg config.Config, named bool) (
 	if cfg.Index.Postgres.URL != "" {
 		return c.openHere(cmd, cfg)
 	}
-	server, none := findServer(cmd.Context(), cfg)
 	_, err := os.Stat(cfg.Index.Path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case missing && c.create, !missing && named:
-		return c.openFile(cmd, cfg, server, none)
+		return c.openFile(cmd, cfg)
 	case missing && named:
 		return nil, fmt.Errorf("there is no index at %s; give its file by --index, or the server that has it by --admin%s", cfg.Index.Path, c.orCreate())
-	case !missing && server == nil:
-		return c.openFile(cmd, cfg, nil, none)
-	case !missing:
-		// The server's own file is held by it.
-		return c.chooseHere(cmd, cfg, server)
-	case server != nil:
-		return server, nil
-	default:
+	}
+	server, none := findServer(cmd.Context(), cfg)
+	switch {
+	case server == nil && missing:
 		return nil, fmt.Errorf("no server answers at %s (%w), and there is no index at %s; name the server by --admin, or the file by --index%s",
 			localAdmin(cfg), none, cfg.Index.Path, c.orCreate())
+	case server == nil:
+		return c.openFile(cmd, cfg)
+	case missing:
+		return server, nil
+	default:
+		return c.chooseHere(cmd, cfg, server)
 	}
 }
 
@@ -132,11 +153,12 @@ func (c *indexCommand) orCreate() string {
 }
 
 // openFile opens the file, or turns to the server that holds it.
-func (c *indexCommand) openFile(cmd *cobra.Command, cfg config.Config, server *adminClient, none error) (maintenance, error) {
+func (c *indexCommand) openFile(cmd *cobra.Command, cfg config.Config) (maintenance, error) {
 	m, err := c.openHere(cmd, cfg)
 	if !errors.Is(err, index.ErrInUse) {
-		return m, errors.Join(err, closeUnused(server))
+		return m, err
 	}
+	server, none := findServer(cmd.Context(), cfg)
 	if server == nil {
 		return nil, fmt.Errorf("%w: %s is held by a server, and none answers at %s (%w); give its address by --admin, or stop it",
 			index.ErrInUse, cfg.Index.Path, localAdmin(cfg), none)
@@ -155,14 +177,7 @@ func (c *indexCommand) chooseHere(cmd *cobra.Command, cfg config.Config, server 
 		err = m.Close()
 	}
 	return nil, errors.Join(fmt.Errorf("a server answers at %s, and there is the file %s, which it does not hold; say which is meant by --admin %s or by --index %s",
-		server.base, cfg.Index.Path, server.base, cfg.Index.Path), err, closeUnused(server))
-}
-
-func closeUnused(server *adminClient) error {
-	if server == nil {
-		return nil
-	}
-	return server.Close()
+		server.base, cfg.Index.Path, server.base, cfg.Index.Path), err, server.Close())
 }
 
 // openHere opens the index itself, unless work on it needs a registry that
