@@ -211,21 +211,18 @@ func (s *Store) alone(ctx context.Context, work func(ctx context.Context, tx pgx
 		return err
 	}
 	var at server
-	err := s.transaction(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) (err error) {
-		if err := s.lockWriters(ctx, tx); err != nil {
-			return err
-		}
-		if at, err = s.checkServer(ctx, tx); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
-			return err
-		}
+	err := s.transaction(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		var questions pgx.Batch
 		var now state
-		if err := tx.QueryRow(ctx, selectState).Scan(now.fields()...); err != nil {
+		s.queueLock(&questions)
+		s.queueState(&questions, &now)
+		at = serverOf(tx.Conn())
+		s.queueServer(&questions, &at)
+		questions.Queue(`SET LOCAL statement_timeout = 0`)
+		if err := tx.SendBatch(ctx, &questions).Close(); err != nil {
 			return err
 		}
-		if err := checkFormat(now.format); err != nil {
+		if err := s.servers.admit(at); err != nil {
 			return err
 		}
 		return work(ctx, tx, now)
@@ -253,6 +250,16 @@ func (s *state) fields() []any {
 	return []any{&s.format, &s.live, &s.building, &s.mirrored, &s.horizon, &s.sequence}
 }
 
+// queueState queues the question for the state, of a format that is known.
+func (s *Store) queueState(batch *pgx.Batch, now *state) {
+	batch.Queue(selectState).QueryRow(func(row pgx.Row) error {
+		if err := row.Scan(now.fields()...); err != nil {
+			return err
+		}
+		return checkFormat(now.format)
+	})
+}
+
 // load locks out other writers, and reads all that the changes look at.
 func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (*writing, error) {
 	w := &writing{matters: map[matterKey]*matter{}, open: map[index.IntentID]*openIntent{}}
@@ -276,19 +283,9 @@ func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (
 	var questions pgx.Batch
 	s.pool.queueBegin(&questions)
 	s.queueLock(&questions)
-	questions.Queue(selectState).QueryRow(func(row pgx.Row) error {
-		if err := row.Scan(w.fields()...); err != nil {
-			return err
-		}
-		return checkFormat(w.format)
-	})
-	questions.Queue(selectDurability).QueryRow(s.durability.scanDurability)
+	s.queueState(&questions, &w.state)
 	w.server = serverOf(conn.Conn())
-	if w.server != (server{}) {
-		questions.Queue(`SELECT ` + selectTimeline).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&w.server.timeline)
-		})
-	}
+	s.queueServer(&questions, &w.server)
 	questions.Queue(selectIntents, names, about, intents).Query(w.readIntents)
 	questions.Queue(selectRows, names, about, intents).Query(w.readRows)
 	questions.Queue(selectChanges, names, about, intents).Query(w.readChanges)

@@ -75,23 +75,18 @@ func (s *Store) checkDurability(ctx context.Context) error {
 	return s.failure(ctx, err)
 }
 
-// checkServer refuses a transaction that would be kept less well than was asked
-// for, or by a server that was replaced; it returns the server.
-func (s *Store) checkServer(ctx context.Context, tx pgx.Tx) (server, error) {
-	if err := s.durability.scanDurability(tx.QueryRow(ctx, selectDurability)); err != nil {
-		return server{}, err
+// queueServer queues what refuses a transaction that would be kept less well
+// than was asked for, and what tells the timeline of its server, which is to be
+// admitted then.
+func (s *Store) queueServer(batch *pgx.Batch, at *server) {
+	batch.Queue(selectDurability).QueryRow(s.durability.scanDurability)
+	if *at == (server{}) {
+		return
 	}
-	at := serverOf(tx.Conn())
-	if at == (server{}) {
-		return at, nil
-	}
-	if err := tx.QueryRow(ctx, `SELECT `+selectTimeline).Scan(&at.timeline); err != nil {
-		return server{}, err
-	}
-	return at, s.servers.admit(at)
+	batch.Queue(`SELECT ` + selectTimeline).QueryRow(func(row pgx.Row) error { return row.Scan(&at.timeline) })
 }
 
-// checkCommitted asks behind a commit what was asked before it.
+// checkCommitted asks behind a commit what [Store.queueServer] asks before it.
 func (s *Store) checkCommitted(ctx context.Context, at server) error {
 	if !s.servers.current(at) {
 		return fmt.Errorf("%w: %w", errUnknownOutcome, errReplaced)

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"hash/fnv"
 
 	"github.com/jackc/pgx/v5"
@@ -41,11 +40,4 @@ func (s *Store) lockKey(lock string) int64 {
 func (s *Store) queueLock(batch *pgx.Batch) {
 	batch.Queue(lockSQL, s.lockKey(lockWriting))
 	batch.Queue(lockRow)
-}
-
-// lockWriters keeps other writers out until the transaction ends.
-func (s *Store) lockWriters(ctx context.Context, tx pgx.Tx) error {
-	var batch pgx.Batch
-	s.queueLock(&batch)
-	return tx.SendBatch(ctx, &batch).Close()
 }
