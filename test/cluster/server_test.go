@@ -36,7 +36,7 @@ func start(t *testing.T) *cluster {
 		t.Skip("it needs an API server: test/cluster/run")
 	}
 	dir := t.TempDir()
-	etcd := "http://" + freeAddress(t)
+	etcd := "http://" + rig.FreeAddress(t)
 	background(t, "etcd", "--data-dir", filepath.Join(dir, "etcd"), "--unsafe-no-fsync",
 		"--listen-client-urls", etcd, "--advertise-client-urls", etcd,
 		"--listen-peer-urls", "http://127.0.0.1:0", "--initial-advertise-peer-urls", "http://127.0.0.1:2380", "--initial-cluster", "default=http://127.0.0.1:2380")
@@ -44,7 +44,7 @@ func start(t *testing.T) *cluster {
 	token := rand.Text()
 	tokens := write(t, filepath.Join(dir, "tokens.csv"), token+",root,1,system:masters\n")
 	key := accountKey(t, filepath.Join(dir, "account.key"))
-	address := freeAddress(t)
+	address := rig.FreeAddress(t)
 	host, port, _ := net.SplitHostPort(address)
 	background(t, "kube-apiserver", "--etcd-servers", etcd, "--bind-address", host, "--secure-port", port,
 		"--advertise-address", host, "--endpoint-reconciler-type", "none", "--cert-dir", filepath.Join(dir, "certs"),
@@ -145,17 +145,6 @@ func background(t *testing.T, name string, args ...string) {
 			t.Logf("log of %s:\n%s", name, content[max(0, len(content)-4000):])
 		}
 	})
-}
-
-// freeAddress returns an address on loopback that nobody listens on just now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 // accountKey writes the key by which tokens of service accounts are signed.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -141,7 +140,7 @@ func TestComposeReplicas(t *testing.T) {
 // replicas, and returns its URL.
 func (c composed) nginx(t *testing.T, replicas ...composeBackref) string {
 	t.Helper()
-	dir, front, health := openDir(t), freeAddress(t), freeAddress(t)
+	dir, front, health := openDir(t), rig.FreeAddress(t), rig.FreeAddress(t)
 	pairs := []string{"/tmp/", dir + "/", "listen 8080;", "listen " + front + ";", "listen 127.0.0.1:8081;", "listen " + health + ";",
 		// It says that it has started.
 		"error_log stderr warn;", "error_log stderr notice;"}
@@ -160,15 +159,4 @@ func (c composed) nginx(t *testing.T, replicas ...composeBackref) string {
 	t.Cleanup(running.Stop)
 	c.wantHealthy(t, "nginx", nil, "127.0.0.1:8081", health)
 	return "http://" + front
-}
-
-// freeAddress returns an address on loopback where nobody listens now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }

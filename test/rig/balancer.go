@@ -2,7 +2,6 @@ package rig
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -29,15 +28,7 @@ type Balancer struct {
 // NewBalancer starts one in front of servers, given by their URLs.
 func NewBalancer(t testing.TB, servers ...string) *Balancer {
 	t.Helper()
-	// It can't be told to take any port that is free.
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &Balancer{t: t, dir: t.TempDir(), host: free.Addr().String()}
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	b := &Balancer{t: t, dir: t.TempDir(), host: FreeAddress(t)}
 	b.URL, b.file = "http://"+b.host, filepath.Join(b.dir, "nginx.conf")
 	b.reads, b.writes = servers, servers
 	b.configure()
@@ -111,12 +102,7 @@ pid %[1]s/pid;
 error_log stderr notice;
 events { worker_connections 1024; }
 http {
-  access_log off;
-  client_body_temp_path %[1]s/body;
-  proxy_temp_path %[1]s/proxy;
-  fastcgi_temp_path %[1]s/fastcgi;
-  uwsgi_temp_path %[1]s/uwsgi;
-  scgi_temp_path %[1]s/scgi;
+  %[5]s
   %[3]s
   %[4]s
   proxy_http_version 1.1;
@@ -137,7 +123,7 @@ http {
     }
   }
 }
-`, b.dir, b.host, b.pool("reads", b.reads), b.pool("writes", b.writes))
+`, b.dir, b.host, b.pool("reads", b.reads), b.pool("writes", b.writes), nginxPlaces(b.dir))
 	if err := os.WriteFile(b.file, []byte(config), 0o600); err != nil {
 		b.t.Fatal(err)
 	}

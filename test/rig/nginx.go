@@ -2,7 +2,6 @@ package rig
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,16 +20,7 @@ type Nginx struct {
 // server block, which may have more lines than what nginx has by default.
 func NewNginx(t testing.TB, certFile, keyFile, block string) *Nginx {
 	t.Helper()
-	// It can't be told to take any port that is free.
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
+	host, dir := FreeAddress(t), t.TempDir()
 	file := filepath.Join(dir, "nginx.conf")
 	config := fmt.Sprintf(`daemon off;
 master_process off;
@@ -38,12 +28,7 @@ pid %[1]s/pid;
 error_log stderr notice;
 events {}
 http {
-  access_log off;
-  client_body_temp_path %[1]s/body;
-  proxy_temp_path %[1]s/proxy;
-  fastcgi_temp_path %[1]s/fastcgi;
-  uwsgi_temp_path %[1]s/uwsgi;
-  scgi_temp_path %[1]s/scgi;
+  %[6]s
   server {
     listen %[2]s ssl;
     ssl_certificate %[3]s;
@@ -52,7 +37,7 @@ http {
     %[5]s
   }
 }
-`, dir, host, certFile, keyFile, block)
+`, dir, host, certFile, keyFile, block, nginxPlaces(dir))
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -60,4 +45,13 @@ http {
 	// It listens when it tells its limits.
 	n.process, _ = start(t, "nginx", regexp.MustCompile(`(getrlimit)`), exec.Command(Tool(t, "nginx"), "-p", dir, "-e", "stderr", "-c", file))
 	return n
+}
+
+// nginxPlaces returns what keeps all that an nginx writes to a folder.
+func nginxPlaces(dir string) string {
+	places := "access_log off;"
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		places += fmt.Sprintf(" %s_temp_path %s;", kind, filepath.Join(dir, kind))
+	}
+	return places
 }

@@ -1,7 +1,6 @@
 package rig
 
 import (
-	"net"
 	"net/http"
 	"os/exec"
 	"regexp"
@@ -31,14 +30,7 @@ func NewCraneRegistry(t testing.TB) *Other {
 func NewOlareg(t testing.TB) *Other {
 	t.Helper()
 	// It doesn't say which port it has got.
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, port, _ := strings.Cut(free.Addr().String(), ":")
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	host, port, _ := strings.Cut(FreeAddress(t), ":")
 	cmd := exec.Command(Tool(t, "olareg"), "serve", "--addr", host, "--port", port, "--store-type", "mem", "--api-delete", "--verbosity", "info")
 	p, address := start(t, "olareg", regexp.MustCompile(`launching server.* addr=(\S+)`), cmd)
 	return newOther(t, p, address)

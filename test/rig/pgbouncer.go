@@ -2,7 +2,6 @@ package rig
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -29,21 +28,14 @@ func NewPgBouncer(t testing.TB, database *Postgres, mode string, more ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It can't be told to take any port that is free.
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := free.Addr().(*net.TCPAddr)
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := FreeAddress(t)
+	_, port, _ := strings.Cut(address, ":")
 	config := fmt.Sprintf(`[databases]
 * = host=%s port=%s
 
 [pgbouncer]
 listen_addr = 127.0.0.1
-listen_port = %d
+listen_port = %s
 unix_socket_dir =
 auth_type = any
 pool_mode = %s
@@ -52,7 +44,7 @@ max_client_conn = 500
 log_connections = 0
 log_disconnections = 0
 %s
-`, behind.Hostname(), behind.Port(), host.Port, mode, strings.Join(more, "\n"))
+`, behind.Hostname(), behind.Port(), port, mode, strings.Join(more, "\n"))
 	config = strings.Replace(config, "* = ", "* = user="+behind.User.Username()+" ", 1)
 	// It refuses to run as root, and who it runs as instead has to read this.
 	file, err := readableFile(t, "pgbouncer.ini", config)
@@ -66,7 +58,7 @@ log_disconnections = 0
 	cmd := exec.Command(Tool(t, "pgbouncer"), file)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
 	through := *behind
-	through.Host = host.String()
+	through.Host = address
 	p := &PgBouncer{URL: through.String()}
 	p.process, _ = start(t, "pgbouncer", regexp.MustCompile(`(process up)`), cmd)
 	return p
