@@ -7,12 +7,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // filled returns entries of a referrers API in which those that lack their
 // artifact type or annotations are as their manifests have them: some registries
 // leave these out, and nothing could be chosen by them.
-func (r *Repository) filled(ctx context.Context, entries []index.Descriptor) ([]index.Descriptor, error) {
+func (r *Repository) filled(ctx context.Context, entries []oci.Descriptor) ([]oci.Descriptor, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i, entry := range entries {

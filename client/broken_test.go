@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // brokenOff sends part of an answer and ends the connection.
@@ -33,9 +34,9 @@ func TestABrokenAnswerIsNoAnswer(t *testing.T) {
 	subject := digest.FromString("subject")
 	const begun = `{"schemaVersion":2,"manifests":[`
 	for name, answer := range map[string]http.HandlerFunc{
-		"broken off":                brokenOff(index.MediaTypeImageIndex, begun),
-		"broken off behind its end": brokenOff(index.MediaTypeImageIndex, begun+"]}"),
-		"cut short":                 cutShort(index.MediaTypeImageIndex, begun),
+		"broken off":                brokenOff(oci.MediaTypeImageIndex, begun),
+		"broken off behind its end": brokenOff(oci.MediaTypeImageIndex, begun+"]}"),
+		"cut short":                 cutShort(oci.MediaTypeImageIndex, begun),
 	} {
 		t.Run(name, func(t *testing.T) {
 			registry, repository := newRegistry(t)
@@ -63,7 +64,7 @@ func TestALinkElsewhereIsAnError(t *testing.T) {
 	registry, repository := newRegistry(t)
 	registry.withTag(t, subject)
 	registry.HandleFunc("GET /v2/app/referrers/", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", index.MediaTypeImageIndex)
+		w.Header().Set("Content-Type", oci.MediaTypeImageIndex)
 		w.Header().Set("Link", `<http://example.com/more>; rel="next"`)
 		_, _ = w.Write([]byte(`{"manifests":[]}`))
 	})
@@ -77,7 +78,7 @@ func TestAnAPIDoesNotVanish(t *testing.T) {
 	registry, repository := newRegistry(t)
 	answers := []string{`{"manifests":[]}`, "<html>"}
 	registry.HandleFunc("GET /v2/app/referrers/", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", map[bool]string{true: index.MediaTypeImageIndex, false: "text/html"}[len(answers) > 1])
+		w.Header().Set("Content-Type", map[bool]string{true: oci.MediaTypeImageIndex, false: "text/html"}[len(answers) > 1])
 		_, _ = w.Write([]byte(answers[0]))
 		answers = answers[1:]
 	})

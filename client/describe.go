@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // description is what is known of artifacts of a type.
@@ -62,7 +62,7 @@ const (
 
 // Describe says in words what a manifest is, or names its type where that is
 // not known.
-func Describe(d index.Descriptor) string {
+func Describe(d oci.Descriptor) string {
 	text := matching(descriptions(), d.ArtifactType)
 	predicate := d.Annotations[annotationPredicate]
 	if predicate == "" {
@@ -79,7 +79,7 @@ func Describe(d index.Descriptor) string {
 		return text
 	case d.ArtifactType != "":
 		return d.ArtifactType
-	case d.MediaType == index.MediaTypeImageIndex || d.MediaType == index.MediaTypeDockerList:
+	case d.MediaType == oci.MediaTypeImageIndex || d.MediaType == oci.MediaTypeDockerList:
 		return "image index"
 	default:
 		return d.MediaType

@@ -5,27 +5,28 @@ import (
 	"testing"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 func TestDescribe(t *testing.T) {
 	for _, c := range []struct {
 		want string
-		d    index.Descriptor
+		d    oci.Descriptor
 	}{
-		{"SPDX SBOM", index.Descriptor{ArtifactType: "application/spdx+json"}},
-		{"SPDX SBOM", index.Descriptor{ArtifactType: "application/spdx+json;version=2.3"}},
-		{"CycloneDX SBOM", index.Descriptor{ArtifactType: "application/vnd.cyclonedx+xml"}},
-		{"notation signature", index.Descriptor{ArtifactType: "application/vnd.cncf.notary.signature"}},
-		{"sigstore bundle", index.Descriptor{ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json"}},
-		{"sigstore bundle: SLSA provenance", index.Descriptor{ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json",
+		{"SPDX SBOM", oci.Descriptor{ArtifactType: "application/spdx+json"}},
+		{"SPDX SBOM", oci.Descriptor{ArtifactType: "application/spdx+json;version=2.3"}},
+		{"CycloneDX SBOM", oci.Descriptor{ArtifactType: "application/vnd.cyclonedx+xml"}},
+		{"notation signature", oci.Descriptor{ArtifactType: "application/vnd.cncf.notary.signature"}},
+		{"sigstore bundle", oci.Descriptor{ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json"}},
+		{"sigstore bundle: SLSA provenance", oci.Descriptor{ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json",
 			Annotations: map[string]string{annotationPredicate: "https://slsa.dev/provenance/v1"}}},
-		{"in-toto attestation: https://example.com/other", index.Descriptor{ArtifactType: "application/vnd.in-toto+json",
+		{"in-toto attestation: https://example.com/other", oci.Descriptor{ArtifactType: "application/vnd.in-toto+json",
 			Annotations: map[string]string{annotationInToto: "https://example.com/other"}}},
-		{"application/vnd.example", index.Descriptor{ArtifactType: "application/vnd.example"}},
-		{"application/spdx+jsonlike", index.Descriptor{ArtifactType: "application/spdx+jsonlike"}},
-		{"image index", index.Descriptor{MediaType: index.MediaTypeImageIndex}},
-		{"image", index.Descriptor{MediaType: index.MediaTypeImageManifest, ArtifactType: "application/vnd.oci.image.config.v1+json"}},
-		{"application/vnd.docker.distribution.manifest.v1+json", index.Descriptor{MediaType: "application/vnd.docker.distribution.manifest.v1+json"}},
+		{"application/vnd.example", oci.Descriptor{ArtifactType: "application/vnd.example"}},
+		{"application/spdx+jsonlike", oci.Descriptor{ArtifactType: "application/spdx+jsonlike"}},
+		{"image index", oci.Descriptor{MediaType: oci.MediaTypeImageIndex}},
+		{"image", oci.Descriptor{MediaType: oci.MediaTypeImageManifest, ArtifactType: "application/vnd.oci.image.config.v1+json"}},
+		{"application/vnd.docker.distribution.manifest.v1+json", oci.Descriptor{MediaType: "application/vnd.docker.distribution.manifest.v1+json"}},
 	} {
 		if got := Describe(c.d); got != c.want {
 			t.Errorf("%v: %q, want %q", c.d, got, c.want)

@@ -9,6 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // Contents are the descriptors that a manifest holds, as far as a copy or a
@@ -62,13 +63,13 @@ func (c Contents) Children() []ocispec.Descriptor {
 // Doubtful reports whether an entry of an index may be a manifest or a blob: it
 // is what the registry has it as.
 func Doubtful(entry ocispec.Descriptor) bool {
-	return !index.IsManifestType(entry.MediaType) && !isBlob(entry)
+	return !oci.IsManifestType(entry.MediaType) && !isBlob(entry)
 }
 
 // isBlob reports whether an entry of an index is known to be a blob, by its type
 // or because no manifest is so large.
 func isBlob(entry ocispec.Descriptor) bool {
-	return index.IsBlobType(entry.MediaType) || !index.IsManifestType(entry.MediaType) && entry.Size > maxManifest
+	return oci.IsBlobType(entry.MediaType) || !oci.IsManifestType(entry.MediaType) && entry.Size > maxManifest
 }
 
 // Size returns how large the blobs of a manifest are together.
@@ -82,7 +83,7 @@ func (c Contents) Size() int64 {
 
 // IsIndex reports whether a manifest lists others.
 func (m Manifest) IsIndex() bool {
-	return m.MediaType == index.MediaTypeImageIndex || m.MediaType == index.MediaTypeDockerList
+	return m.MediaType == oci.MediaTypeImageIndex || m.MediaType == oci.MediaTypeDockerList
 }
 
 // WithEntries returns an index like m with other entries. All else that it has
@@ -122,11 +123,11 @@ func (m Manifest) About(subject digest.Digest) (Manifest, error) {
 }
 
 // emptyIndex is an image index without entries.
-const emptyIndex = `{"schemaVersion":2,"mediaType":"` + index.MediaTypeImageIndex + `","manifests":[]}`
+const emptyIndex = `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`
 
 // EmptyIndex returns an image index without entries.
 func EmptyIndex() Manifest {
-	return Manifest{index.Manifest{MediaType: index.MediaTypeImageIndex}, []byte(emptyIndex)}
+	return Manifest{index.Manifest{MediaType: oci.MediaTypeImageIndex}, []byte(emptyIndex)}
 }
 
 // Entry returns the descriptor of a manifest as lists of referrers have it.

@@ -13,6 +13,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // Manifest is a manifest with its bytes.
@@ -25,8 +26,8 @@ type Manifest struct {
 // nothing that isn't named.
 func manifestTypes() []string {
 	return []string{
-		index.MediaTypeImageManifest, index.MediaTypeImageIndex,
-		"application/vnd.docker.distribution.manifest.v2+json", index.MediaTypeDockerList,
+		oci.MediaTypeImageManifest, oci.MediaTypeImageIndex,
+		"application/vnd.docker.distribution.manifest.v2+json", oci.MediaTypeDockerList,
 		"application/vnd.oci.artifact.manifest.v1+json", "application/vnd.cncf.oras.artifact.manifest.v1+json",
 		"*/*",
 	}

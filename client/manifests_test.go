@@ -5,14 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
-
-	"github.com/backref/backref/index"
 )
 
 func TestPushKeptUnderAnotherDigest(t *testing.T) {
 	body := artifact("pushed", digest.FromString("subject"))
-	m, err := ParseManifest(index.MediaTypeImageManifest, digest.SHA512.FromString(body), []byte(body))
+	m, err := ParseManifest(oci.MediaTypeImageManifest, digest.SHA512.FromString(body), []byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}

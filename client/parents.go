@@ -5,16 +5,15 @@ import (
 	"fmt"
 	"net/url"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
-
-	"github.com/backref/backref/index"
 )
 
 // Parent is a manifest that names another manifest or a blob.
 type Parent struct {
 	// Kind says in which field: subject, config, layer, manifest or blob.
-	Kind       string           `json:"kind"`
-	Descriptor index.Descriptor `json:"descriptor"`
+	Kind       string         `json:"kind"`
+	Descriptor oci.Descriptor `json:"descriptor"`
 }
 
 // Parents returns the manifests of the repository that name a digest. Only a

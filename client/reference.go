@@ -6,10 +6,9 @@ import (
 	"net"
 	"strings"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"oras.land/oras-go/v2/registry"
-
-	"github.com/backref/backref/index"
 )
 
 // Reference names a repository and, where Tag or Digest is set, a manifest in
@@ -34,7 +33,7 @@ func ParseReference(text string) (Reference, error) {
 		return Reference{}, fmt.Errorf("%q is not a reference such as localhost:8080/app:v1 or localhost:8080/app@sha256:…: %w", text, err)
 	}
 	ref := Reference{Host: parsed.Registry, Repository: parsed.Repository}
-	if !index.ValidRepository(ref.Repository) {
+	if !oci.ValidRepository(ref.Repository) {
 		return Reference{}, fmt.Errorf("%q: %q is not the name of a repository", text, ref.Repository)
 	}
 	if sum, err := parsed.Digest(); err == nil {

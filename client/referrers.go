@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // errUnsupported says that a registry has no referrers API.
@@ -21,12 +22,12 @@ const parallel = 8
 
 // indexDocument is an image index, as far as a list of referrers needs it.
 type indexDocument struct {
-	Manifests []index.Descriptor `json:"manifests"`
+	Manifests []oci.Descriptor `json:"manifests"`
 }
 
 // Referrers returns the referrers of a subject that match a query, in its
 // order, whatever the registry can do.
-func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error) {
+func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error) {
 	found, err := r.HasExtension(ctx)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, query
 
 // AllReferrers returns every referrer of a subject by plain specification: from
 // the referrers API, else from the referrers tag.
-func (r *Repository) AllReferrers(ctx context.Context, subject digest.Digest) ([]index.Descriptor, error) {
+func (r *Repository) AllReferrers(ctx context.Context, subject digest.Digest) ([]oci.Descriptor, error) {
 	all, err := r.referrersByAPI(ctx, subject)
 	if errors.Is(err, errUnsupported) {
 		all, err = r.referrersByTag(ctx, subject)
@@ -63,8 +64,8 @@ func (r *Repository) AllReferrers(ctx context.Context, subject digest.Digest) ([
 
 // Select applies a query to descriptors as backref does, but that only an
 // annotation tells when something was made.
-func Select(all []index.Descriptor, query index.Query) []index.Descriptor {
-	var selected []index.Descriptor
+func Select(all []oci.Descriptor, query index.Query) []oci.Descriptor {
+	var selected []oci.Descriptor
 	for _, d := range all {
 		if query.Matches(d) {
 			selected = append(selected, d)
@@ -77,7 +78,7 @@ func Select(all []index.Descriptor, query index.Query) []index.Descriptor {
 	return selected
 }
 
-func (r *Repository) referrersByExtension(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error) {
+func (r *Repository) referrersByExtension(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error) {
 	values := query.Values()
 	values.Set("subject", subject.String())
 	all, err := r.pages(ctx, r.extensionPath("graph/referrers")+"?"+values.Encode(), query.Limit)
@@ -88,8 +89,8 @@ func (r *Repository) referrersByExtension(ctx context.Context, subject digest.Di
 }
 
 // pages reads a list of descriptors to its end, or until there are n.
-func (r *Repository) pages(ctx context.Context, path string, n int) ([]index.Descriptor, error) {
-	var all []index.Descriptor
+func (r *Repository) pages(ctx context.Context, path string, n int) ([]oci.Descriptor, error) {
+	var all []oci.Descriptor
 	err := eachPage(ctx, r, path, func(page indexDocument) bool {
 		all = append(all, page.Manifests...)
 		return n == 0 || len(all) < n
@@ -106,7 +107,7 @@ func (r *Repository) pages(ctx context.Context, path string, n int) ([]index.Des
 // referrersByAPI asks the referrers API of the specification. Registries
 // answer anything to a path that they don't know, so what says that there is
 // an API is an index alone. An answer that did not come whole says nothing.
-func (r *Repository) referrersByAPI(ctx context.Context, subject digest.Digest) ([]index.Descriptor, error) {
+func (r *Repository) referrersByAPI(ctx context.Context, subject digest.Digest) ([]oci.Descriptor, error) {
 	if r.api.Load() == absent {
 		return nil, errUnsupported
 	}
@@ -114,7 +115,7 @@ func (r *Repository) referrersByAPI(ctx context.Context, subject digest.Digest) 
 	var page indexDocument
 	next, header, err := r.getJSON(ctx, path, &page)
 	got, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
-	other := got != index.MediaTypeImageIndex || errors.Is(err, errOtherAnswer)
+	other := got != oci.MediaTypeImageIndex || errors.Is(err, errOtherAnswer)
 	switch {
 	case header == nil:
 		return nil, r.withoutAPI(err)

@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // fakeRegistry answers as little as a test needs.
@@ -55,7 +56,7 @@ func (r *fakeRegistry) manifest(body, mediaType string, references ...string) di
 func artifact(name string, subject digest.Digest) string {
 	return fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"artifactType":"application/vnd.example","annotations":{"name":%q},`+
 		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[],"subject":{"mediaType":%q,"digest":%q,"size":1}}`,
-		index.MediaTypeImageManifest, name, sum, index.MediaTypeImageManifest, subject)
+		oci.MediaTypeImageManifest, name, sum, oci.MediaTypeImageManifest, subject)
 }
 
 // list serves an image index as the referrers tag of a subject.
@@ -63,32 +64,32 @@ func (r *fakeRegistry) list(t *testing.T, subject digest.Digest, manifests ...di
 	t.Helper()
 	entries := make([]ocispec.Descriptor, 0, len(manifests))
 	for _, m := range manifests {
-		entries = append(entries, ocispec.Descriptor{MediaType: index.MediaTypeImageManifest, Digest: m, Size: 1})
+		entries = append(entries, ocispec.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: m, Size: 1})
 	}
 	m, err := EmptyIndex().WithEntries(entries)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.manifest(string(m.Body), index.MediaTypeImageIndex, index.ReferrersTag(subject))
+	return r.manifest(string(m.Body), oci.MediaTypeImageIndex, oci.ReferrersTag(subject))
 }
 
 // withTag serves a referrers tag for a subject: one entry that is right, one
 // without annotations, one of another subject, and one that was deleted.
 func (r *fakeRegistry) withTag(t *testing.T, subject digest.Digest) (want []digest.Digest) {
 	t.Helper()
-	first := r.manifest(artifact("first", subject), index.MediaTypeImageManifest)
-	second := r.manifest(artifact("second", subject), index.MediaTypeImageManifest)
-	alien := r.manifest(artifact("alien", digest.FromString("alien")), index.MediaTypeImageManifest)
+	first := r.manifest(artifact("first", subject), oci.MediaTypeImageManifest)
+	second := r.manifest(artifact("second", subject), oci.MediaTypeImageManifest)
+	alien := r.manifest(artifact("alien", digest.FromString("alien")), oci.MediaTypeImageManifest)
 	m, err := EmptyIndex().WithEntries([]ocispec.Descriptor{
-		{MediaType: index.MediaTypeImageManifest, Digest: first, Size: 1, ArtifactType: "application/wrong"},
-		{MediaType: index.MediaTypeImageManifest, Digest: second, Size: 1},
-		{MediaType: index.MediaTypeImageManifest, Digest: alien, Size: 1},
-		{MediaType: index.MediaTypeImageManifest, Digest: digest.FromString("deleted"), Size: 1},
+		{MediaType: oci.MediaTypeImageManifest, Digest: first, Size: 1, ArtifactType: "application/wrong"},
+		{MediaType: oci.MediaTypeImageManifest, Digest: second, Size: 1},
+		{MediaType: oci.MediaTypeImageManifest, Digest: alien, Size: 1},
+		{MediaType: oci.MediaTypeImageManifest, Digest: digest.FromString("deleted"), Size: 1},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.manifest(string(m.Body), index.MediaTypeImageIndex, index.ReferrersTag(subject))
+	r.manifest(string(m.Body), oci.MediaTypeImageIndex, oci.ReferrersTag(subject))
 	return []digest.Digest{min(first, second), max(first, second)}
 }
 
@@ -106,7 +107,7 @@ func TestWhateverARegistryAnswersToAnUnknownPath(t *testing.T) {
 			_, _ = w.Write([]byte("{}"))
 		},
 		"no index": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", index.MediaTypeImageIndex)
+			w.Header().Set("Content-Type", oci.MediaTypeImageIndex)
 			_, _ = w.Write([]byte("<html>"))
 		},
 	} {
@@ -147,7 +148,7 @@ func TestNeverAShortList(t *testing.T) {
 				http.NotFound(w, r)
 				return
 			}
-			w.Header().Set("Content-Type", index.MediaTypeImageIndex)
+			w.Header().Set("Content-Type", oci.MediaTypeImageIndex)
 			w.Header().Set("Link", `<?last=x>; rel="next"`)
 			_, _ = w.Write([]byte(`{"schemaVersion":2,"manifests":[]}`))
 		})
@@ -161,7 +162,7 @@ func TestNeverAShortList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		registry.manifest(string(m.Body), index.MediaTypeImageIndex, index.ReferrersTag(subject))
+		registry.manifest(string(m.Body), oci.MediaTypeImageIndex, oci.ReferrersTag(subject))
 		registry.HandleFunc("GET /v2/app/manifests/"+digest.FromString("x").String(), func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "no", http.StatusForbidden)
 		})
@@ -182,7 +183,7 @@ func TestExtensionIsAsked(t *testing.T) {
 		if r.URL.Query().Get("last") == "" {
 			w.Header().Set("Link", `</v2/app/_backref/graph/referrers?last=x>; rel="next"`)
 		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"manifests": []index.Descriptor{{Digest: sum}}})
+		_ = json.NewEncoder(w).Encode(map[string]any{"manifests": []oci.Descriptor{{Digest: sum}}})
 	})
 	got, err := repository.Referrers(t.Context(), sum, index.Query{ArtifactTypes: []string{"a*"}})
 	if err != nil || len(got) != 2 {
@@ -207,7 +208,7 @@ func TestPagesOfAnotherHostAreRefused(t *testing.T) {
 func TestManifestsAreVerified(t *testing.T) {
 	registry, repository := newRegistry(t)
 	registry.HandleFunc("GET /v2/app/manifests/", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", index.MediaTypeImageManifest)
+		w.Header().Set("Content-Type", oci.MediaTypeImageManifest)
 		w.Header().Set("Docker-Content-Digest", sum)
 		_, _ = w.Write([]byte(`{"schemaVersion":2,"layers":[]}`))
 	})
@@ -254,9 +255,9 @@ func TestComplete(t *testing.T) {
 		_, _ = w.Write([]byte(`{"repositories":["app","apple","other"]}`))
 	})
 	registry.HandleFunc("GET /v2/app/tags/list", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"tags":["v1","v2","latest","` + index.ReferrersTag(sum) + `"]}`))
+		_, _ = w.Write([]byte(`{"tags":["v1","v2","latest","` + oci.ReferrersTag(sum) + `"]}`))
 	})
-	registry.list(t, sum, registry.manifest(artifact("only", sum), index.MediaTypeImageManifest))
+	registry.list(t, sum, registry.manifest(artifact("only", sum), oci.MediaTypeImageManifest))
 	c, err := New(Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // judgeTag tells what stands behind a tag of the form of a referrers tag, and
@@ -37,18 +38,18 @@ func (r *Repository) judgeTag(ctx context.Context, tag string) (index.TagMeaning
 // referrersByTag reads the referrers tag (distribution-spec, "Referrers Tag
 // Schema"). Its entries are only hints: clients have written wrong ones. A tag
 // that is something else lists none.
-func (r *Repository) referrersByTag(ctx context.Context, subject digest.Digest) ([]index.Descriptor, error) {
-	meaning, _, err := r.judgeTag(ctx, index.ReferrersTag(subject))
+func (r *Repository) referrersByTag(ctx context.Context, subject digest.Digest) ([]oci.Descriptor, error) {
+	meaning, _, err := r.judgeTag(ctx, oci.ReferrersTag(subject))
 	if err != nil {
 		return nil, err
 	}
-	all := make([]index.Descriptor, 0, len(meaning.Referrers))
+	all := make([]oci.Descriptor, 0, len(meaning.Referrers))
 	for _, m := range meaning.Referrers {
 		if m.Subject() == subject {
 			all = append(all, m.Descriptor())
 		}
 	}
-	slices.SortFunc(all, func(a, b index.Descriptor) int { return cmp.Compare(a.Digest, b.Digest) })
+	slices.SortFunc(all, func(a, b oci.Descriptor) int { return cmp.Compare(a.Digest, b.Digest) })
 	return all, nil
 }
 
@@ -58,7 +59,7 @@ func (r *Repository) referrersByTag(ctx context.Context, subject digest.Digest) 
 // list of exactly these referrers is an error, since it may be all that holds
 // what it stands for.
 func (r *Repository) ReferrersTag(ctx context.Context, subject digest.Digest) (Manifest, []ocispec.Descriptor, error) {
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	meaning, list, err := r.judgeTag(ctx, tag)
 	switch {
 	case err != nil:

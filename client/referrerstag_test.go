@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // A tag that is something else is no reason to fail: the specification says
@@ -18,23 +19,23 @@ func TestATagThatIsSomethingElseListsNothing(t *testing.T) {
 	image := `{"schemaVersion":2,"layers":[]}`
 	for name, put := range map[string]func(t *testing.T, r *fakeRegistry) digest.Digest{
 		"an image": func(_ *testing.T, r *fakeRegistry) digest.Digest {
-			r.manifest(image, index.MediaTypeImageManifest, index.ReferrersTag(subject))
+			r.manifest(image, oci.MediaTypeImageManifest, oci.ReferrersTag(subject))
 			return subject
 		},
 		"the subject itself": func(_ *testing.T, r *fakeRegistry) digest.Digest {
-			return r.manifest(image, index.MediaTypeImageManifest, index.ReferrersTag(digest.FromString(image)))
+			return r.manifest(image, oci.MediaTypeImageManifest, oci.ReferrersTag(digest.FromString(image)))
 		},
 		"a multi-arch image": func(t *testing.T, r *fakeRegistry) digest.Digest {
-			r.list(t, subject, r.manifest(image, index.MediaTypeImageManifest))
+			r.list(t, subject, r.manifest(image, oci.MediaTypeImageManifest))
 			return subject
 		},
 		"a build cache": func(_ *testing.T, r *fakeRegistry) digest.Digest {
 			r.manifest(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"`+sum+`","size":2}]}`,
-				index.MediaTypeImageIndex, index.ReferrersTag(subject))
+				oci.MediaTypeImageIndex, oci.ReferrersTag(subject))
 			return subject
 		},
 		"no manifest": func(_ *testing.T, r *fakeRegistry) digest.Digest {
-			r.manifest(`[]`, index.MediaTypeImageIndex, index.ReferrersTag(subject))
+			r.manifest(`[]`, oci.MediaTypeImageIndex, oci.ReferrersTag(subject))
 			return subject
 		},
 		"nothing that is there": func(t *testing.T, r *fakeRegistry) digest.Digest {
@@ -45,7 +46,7 @@ func TestATagThatIsSomethingElseListsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			registry, repository := newRegistry(t)
 			subject := put(t, registry)
-			tag := index.ReferrersTag(subject)
+			tag := oci.ReferrersTag(subject)
 			registry.HandleFunc("GET /v2/app/tags/list", func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = w.Write([]byte(`{"tags":["` + tag + `","v1"]}`))
 			})
@@ -65,7 +66,7 @@ func TestATagThatIsSomethingElseListsNothing(t *testing.T) {
 func TestAListOfReferrersCanBeWritten(t *testing.T) {
 	subject := digest.FromString("subject")
 	registry, repository := newRegistry(t)
-	want := registry.list(t, subject, registry.manifest(artifact("only", subject), index.MediaTypeImageManifest), digest.FromString("gone"))
+	want := registry.list(t, subject, registry.manifest(artifact("only", subject), oci.MediaTypeImageManifest), digest.FromString("gone"))
 	got, entries, err := repository.ReferrersTag(t.Context(), subject)
 	if err != nil || got.Digest != want || len(entries) != 2 {
 		t.Errorf("%s %v, %v", got.Digest, entries, err)

@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // A registry that answers 404 for a subject without referrers has the API all the
@@ -20,7 +21,7 @@ import (
 func TestA404IsAboutItsSubject(t *testing.T) {
 	registry, repository := newRegistry(t)
 	subject, bare := digest.FromString("subject"), digest.FromString("bare")
-	listed := registry.manifest(artifact("listed", subject), index.MediaTypeImageManifest)
+	listed := registry.manifest(artifact("listed", subject), oci.MediaTypeImageManifest)
 	asked := 0
 	registry.HandleFunc("GET /v2/app/referrers/", func(w http.ResponseWriter, r *http.Request) {
 		asked++
@@ -28,8 +29,8 @@ func TestA404IsAboutItsSubject(t *testing.T) {
 			http.NotFound(w, r)
 			return
 		}
-		w.Header().Set("Content-Type", index.MediaTypeImageIndex)
-		_ = json.NewEncoder(w).Encode(indexDocument{[]index.Descriptor{{Digest: listed}}})
+		w.Header().Set("Content-Type", oci.MediaTypeImageIndex)
+		_ = json.NewEncoder(w).Encode(indexDocument{[]oci.Descriptor{{Digest: listed}}})
 	})
 	for range 2 {
 		if got, err := repository.Referrers(t.Context(), bare, index.Query{}); err != nil || len(got) > 0 {
@@ -64,11 +65,11 @@ func TestA404IsAboutItsSubject(t *testing.T) {
 func TestBareEntriesAreFilled(t *testing.T) {
 	registry, repository := newRegistry(t)
 	subject := digest.FromString("subject")
-	listed := registry.manifest(artifact("listed", subject), index.MediaTypeImageManifest)
+	listed := registry.manifest(artifact("listed", subject), oci.MediaTypeImageManifest)
 	gone := digest.FromString("gone")
 	registry.HandleFunc("GET /v2/app/referrers/", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", index.MediaTypeImageIndex)
-		_ = json.NewEncoder(w).Encode(indexDocument{[]index.Descriptor{{Digest: listed}, {Digest: gone}}})
+		w.Header().Set("Content-Type", oci.MediaTypeImageIndex)
+		_ = json.NewEncoder(w).Encode(indexDocument{[]oci.Descriptor{{Digest: listed}, {Digest: gone}}})
 	})
 	got, err := repository.Referrers(t.Context(), subject, index.Query{ArtifactTypes: []string{"application/vnd.example"}})
 	if err != nil || len(got) != 1 || got[0].Annotations["name"] != "listed" {
@@ -117,13 +118,13 @@ func TestNamesAreReadToTheirEnd(t *testing.T) {
 // type is what the registry has it as.
 func TestTreeOfACache(t *testing.T) {
 	registry, repository := newRegistry(t)
-	held := registry.manifest(artifact("held", digest.FromString("x")), index.MediaTypeImageManifest)
+	held := registry.manifest(artifact("held", digest.FromString("x")), oci.MediaTypeImageManifest)
 	odd := registry.manifest(artifact("odd", digest.FromString("y")), "application/vnd.example.odd")
 	blob := digest.FromString("blob")
 	list, err := EmptyIndex().WithEntries([]ocispec.Descriptor{
 		{MediaType: "application/vnd.oci.image.layer.v1.tar+gzip", Digest: digest.FromString("layer"), Size: 7},
 		{MediaType: "application/vnd.buildkit.cacheconfig.v0", Digest: digest.FromString("config"), Size: 4},
-		{MediaType: index.MediaTypeImageManifest, Digest: held, Size: 1},
+		{MediaType: oci.MediaTypeImageManifest, Digest: held, Size: 1},
 		{MediaType: "application/vnd.example.odd", Digest: odd, Size: 1},
 		{MediaType: "application/vnd.example.odd", Digest: blob, Size: 2},
 		{MediaType: "application/vnd.example.odd", Digest: digest.FromString("huge"), Size: 1 << 30},
@@ -131,7 +132,7 @@ func TestTreeOfACache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry.manifest(string(list.Body), index.MediaTypeImageIndex, "cache")
+	registry.manifest(string(list.Body), oci.MediaTypeImageIndex, "cache")
 	registry.HandleFunc("GET /v2/app/manifests/"+blob.String(), func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no", http.StatusInternalServerError)
 	})
@@ -146,7 +147,7 @@ func TestTreeOfACache(t *testing.T) {
 func TestManifestsServedAsText(t *testing.T) {
 	registry, repository := newRegistry(t)
 	registry.manifest(artifact("x", digest.FromString("x")), "text/plain", "v1")
-	if got, err := repository.Manifest(t.Context(), "v1"); err != nil || got.MediaType != index.MediaTypeImageManifest {
+	if got, err := repository.Manifest(t.Context(), "v1"); err != nil || got.MediaType != oci.MediaTypeImageManifest {
 		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // TagNames returns the tags of the repository, without referrers tags, in the
@@ -36,7 +37,7 @@ func (r *Repository) withoutReferrersTags(ctx context.Context, names []string) (
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i, name := range names {
-		if !index.IsReferrersTag(name) {
+		if !oci.IsReferrersTag(name) {
 			continue
 		}
 		group.Go(func() error {
@@ -60,7 +61,7 @@ func (r *Repository) withoutReferrersTags(ctx context.Context, names []string) (
 // Tag is a tag and what it names, as the extension shows it.
 type Tag struct {
 	Tag string `json:"tag"`
-	index.Descriptor
+	oci.Descriptor
 	// Created is when what the tag names was made, as far as that is known.
 	Created *time.Time `json:"created,omitempty"`
 	// Version is that of the annotation where it is a semantic version, else
@@ -181,7 +182,7 @@ func (t Tag) key(by index.SortKey) string {
 	case t.Created == nil:
 		return ""
 	default:
-		return index.Order{By: index.SortCreated}.Key(index.Descriptor{}, *t.Created)
+		return index.Order{By: index.SortCreated}.Key(oci.Descriptor{}, *t.Created)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 func names(tags []Tag) string {
@@ -64,7 +65,7 @@ func TestBetween(t *testing.T) {
 func TestATagWithoutItsConfigIsListed(t *testing.T) {
 	registry, repository := newRegistry(t)
 	body := `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` + sum + `","size":2},"layers":[]}`
-	registry.manifest(body, index.MediaTypeImageManifest, "v1.0.0")
+	registry.manifest(body, oci.MediaTypeImageManifest, "v1.0.0")
 	registry.HandleFunc("GET /v2/app/tags/list", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"tags":["v1.0.0","deleted"]}`))
 	})

@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // Node is a manifest with what it lists and what refers to it.
 type Node struct {
-	index.Descriptor
+	oci.Descriptor
 	// Kind says in words what it is, Signer who signed, where that is told.
 	Kind   string `json:"kind"`
 	Signer string `json:"signer,omitempty"`
@@ -82,7 +83,7 @@ func (t *tree) grow(ctx context.Context, level []growing, last bool) ([]growing,
 	if err != nil {
 		return nil, err
 	}
-	lists := make([][]index.Descriptor, len(level))
+	lists := make([][]oci.Descriptor, len(level))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i, g := range level {
@@ -176,7 +177,7 @@ func (t *tree) read(ctx context.Context, wanted []wish) ([]growing, error) {
 			m, is, err := t.repository.Entry(ctx, w.entry)
 			switch {
 			case errors.Is(err, ErrNotFound):
-				found[i] = growing{node: &Node{Descriptor: index.Descriptor{Digest: w.entry.Digest}, Kind: "missing", Missing: true}}
+				found[i] = growing{node: &Node{Descriptor: oci.Descriptor{Digest: w.entry.Digest}, Kind: "missing", Missing: true}}
 				return nil
 			case err != nil || !is:
 				return err

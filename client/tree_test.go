@@ -5,30 +5,29 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/backref/backref/index"
 )
 
 func TestTreeLosesNothing(t *testing.T) {
 	registry, repository := newRegistry(t)
-	first := registry.manifest(artifact("first", sum), index.MediaTypeImageManifest)
-	second := registry.manifest(artifact("second", first), index.MediaTypeImageManifest)
-	list, err := EmptyIndex().WithEntries([]ocispec.Descriptor{{MediaType: index.MediaTypeImageManifest, Digest: first}})
+	first := registry.manifest(artifact("first", sum), oci.MediaTypeImageManifest)
+	second := registry.manifest(artifact("second", first), oci.MediaTypeImageManifest)
+	list, err := EmptyIndex().WithEntries([]ocispec.Descriptor{{MediaType: oci.MediaTypeImageManifest, Digest: first}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := registry.manifest(string(list.Body), index.MediaTypeImageIndex, "v1")
+	root := registry.manifest(string(list.Body), oci.MediaTypeImageIndex, "v1")
 	gone := digest.FromString("gone")
 	// The list of the root names a manifest that it holds, and one that is gone.
 	for subject, referrers := range map[digest.Digest][]digest.Digest{root: {first, gone}, first: {second}, second: nil} {
 		registry.HandleFunc("GET /v2/app/referrers/"+subject.String(), func(w http.ResponseWriter, _ *http.Request) {
 			var page indexDocument
 			for _, d := range referrers {
-				page.Manifests = append(page.Manifests, index.Descriptor{Digest: d})
+				page.Manifests = append(page.Manifests, oci.Descriptor{Digest: d})
 			}
-			w.Header().Set("Content-Type", index.MediaTypeImageIndex)
+			w.Header().Set("Content-Type", oci.MediaTypeImageIndex)
 			_ = json.NewEncoder(w).Encode(page)
 		})
 	}

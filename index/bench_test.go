@@ -5,15 +5,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // BenchmarkParseManifest reads an artifact as clients push it, and the largest
 // index that is accepted by default.
 func BenchmarkParseManifest(b *testing.B) {
 	entry := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":2,"annotations":{"org.example.a":"b"},"platform":{"os":"linux","architecture":"amd64"}}`,
-		index.MediaTypeImageManifest, sum("child1"))
+		oci.MediaTypeImageManifest, sum("child1"))
 	for name, body := range map[string]string{
 		"artifact": expand(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.example",
 			"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"$config","size":2},

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/backref/backref/oci"
 )
 
 // AnnotationOmitted on a listed descriptor names the annotations of the
@@ -25,7 +27,7 @@ func Listed(encoded json.RawMessage, most int) (json.RawMessage, error) {
 	if most <= 0 || len(encoded) <= most {
 		return encoded, nil
 	}
-	var d Descriptor
+	var d oci.Descriptor
 	if err := json.Unmarshal(encoded, &d); err != nil {
 		return nil, fmt.Errorf("%w: descriptor of a referrer: %w", ErrDamaged, err)
 	}

@@ -9,13 +9,14 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // The longest annotations of a descriptor that is too long are left out and
 // named; the short ones stay.
 func TestListedDescriptors(t *testing.T) {
-	d := index.Descriptor{
-		MediaType: index.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 7, ArtifactType: "application/vnd.example",
+	d := oci.Descriptor{
+		MediaType: oci.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 7, ArtifactType: "application/vnd.example",
 		Annotations: map[string]string{"created": "2026-01-01T00:00:00Z", "long": strings.Repeat("l", 5000), "longer": strings.Repeat("m", 5001)},
 	}
 	encoded, err := d.Encode()
@@ -29,7 +30,7 @@ func TestListedDescriptors(t *testing.T) {
 		most    int
 		omitted string
 	}{{6000, "longer"}, {1000, "longer,long"}} {
-		var got index.Descriptor
+		var got oci.Descriptor
 		listed, err := index.Listed(encoded, c.most)
 		if err != nil || len(listed) > c.most || json.Unmarshal(listed, &got) != nil {
 			t.Fatalf("%d: %d bytes, %v", c.most, len(listed), err)

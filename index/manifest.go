@@ -14,23 +14,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/strictjson"
-)
-
-// Media types that decide how a manifest is read.
-const (
-	MediaTypeImageManifest = "application/vnd.oci.image.manifest.v1+json"
-	MediaTypeImageIndex    = "application/vnd.oci.image.index.v1+json"
-	MediaTypeDockerImage   = "application/vnd.docker.distribution.manifest.v2+json"
-	MediaTypeDockerList    = "application/vnd.docker.distribution.manifest.list.v2+json"
-)
-
-// Media types of retired manifests.
-const (
-	mediaTypeArtifact      = "application/vnd.oci.artifact.manifest.v1+json"
-	mediaTypeORASArtifact  = "application/vnd.cncf.oras.artifact.manifest.v1+json"
-	mediaTypeDocker1       = "application/vnd.docker.distribution.manifest.v1+json"
-	mediaTypeDocker1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
 
 // ErrManifest marks bytes that cannot be read as a manifest of the media type
@@ -108,24 +93,14 @@ func (m Manifest) Subject() digest.Digest {
 }
 
 // Descriptor returns the entry by which a referrers listing shows m.
-func (m Manifest) Descriptor() Descriptor {
-	return Descriptor{
+func (m Manifest) Descriptor() oci.Descriptor {
+	return oci.Descriptor{
 		MediaType:    m.MediaType,
 		Digest:       m.Digest,
 		Size:         m.Size,
 		ArtifactType: m.ArtifactType,
 		Annotations:  m.Annotations,
 	}
-}
-
-// Descriptor is an entry of a referrers listing (distribution-spec, "Listing
-// Referrers").
-type Descriptor struct {
-	MediaType    string            `json:"mediaType"`
-	Digest       digest.Digest     `json:"digest"`
-	Size         int64             `json:"size"`
-	ArtifactType string            `json:"artifactType,omitempty"`
-	Annotations  map[string]string `json:"annotations,omitempty"`
 }
 
 // document is the union of the manifest formats that registries hold: OCI
@@ -230,22 +205,6 @@ func (d *document) artifactType() string {
 	return d.ArtifactType
 }
 
-// IsManifestType reports whether what has a media type, or none, is a manifest:
-// everything else that an image index lists is a blob.
-func IsManifestType(mediaType string) bool {
-	switch mediaType {
-	case "", MediaTypeImageManifest, MediaTypeImageIndex, MediaTypeDockerImage, MediaTypeDockerList,
-		mediaTypeArtifact, mediaTypeORASArtifact, mediaTypeDocker1, mediaTypeDocker1Signed:
-		return true
-	default:
-		return false
-	}
-}
-
-func isIndex(mediaType string) bool {
-	return mediaType == MediaTypeImageIndex || mediaType == MediaTypeDockerList
-}
-
 // oneKind refuses a document that one reader takes for an image and another
 // for an index, by whichever fields it looks at (CVE-2021-41190).
 func (d *document) oneKind(mediaType string) error {
@@ -253,9 +212,9 @@ func (d *document) oneKind(mediaType string) error {
 	switch {
 	case image && list:
 		return errors.New("it has the fields of an image, config or layers, and manifests, that of an index")
-	case image && isIndex(mediaType):
+	case image && oci.IsIndexType(mediaType):
 		return errors.New("it is sent as an index but has the fields of an image, config or layers")
-	case list && (mediaType == MediaTypeImageManifest || mediaType == MediaTypeDockerImage):
+	case list && (mediaType == oci.MediaTypeImageManifest || mediaType == oci.MediaTypeDockerImage):
 		return errors.New("it is sent as an image but has manifests, the field of an index")
 	default:
 		return nil
@@ -274,7 +233,7 @@ func (d *document) edges() ([]Edge, error) {
 	for i, entry := range d.Manifests {
 		// BuildKit keeps a cache as an index of layers and a config.
 		kind := EdgeBlob
-		if IsManifestType(entry.MediaType) {
+		if oci.IsManifestType(entry.MediaType) {
 			kind = EdgeManifest
 		}
 		list.add(kind, fmt.Sprintf("manifests[%d]", i), entry)
@@ -326,16 +285,4 @@ func HasSubject(body []byte) bool {
 	}
 	err := json.Unmarshal(body, &doc)
 	return err == nil && len(doc.Subject) > 0 && string(doc.Subject) != "null"
-}
-
-// Encode returns the descriptor as listings send it: one line of JSON, the
-// annotations in the order of their keys.
-func (d Descriptor) Encode() ([]byte, error) {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(d); err != nil {
-		return nil, fmt.Errorf("encode descriptor %s: %w", d.Digest, err)
-	}
-	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 const (
@@ -43,12 +45,12 @@ func TestParseManifest(t *testing.T) {
 		want       parsed
 	}{
 		"image manifest": {
-			sent: index.MediaTypeImageManifest,
+			sent: oci.MediaTypeImageManifest,
 			body: `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
 				"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"$config","size":2},
 				"layers":[{"mediaType":"x","digest":"$layer1","size":1},{"mediaType":"x","digest":"$layer2","size":1}]}`,
 			want: parsed{
-				mediaType:    index.MediaTypeImageManifest,
+				mediaType:    oci.MediaTypeImageManifest,
 				artifactType: "application/vnd.oci.image.config.v1+json",
 				edges: []index.Edge{
 					{Kind: index.EdgeConfig, Target: sum("config")},
@@ -58,14 +60,14 @@ func TestParseManifest(t *testing.T) {
 			},
 		},
 		"referrer": {
-			sent: index.MediaTypeImageManifest + "; charset=utf-8",
+			sent: oci.MediaTypeImageManifest + "; charset=utf-8",
 			body: `{"schemaVersion":2,"artifactType":"application/vnd.example.sbom",
 				"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"$config","size":2},
 				"layers":[{"digest":"$layer1"}],
 				"subject":{"mediaType":"x","digest":"$subject","size":1},
 				"annotations":{"a":"1","b":""}}`,
 			want: parsed{
-				mediaType:    index.MediaTypeImageManifest,
+				mediaType:    oci.MediaTypeImageManifest,
 				artifactType: "application/vnd.example.sbom",
 				annotations:  map[string]string{"a": "1", "b": ""},
 				edges: []index.Edge{
@@ -79,25 +81,25 @@ func TestParseManifest(t *testing.T) {
 			body: `{"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"",
 				"config":{"mediaType":"` + emptyConfig + `","digest":"$config"}}`,
 			want: parsed{
-				mediaType: index.MediaTypeImageManifest, artifactType: emptyConfig,
+				mediaType: oci.MediaTypeImageManifest, artifactType: emptyConfig,
 				edges: []index.Edge{{Kind: index.EdgeConfig, Target: sum("config")}},
 			},
 		},
 		"subject of sha512": {
-			sent: index.MediaTypeImageManifest,
+			sent: oci.MediaTypeImageManifest,
 			body: `{"subject":{"digest":"$512:subject"}}`,
 			want: parsed{
-				mediaType: index.MediaTypeImageManifest,
+				mediaType: oci.MediaTypeImageManifest,
 				edges:     []index.Edge{{Kind: index.EdgeSubject, Target: digest.SHA512.FromString("subject")}},
 			},
 		},
 		"index": {
-			sent: index.MediaTypeImageIndex,
+			sent: oci.MediaTypeImageIndex,
 			body: `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",
 				"manifests":[{"digest":"$child1"},{"digest":"$child2"},{"digest":"$child1","platform":{"os":"linux"}}],
 				"subject":{"digest":"$subject"},"artifactType":"application/vnd.example.bundle"}`,
 			want: parsed{
-				mediaType:    index.MediaTypeImageIndex,
+				mediaType:    oci.MediaTypeImageIndex,
 				artifactType: "application/vnd.example.bundle",
 				edges: []index.Edge{
 					{Kind: index.EdgeSubject, Target: sum("subject")},
@@ -107,10 +109,10 @@ func TestParseManifest(t *testing.T) {
 			},
 		},
 		"index without artifactType": {
-			sent: index.MediaTypeImageIndex,
+			sent: oci.MediaTypeImageIndex,
 			body: `{"manifests":[],"subject":{"digest":"$subject"}}`,
 			want: parsed{
-				mediaType: index.MediaTypeImageIndex,
+				mediaType: oci.MediaTypeImageIndex,
 				edges:     []index.Edge{{Kind: index.EdgeSubject, Target: sum("subject")}},
 			},
 		},
@@ -128,10 +130,10 @@ func TestParseManifest(t *testing.T) {
 			},
 		},
 		"Docker list": {
-			sent: index.MediaTypeDockerList,
-			body: `{"schemaVersion":2,"mediaType":"` + index.MediaTypeDockerList + `","manifests":[{"digest":"$child1"}]}`,
+			sent: oci.MediaTypeDockerList,
+			body: `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeDockerList + `","manifests":[{"digest":"$child1"}]}`,
 			want: parsed{
-				mediaType: index.MediaTypeDockerList,
+				mediaType: oci.MediaTypeDockerList,
 				edges:     []index.Edge{{Kind: index.EdgeManifest, Target: sum("child1")}},
 			},
 		},
@@ -167,15 +169,15 @@ func TestParseManifest(t *testing.T) {
 			},
 		},
 		"annotations and nothing else": {
-			sent: index.MediaTypeImageIndex,
+			sent: oci.MediaTypeImageIndex,
 			body: ` {"annotations":{"a":"b"}} `,
-			want: parsed{mediaType: index.MediaTypeImageIndex, annotations: map[string]string{"a": "b"}},
+			want: parsed{mediaType: oci.MediaTypeImageIndex, annotations: map[string]string{"a": "b"}},
 		},
 		"one digest in several fields": {
-			sent: index.MediaTypeImageManifest,
+			sent: oci.MediaTypeImageManifest,
 			body: `{"config":{"digest":"$layer1"},"layers":[{"digest":"$layer1"}],"subject":{"digest":"$layer1"}}`,
 			want: parsed{
-				mediaType: index.MediaTypeImageManifest,
+				mediaType: oci.MediaTypeImageManifest,
 				edges: []index.Edge{
 					{Kind: index.EdgeSubject, Target: sum("layer1")},
 					{Kind: index.EdgeConfig, Target: sum("layer1")},
@@ -184,15 +186,15 @@ func TestParseManifest(t *testing.T) {
 			},
 		},
 		"nulls are as if they were not there": {
-			sent: index.MediaTypeImageManifest,
+			sent: oci.MediaTypeImageManifest,
 			body: `{"subject":null,"config":null,"layers":null,"manifests":null,"annotations":null,"artifactType":null}`,
-			want: parsed{mediaType: index.MediaTypeImageManifest},
+			want: parsed{mediaType: oci.MediaTypeImageManifest},
 		},
 		"nothing": {body: `{}`},
 		"media type in other letters": {
 			sent: "Application/VND.oci.image.index.v1+JSON",
 			body: `{"mediaType":"application/vnd.oci.image.index.v1+json"}`,
-			want: parsed{mediaType: index.MediaTypeImageIndex},
+			want: parsed{mediaType: oci.MediaTypeImageIndex},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,7 +228,7 @@ func TestParseManifestRefuses(t *testing.T) {
 		"a string":                   {body: `"{}"`},
 		"no JSON":                    {body: `{`},
 		"something behind it":        {body: `{}{}`},
-		"another media type":         {sent: index.MediaTypeImageManifest, body: `{"mediaType":"application/vnd.oci.image.index.v1+json"}`},
+		"another media type":         {sent: oci.MediaTypeImageManifest, body: `{"mediaType":"application/vnd.oci.image.index.v1+json"}`},
 		"a malformed media type":     {sent: "application/", body: `{}`},
 		"a media type of no string":  {body: `{"mediaType":1}`},
 		"layers of no array":         {body: `{"layers":{}}`},
@@ -296,21 +298,6 @@ func TestHasSubject(t *testing.T) {
 		if got := index.HasSubject([]byte(body)); got != want {
 			t.Errorf("%s: got %t, want %t", body, got, want)
 		}
-	}
-}
-
-func TestEncodeDescriptor(t *testing.T) {
-	descriptor := index.Descriptor{
-		MediaType: "a/b", Digest: "sha256:1", Size: 2, ArtifactType: "c/d+e",
-		Annotations: map[string]string{"z": "<a href=\"?b&c\">", "a": "ü\n"},
-	}
-	got, err := descriptor.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"mediaType":"a/b","digest":"sha256:1","size":2,"artifactType":"c/d+e","annotations":{"a":"ü\n","z":"<a href=\"?b&c\">"}}`
-	if string(got) != want {
-		t.Fatalf("got %s, want %s", got, want)
 	}
 }
 

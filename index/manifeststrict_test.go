@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/strictjson"
 )
 
@@ -29,11 +30,11 @@ func TestManifestIsReadInOneWay(t *testing.T) {
 		"two versions of the schema":  {"", `{"schemaVersion":1,"schemaVersion":2}`, strictjson.ErrAmbiguous},
 		"two artifact types":          {"", `{"artifactType":"a/b","artifactType":"c/d"}`, strictjson.ErrAmbiguous},
 		"an annotation twice":         {"", `{"annotations":{"a":"1","a":"2"}}`, strictjson.ErrAmbiguous},
-		"another media type than its": {index.MediaTypeImageManifest, `{"mediaType":"` + index.MediaTypeImageIndex + `"}`, strictjson.ErrAmbiguous},
+		"another media type than its": {oci.MediaTypeImageManifest, `{"mediaType":"` + oci.MediaTypeImageIndex + `"}`, strictjson.ErrAmbiguous},
 		"layers and manifests":        {"", `{"layers":[],"manifests":[]}`, strictjson.ErrAmbiguous},
 		"config and manifests":        {"a/b", `{"config":{"digest":"$config"},"manifests":[]}`, strictjson.ErrAmbiguous},
-		"an index with layers":        {index.MediaTypeImageIndex, `{"layers":[]}`, strictjson.ErrAmbiguous},
-		"an image with manifests":     {index.MediaTypeImageManifest, `{"manifests":[]}`, strictjson.ErrAmbiguous},
+		"an index with layers":        {oci.MediaTypeImageIndex, `{"layers":[]}`, strictjson.ErrAmbiguous},
+		"an image with manifests":     {oci.MediaTypeImageManifest, `{"manifests":[]}`, strictjson.ErrAmbiguous},
 		"something behind it":         {"", `{"subject":{"digest":"$subject"}} {}`, strictjson.ErrSyntax},
 		"bytes that are no UTF-8":     {"", "{\"artifactType\":\"\xc0\xaf\"}", strictjson.ErrAmbiguous},
 		"nesting":                     {"", `{"x":` + strings.Repeat("[", 8) + strings.Repeat("]", 8) + `}`, strictjson.ErrLimit},
@@ -55,12 +56,12 @@ func TestManifestIsReadInOneWay(t *testing.T) {
 // and is not read differently when it is parsed again, nor by a reader that
 // decodes it as the image specification has it.
 func FuzzParseManifest(f *testing.F) {
-	f.Add(index.MediaTypeImageManifest, []byte(expand(`{"config":{"mediaType":"a/b","digest":"$config"},"subject":{"digest":"$512:subject"}}`)))
+	f.Add(oci.MediaTypeImageManifest, []byte(expand(`{"config":{"mediaType":"a/b","digest":"$config"},"subject":{"digest":"$512:subject"}}`)))
 	f.Add("", []byte(expand(`{"mediaType":"x/y","manifests":[{"digest":"$child1"}],"annotations":{"a":"\ud800"}}`)))
 	f.Add("a/b;c=d", []byte(expand(`{"fsLayers":[{"blobSum":"$layer1"}],"blobs":[{"digest":"$layer1"}]}`)))
 	f.Add("", []byte(expand(`{"subject":{"digest":"$subject"},"Subject":{"digest":"$config"}}`)))
 	f.Add("", []byte(expand(`{"subject":{"digest":"$subject"},"subject":{"digest":"$config","mediaType":"a"}}`)))
-	f.Add(index.MediaTypeImageIndex, []byte(expand(`{"artifactType":"a/b","manifests":[{"digest":"$child1"}],"layers":null}`)))
+	f.Add(oci.MediaTypeImageIndex, []byte(expand(`{"artifactType":"a/b","manifests":[{"digest":"$child1"}],"layers":null}`)))
 	f.Add("", []byte(`null`))
 	f.Fuzz(func(t *testing.T, sent string, body []byte) {
 		manifest, err := index.ParseManifest(sent, digest.SHA256, body)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/strictjson"
 )
 
@@ -27,7 +28,7 @@ func (l ManifestLimits) ParseServed(served string, algorithm digest.Algorithm, b
 	if err != nil {
 		bare = ""
 	}
-	if bare != "" && IsManifestType(bare) {
+	if bare != "" && oci.IsManifestType(bare) {
 		return l.Parse(bare, algorithm, body)
 	}
 	manifest, err := l.Parse("", algorithm, body)
@@ -36,7 +37,7 @@ func (l ManifestLimits) ParseServed(served string, algorithm digest.Algorithm, b
 	}
 	stated := manifest.MediaType
 	switch {
-	case stated != "" && (IsManifestType(stated) || saysNothing(bare) || strings.EqualFold(stated, bare)):
+	case stated != "" && (oci.IsManifestType(stated) || saysNothing(bare) || strings.EqualFold(stated, bare)):
 		return manifest, nil
 	case stated != "":
 		return Manifest{}, fmt.Errorf("%w: %w: served as %q but its mediaType is %q", ErrManifest, strictjson.ErrAmbiguous, bare, stated)
@@ -85,32 +86,16 @@ func typeByFields(body []byte) string {
 	case fields.Blobs != nil:
 		return ""
 	case fields.SchemaVersion == 2 && image && !list && !first:
-		return MediaTypeImageManifest
+		return oci.MediaTypeImageManifest
 	case fields.SchemaVersion == 2 && list && !image && !first:
-		return MediaTypeImageIndex
+		return oci.MediaTypeImageIndex
 	case fields.SchemaVersion == 1 && first && !image && !list && fields.Signatures != nil:
-		return mediaTypeDocker1Signed
+		return oci.MediaTypeDocker1Signed
 	case fields.SchemaVersion == 1 && first && !image && !list:
-		return mediaTypeDocker1
+		return oci.MediaTypeDocker1
 	default:
 		return ""
 	}
-}
-
-// IsBlobType reports whether a media type is known to be none of a manifest:
-// those of layers and configs, and of BuildKit's cache. What is neither that nor
-// [IsManifestType] may be either.
-func IsBlobType(mediaType string) bool {
-	for _, prefix := range []string{
-		"application/vnd.oci.image.layer.", "application/vnd.oci.image.config.", "application/vnd.oci.empty.",
-		"application/vnd.docker.image.rootfs.", "application/vnd.docker.container.image.", "application/vnd.docker.plugin.",
-		"application/vnd.buildkit.cacheconfig.",
-	} {
-		if strings.HasPrefix(mediaType, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // DoubtfulEntries returns the entries of an image index whose media type is
@@ -125,7 +110,7 @@ func DoubtfulEntries(body []byte) []digest.Digest {
 	}
 	var doubtful []digest.Digest
 	for _, entry := range list.Manifests {
-		if !IsManifestType(entry.MediaType) && !IsBlobType(entry.MediaType) && entry.Digest.Validate() == nil {
+		if !oci.IsManifestType(entry.MediaType) && !oci.IsBlobType(entry.MediaType) && entry.Digest.Validate() == nil {
 			doubtful = append(doubtful, entry.Digest)
 		}
 	}

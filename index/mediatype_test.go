@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 const (
@@ -26,15 +27,15 @@ func TestParseServed(t *testing.T) {
 	const custom = "application/vnd.example.manifest.v1+json"
 	for _, served := range []string{"", "text/plain", "text/plain; charset=utf-8", "application/octet-stream", "application/json", "nonsense;;"} {
 		for body, want := range map[string]string{
-			`{` + stating(index.MediaTypeImageManifest) + imageFields + `}`: index.MediaTypeImageManifest,
-			`{` + stating(index.MediaTypeDockerImage) + imageFields + `}`:   index.MediaTypeDockerImage,
-			`{` + stating(index.MediaTypeImageIndex) + indexFields + `}`:    index.MediaTypeImageIndex,
-			`{` + stating(custom) + `"schemaVersion":2}`:                    custom,
-			`{` + imageFields + `}`:                                         index.MediaTypeImageManifest,
-			`{` + imageFields + subjectField + `}`:                          index.MediaTypeImageManifest,
-			`{` + indexFields + `}`:                                         index.MediaTypeImageIndex,
-			`{"schemaVersion":1,"fsLayers":[]}`:                             "application/vnd.docker.distribution.manifest.v1+json",
-			`{"schemaVersion":1,"fsLayers":[],"signatures":[]}`:             "application/vnd.docker.distribution.manifest.v1+prettyjws",
+			`{` + stating(oci.MediaTypeImageManifest) + imageFields + `}`: oci.MediaTypeImageManifest,
+			`{` + stating(oci.MediaTypeDockerImage) + imageFields + `}`:   oci.MediaTypeDockerImage,
+			`{` + stating(oci.MediaTypeImageIndex) + indexFields + `}`:    oci.MediaTypeImageIndex,
+			`{` + stating(custom) + `"schemaVersion":2}`:                  custom,
+			`{` + imageFields + `}`:                                       oci.MediaTypeImageManifest,
+			`{` + imageFields + subjectField + `}`:                        oci.MediaTypeImageManifest,
+			`{` + indexFields + `}`:                                       oci.MediaTypeImageIndex,
+			`{"schemaVersion":1,"fsLayers":[]}`:                           "application/vnd.docker.distribution.manifest.v1+json",
+			`{"schemaVersion":1,"fsLayers":[],"signatures":[]}`:           "application/vnd.docker.distribution.manifest.v1+prettyjws",
 		} {
 			got, err := index.ManifestLimits{}.ParseServed(served, digest.SHA256, []byte(body))
 			if err != nil || got.MediaType != want || got.Digest != digest.FromString(body) {
@@ -43,8 +44,8 @@ func TestParseServed(t *testing.T) {
 		}
 	}
 	for served, body := range map[string]string{
-		custom:                       `{"schemaVersion":2}`,
-		index.MediaTypeImageManifest: `{` + imageFields + `}`,
+		custom:                     `{"schemaVersion":2}`,
+		oci.MediaTypeImageManifest: `{` + imageFields + `}`,
 	} {
 		if got, err := (index.ManifestLimits{}).ParseServed(served, digest.SHA256, []byte(body)); err != nil || got.MediaType != served {
 			t.Errorf("%q %s: %q, %v", served, body, got.MediaType, err)
@@ -65,11 +66,11 @@ func TestServedManifestsThatCantBeTold(t *testing.T) {
 		{"text/plain", `{}`, false},
 		{"text/html", `<html>`, false},
 		{"text/plain", `{` + imageFields + `,"manifests":[]` + subjectField + `}`, false},
-		{index.MediaTypeImageIndex, `{` + stating(index.MediaTypeImageManifest) + imageFields + `}`, false},
+		{oci.MediaTypeImageIndex, `{` + stating(oci.MediaTypeImageManifest) + imageFields + `}`, false},
 		{"application/vnd.one", `{` + stating("application/vnd.other") + `"schemaVersion":2}`, false},
 	} {
 		_, err := index.ManifestLimits{}.ParseServed(c.served, digest.SHA256, []byte(c.body))
-		if err == nil || errors.Is(err, index.ErrManifest) == c.listed || errors.Is(err, index.ErrMediaType) && !c.listed && c.served == index.MediaTypeImageIndex {
+		if err == nil || errors.Is(err, index.ErrManifest) == c.listed || errors.Is(err, index.ErrMediaType) && !c.listed && c.served == oci.MediaTypeImageIndex {
 			t.Errorf("%q %s: %v", c.served, c.body, err)
 		}
 	}
@@ -79,7 +80,7 @@ func TestDoubtfulEntries(t *testing.T) {
 	entry := func(mediaType, name string) string {
 		return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":1}`, mediaType, digest.FromString(name))
 	}
-	body := `{"schemaVersion":2,"manifests":[` + entry(index.MediaTypeImageManifest, "image") + "," +
+	body := `{"schemaVersion":2,"manifests":[` + entry(oci.MediaTypeImageManifest, "image") + "," +
 		entry("application/vnd.oci.image.layer.v1.tar+gzip", "layer") + "," + entry("application/vnd.buildkit.cacheconfig.v0", "config") + "," +
 		entry("", "untyped") + "," + entry("application/vnd.example.thing", "thing") + `]}`
 	got := index.DoubtfulEntries([]byte(body))

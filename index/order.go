@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -82,7 +83,7 @@ const maxKey = 256
 
 // Key returns the bytes by which an entry is ordered before its digest; empty
 // where it has none. The keys of an order compare as strings.
-func (o Order) Key(d Descriptor, seen time.Time) string {
+func (o Order) Key(d oci.Descriptor, seen time.Time) string {
 	switch o.By {
 	case SortCreated:
 		return createdKey(d, seen)
@@ -96,7 +97,7 @@ func (o Order) Key(d Descriptor, seen time.Time) string {
 	}
 }
 
-func createdKey(d Descriptor, seen time.Time) string {
+func createdKey(d oci.Descriptor, seen time.Time) string {
 	if created, ok := Created(d.Annotations); ok {
 		return timeKey(created)
 	}
@@ -114,7 +115,7 @@ func Created(annotations map[string]string) (time.Time, bool) {
 }
 
 // Place returns the place of an entry in the order.
-func (o Order) Place(d Descriptor, seen time.Time) Cursor {
+func (o Order) Place(d oci.Descriptor, seen time.Time) Cursor {
 	return Cursor{Key: o.Key(d, seen), Digest: d.Digest}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/backref/backref/oci"
 )
 
 // The parameters of the query grammar.
@@ -206,7 +208,7 @@ func (q Query) Filters() []string {
 }
 
 // Matches reports whether the filters let an entry through.
-func (q Query) Matches(d Descriptor) bool {
+func (q Query) Matches(d oci.Descriptor) bool {
 	return q.MatchesType(d.ArtifactType) && q.MatchesAnnotations(d.Annotations)
 }
 
@@ -227,9 +229,9 @@ func (q Query) MatchesAnnotations(annotations map[string]string) bool {
 // Sort brings descriptors into the order of q. It knows not when they were
 // first seen, so those that don't say when they were created count as older
 // than all that do.
-func (q Query) Sort(descriptors []Descriptor) {
+func (q Query) Sort(descriptors []oci.Descriptor) {
 	type placed struct {
-		descriptor Descriptor
+		descriptor oci.Descriptor
 		place      Cursor
 	}
 	entries := make([]placed, len(descriptors))

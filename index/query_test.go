@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 func TestParseQuery(t *testing.T) {
@@ -228,7 +230,7 @@ func TestTheKeyOfAFilterMayHaveOddCharacters(t *testing.T) {
 }
 
 func TestSort(t *testing.T) {
-	entry := func(name, artifactType, created, version string) index.Descriptor {
+	entry := func(name, artifactType, created, version string) oci.Descriptor {
 		annotations := map[string]string{"name": name}
 		if created != "" {
 			annotations[index.AnnotationCreated] = created
@@ -237,12 +239,12 @@ func TestSort(t *testing.T) {
 			annotations[index.AnnotationVersion] = version
 		}
 		// The digests are in the order of the names.
-		return index.Descriptor{
+		return oci.Descriptor{
 			Digest:       digest.NewDigestFromEncoded(digest.SHA256, fmt.Sprintf("%x%063d", name, 0)[:64]),
 			ArtifactType: artifactType, Annotations: annotations,
 		}
 	}
-	entries := []index.Descriptor{
+	entries := []oci.Descriptor{
 		entry("a", "z/z", "2026-03-01T00:00:00Z", "1.10.0"),
 		entry("b", "", "yesterday", "latest"),
 		entry("c", "a/a", "2026-01-01T00:00:00+01:00", "v1.9.0"),
@@ -279,8 +281,8 @@ func TestSort(t *testing.T) {
 func TestCreatedElseSeen(t *testing.T) {
 	order := index.Order{By: index.SortCreated}
 	seen := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	says := index.Descriptor{Annotations: map[string]string{index.AnnotationCreated: "2025-01-01T00:00:00Z"}}
-	if order.Key(says, seen) >= order.Key(index.Descriptor{}, seen) {
+	says := oci.Descriptor{Annotations: map[string]string{index.AnnotationCreated: "2025-01-01T00:00:00Z"}}
+	if order.Key(says, seen) >= order.Key(oci.Descriptor{}, seen) {
 		t.Error("what says when it was created does not come first")
 	}
 	if order.Key(says, seen) != order.Key(says, time.Time{}) {
@@ -315,8 +317,8 @@ func FuzzParseQuery(f *testing.F) {
 		for _, filter := range q.Annotations {
 			annotations[filter.Key()] = value
 		}
-		q.Matches(index.Descriptor{ArtifactType: value, Annotations: annotations})
-		q.Order.Key(index.Descriptor{Annotations: annotations}, time.Time{})
+		q.Matches(oci.Descriptor{ArtifactType: value, Annotations: annotations})
+		q.Order.Key(oci.Descriptor{Annotations: annotations}, time.Time{})
 	})
 }
 

@@ -67,7 +67,7 @@ type Intent struct {
 	// Digest, an import its Repository.
 	Record Record `json:"record"`
 	// Tag is the referrers tag that an import reads. It stands for the subject
-	// because it can't be turned back into one: see [ReferrersTag].
+	// because it can't be turned back into one: see [oci.ReferrersTag].
 	Tag string `json:"tag,omitempty"`
 	// Deadline is when the request is over at the latest: after it the
 	// upstream can no longer carry it out.

@@ -4,71 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 )
-
-// Limits of the parts of a referrers tag (distribution-spec, "Referrers Tag
-// Schema").
-const (
-	maxTagAlgorithm = 32
-	maxTagEncoded   = 64
-)
-
-// ReferrersTag returns the tag under which clients keep the referrers of a
-// subject in a registry without the API (distribution-spec, "Referrers Tag
-// Schema"). Long digests are cut, so a tag may stand for several subjects.
-func ReferrersTag(subject digest.Digest) string {
-	algorithm := clip(subject.Algorithm().String(), maxTagAlgorithm)
-	return algorithm + "-" + clip(subject.Encoded(), maxTagEncoded)
-}
-
-// IsReferrersTag reports whether a tag has the form of [ReferrersTag] for a
-// digest of a known algorithm. What it stands for, [JudgeTag] tells.
-func IsReferrersTag(tag string) bool {
-	name, encoded, found := strings.Cut(tag, "-")
-	if !found {
-		return false
-	}
-	algorithm := digest.Algorithm(name)
-	if !algorithm.Available() || len(encoded) != min(algorithm.Size()*2, maxTagEncoded) {
-		return false
-	}
-	return strings.Trim(encoded, "0123456789abcdef") == ""
-}
-
-// hiddenSuffix ends the hidden tags, which no referrers tag does.
-const hiddenSuffix = ".referrer"
-
-// HiddenTag returns a tag of a referrer's own, for registries whose garbage
-// collection drops what no tag stands for, whatever index lists it.
-func HiddenTag(referrer digest.Digest) string {
-	return ReferrersTag(referrer) + hiddenSuffix
-}
-
-// IsHiddenTag reports whether a tag has the form of [HiddenTag].
-func IsHiddenTag(tag string) bool {
-	name, found := strings.CutSuffix(tag, hiddenSuffix)
-	return found && IsReferrersTag(name)
-}
-
-// HiddenTagOf returns the digest of the referrer whose hidden tag it is, by its
-// form. It is false for a tag of another form, and where the digest is cut.
-func HiddenTagOf(tag string) (digest.Digest, bool) {
-	name, hidden := strings.CutSuffix(tag, hiddenSuffix)
-	algorithm, encoded, _ := strings.Cut(name, "-")
-	if !hidden || !IsReferrersTag(name) {
-		return "", false
-	}
-	named := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), encoded)
-	return named, CheckDigest(named) == nil
-}
-
-func clip(s string, limit int) string {
-	return s[:min(len(s), limit)]
-}
 
 // AnnotationSubject on the index behind a referrers tag names the subject, in
 // full. The mirror writes it, so that its index can be told for what it is also
@@ -150,9 +90,9 @@ func JudgeTag(ctx context.Context, tag string, read ManifestReader, concurrency 
 // otherThanList says why a manifest is no list of referrers, whatever it lists.
 func otherThanList(tag string, list Manifest) string {
 	switch {
-	case ReferrersTag(list.Digest) == tag:
+	case oci.ReferrersTag(list.Digest) == tag:
 		return "it stands for the very manifest that it is named after"
-	case list.MediaType != MediaTypeImageIndex:
+	case list.MediaType != oci.MediaTypeImageIndex:
 		return fmt.Sprintf("it stands for a manifest of type %q, no image index", list.MediaType)
 	case list.Subject() != "":
 		return "it stands for an image index that is a referrer itself"
@@ -199,7 +139,7 @@ func readEntries(ctx context.Context, list Manifest, read ManifestReader, concur
 
 // weigh decides by the entries.
 func (m *TagMeaning) weigh(tag string, entries []tagEntry) {
-	if claimed := digest.Digest(m.List.Annotations[AnnotationSubject]); CheckDigest(claimed) == nil && ReferrersTag(claimed) == tag {
+	if claimed := digest.Digest(m.List.Annotations[AnnotationSubject]); oci.CheckDigest(claimed) == nil && oci.ReferrersTag(claimed) == tag {
 		m.Subject = claimed
 	}
 	for _, entry := range entries {
@@ -213,7 +153,7 @@ func (m *TagMeaning) weigh(tag string, entries []tagEntry) {
 		case reason != "":
 		case subject == "":
 			reason = "it lists " + entry.digest.String() + ", which has no subject"
-		case ReferrersTag(subject) != tag:
+		case oci.ReferrersTag(subject) != tag:
 			reason = "it lists " + entry.digest.String() + ", whose subject is " + subject.String()
 		default:
 			m.Referrers = append(m.Referrers, entry.manifest)

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // shelf is the manifests of one repository by tag and digest.
@@ -54,7 +55,7 @@ func (s shelf) image(t *testing.T, name string, subject digest.Digest) index.Man
 	if subject != "" {
 		fields["subject"] = map[string]any{"digest": subject}
 	}
-	return s.add(t, index.MediaTypeImageManifest, fields)
+	return s.add(t, oci.MediaTypeImageManifest, fields)
 }
 
 func entry(m index.Manifest) map[string]any {
@@ -70,13 +71,13 @@ func (s shelf) list(t *testing.T, about digest.Digest, entries ...map[string]any
 	if about != "" {
 		fields["annotations"] = map[string]string{index.AnnotationSubject: about.String()}
 	}
-	return s.add(t, index.MediaTypeImageIndex, fields)
+	return s.add(t, oci.MediaTypeImageIndex, fields)
 }
 
 func TestJudgeTag(t *testing.T) {
 	subject, other := digest.FromString("subject"), digest.FromString("other")
-	tag := index.ReferrersTag(subject)
-	gone := map[string]any{"mediaType": index.MediaTypeImageManifest, "digest": digest.FromString("gone"), "size": 1}
+	tag := oci.ReferrersTag(subject)
+	gone := map[string]any{"mediaType": oci.MediaTypeImageManifest, "digest": digest.FromString("gone"), "size": 1}
 	layer := map[string]any{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest.FromString("layer"), "size": 1}
 	for name, test := range map[string]struct {
 		put       func(t *testing.T, s shelf) index.Manifest
@@ -160,7 +161,7 @@ func TestJudgeTag(t *testing.T) {
 		},
 		"an index with a subject": {
 			put: func(t *testing.T, s shelf) index.Manifest {
-				return s.add(t, index.MediaTypeImageIndex, map[string]any{
+				return s.add(t, oci.MediaTypeImageIndex, map[string]any{
 					"subject": map[string]any{"digest": subject}, "manifests": []any{entry(s.image(t, "a", subject))},
 				})
 			},
@@ -168,7 +169,7 @@ func TestJudgeTag(t *testing.T) {
 		},
 		"a Docker list of referrers": {
 			put: func(t *testing.T, s shelf) index.Manifest {
-				return s.add(t, index.MediaTypeDockerList, map[string]any{"manifests": []any{entry(s.image(t, "a", subject))}})
+				return s.add(t, oci.MediaTypeDockerList, map[string]any{"manifests": []any{entry(s.image(t, "a", subject))}})
 			},
 			want: index.TagOther, reason: "no image index",
 		},
@@ -216,7 +217,7 @@ func TestJudgeTag(t *testing.T) {
 func TestJudgeTagOfTheSubjectItself(t *testing.T) {
 	s := shelf{}
 	image := s.list(t, "", entry(s.image(t, "amd64", "")))
-	tag := index.ReferrersTag(image.Digest)
+	tag := oci.ReferrersTag(image.Digest)
 	s[tag] = image
 	got, err := index.JudgeTag(t.Context(), tag, s.read, 1)
 	if err != nil || got.Kind != index.TagOther || got.Digest != image.Digest || !strings.Contains(got.Reason, "named after") {
@@ -228,7 +229,7 @@ func TestJudgeTagOfTheSubjectItself(t *testing.T) {
 func TestJudgeTagThatIsCut(t *testing.T) {
 	subject := digest.SHA512.FromString("subject")
 	alike := subject[:len(subject)-8] + "01234567"
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	s := shelf{}
 	a, b := s.image(t, "a", subject), s.image(t, "b", alike)
 	s[tag] = s.list(t, "", entry(a))
@@ -247,7 +248,7 @@ func TestJudgeTagThatIsCut(t *testing.T) {
 
 func TestJudgeTagNeverGuesses(t *testing.T) {
 	subject := digest.FromString("subject")
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	s := shelf{tag: {MediaType: "unreachable"}}
 	if got, err := index.JudgeTag(t.Context(), tag, s.read, 1); !errors.Is(err, errUnreachable) || got.Kind != index.TagAbsent {
 		t.Errorf("%+v, %v", got, err)
@@ -263,66 +264,9 @@ func TestJudgeTagNeverGuesses(t *testing.T) {
 func TestBlobsOfAnIndexAreNoManifests(t *testing.T) {
 	body := `{"manifests":[{"digest":"` + digest.FromString("a").String() + `"},` +
 		`{"mediaType":"application/vnd.buildkit.cacheconfig.v0","digest":"` + digest.FromString("b").String() + `"}]}`
-	m, err := index.ParseManifest(index.MediaTypeImageIndex, digest.SHA256, []byte(body))
+	m, err := index.ParseManifest(oci.MediaTypeImageIndex, digest.SHA256, []byte(body))
 	want := []index.Edge{{Kind: index.EdgeManifest, Target: digest.FromString("a")}, {Kind: index.EdgeBlob, Target: digest.FromString("b")}}
 	if err != nil || !slices.Equal(m.Edges, want) {
 		t.Errorf("%v, %v", m.Edges, err)
-	}
-}
-
-func TestReferrersTag(t *testing.T) {
-	hex := strings.Repeat("0123456789abcdef", 8)
-	for subject, want := range map[digest.Digest]string{
-		digest.Digest("sha256:" + hex[:64]):                               "sha256-" + hex[:64],
-		digest.Digest("sha384:" + hex[:96]):                               "sha384-" + hex[:64],
-		digest.Digest("sha512:" + hex):                                    "sha512-" + hex[:64],
-		digest.Digest("an-algorithm-with-a-very-long-name-indeed:" + hex): "an-algorithm-with-a-very-long-na-" + hex[:64],
-		"short:abc": "short-abc",
-	} {
-		if got := index.ReferrersTag(subject); got != want {
-			t.Errorf("%s: got %s, want %s", subject, got, want)
-		}
-	}
-}
-
-func TestIsReferrersTag(t *testing.T) {
-	hex := strings.Repeat("0123456789abcdef", 8)
-	for tag, want := range map[string]bool{
-		"sha256-" + hex[:64]:                  true,
-		"sha384-" + hex[:64]:                  true,
-		"sha512-" + hex[:64]:                  true,
-		"sha256-" + hex[:63]:                  false,
-		"sha256-" + hex[:65]:                  false,
-		"sha512-" + hex:                       false,
-		"sha256-" + hex[:64] + ".sig":         false,
-		"sha256-" + hex[:63] + "g":            false,
-		"sha256-" + strings.ToUpper(hex[:64]): false,
-		"md5-" + hex[:32]:                     false,
-		"sha256:" + hex[:64]:                  false,
-		"sha256-":                             false,
-		"-" + hex[:64]:                        false,
-		"latest":                              false,
-		"":                                    false,
-	} {
-		if got := index.IsReferrersTag(tag); got != want {
-			t.Errorf("%s: got %t, want %t", tag, got, want)
-		}
-	}
-	for _, algorithm := range []digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512} {
-		if tag := index.ReferrersTag(algorithm.FromString("subject")); !index.IsReferrersTag(tag) {
-			t.Errorf("%s is not recognized", tag)
-		}
-	}
-}
-
-func TestHiddenTag(t *testing.T) {
-	tag := index.HiddenTag(digest.SHA512.FromString("referrer"))
-	if len(tag) > 128 || !index.IsHiddenTag(tag) || index.IsReferrersTag(tag) {
-		t.Errorf("hidden tag %q", tag)
-	}
-	for _, other := range []string{"", ".referrer", "v1.referrer", "sha256-.referrer", index.ReferrersTag(digest.FromString("x"))} {
-		if index.IsHiddenTag(other) {
-			t.Errorf("%q is taken for a hidden tag", other)
-		}
 	}
 }

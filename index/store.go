@@ -76,7 +76,7 @@ type Store interface {
 	Subjects(ctx context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error)
 
 	// SetUnheld notes that the upstream holds a referrer by no hidden tag
-	// (see [HiddenTag]), or takes such a note back. The manifest need not be
+	// (see [oci.HiddenTag]), or takes such a note back. The manifest need not be
 	// recorded yet; the note goes with its record. [Stats] counts the notes.
 	SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error
 
@@ -137,7 +137,7 @@ type Store interface {
 type Versioner interface {
 	// Version returns a number that is another one, and never an earlier one,
 	// once [Store.Referrers] or [Store.Unsettled] may answer differently for
-	// the subject whose [ReferrersTag] is given: from before the change that
+	// the subject whose [oci.ReferrersTag] is given: from before the change that
 	// causes it is acknowledged. It may be another one without that. It costs
 	// no I/O and does not fail.
 	Version(repository, referrersTag string) uint64
@@ -164,7 +164,7 @@ type Referrer struct {
 	ArtifactType string
 	// Key is what the query's order puts before the digest: see [Order.Key].
 	Key string
-	// Descriptor is the JSON encoding of a [Descriptor].
+	// Descriptor is the JSON encoding of a [oci.Descriptor].
 	Descriptor json.RawMessage
 }
 

@@ -10,7 +10,7 @@ import (
 // long digests are cut. Every [Store] of this module is one. What [Store] says
 // of errors, concurrency and durability holds here too.
 type TagSubjects interface {
-	// TagSubject returns a subject whose [ReferrersTag] is given, of a record of
+	// TagSubject returns a subject whose [oci.ReferrersTag] is given, of a record of
 	// the repository or of a push that is open there, or [ErrNotFound].
 	TagSubject(ctx context.Context, repository, tag string) (digest.Digest, error)
 }

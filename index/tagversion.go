@@ -1,6 +1,10 @@
 package index
 
-import "time"
+import (
+	"time"
+
+	"github.com/backref/backref/oci"
+)
 
 // TagVersion returns the version that a tagged manifest goes by: the one that
 // its annotation states, else the tag; empty where neither is a semantic
@@ -17,5 +21,5 @@ func TagVersion(tag string, annotations map[string]string) string {
 // VersionKey returns the key of a version in the order of versions; empty where
 // it is none.
 func VersionKey(text string) string {
-	return Order{By: SortVersion}.Key(Descriptor{Annotations: map[string]string{AnnotationVersion: text}}, time.Time{})
+	return Order{By: SortVersion}.Key(oci.Descriptor{Annotations: map[string]string{AnnotationVersion: text}}, time.Time{})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/policy"
 	"github.com/backref/backref/signin"
 	"github.com/backref/backref/upstream"
@@ -129,9 +130,9 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) {
 	case target.endpoint == endpointOther:
 		p.fail(w, r, notHandedOut(r.Method))
 	default:
-		p.fail(w, r, &apiError{
-			status: http.StatusForbidden, code: codeDenied,
-			message: "you are not allowed to do this; ask the operator of this proxy for the right",
+		p.fail(w, r, &oci.Error{
+			Status: http.StatusForbidden, Code: oci.CodeDenied,
+			Message: "you are not allowed to do this; ask the operator of this proxy for the right",
 		})
 	}
 }
@@ -183,7 +184,7 @@ func (a *access) mayMount(client policy.Client, query url.Values) bool {
 		return false
 	}
 	from := query.Get("from")
-	return digest.Digest(query.Get("mount")).Validate() == nil && index.ValidRepository(from) &&
+	return digest.Digest(query.Get("mount")).Validate() == nil && oci.ValidRepository(from) &&
 		a.rules.Allows(client, policy.Pull, from)
 }
 
@@ -216,9 +217,9 @@ func (p *Proxy) base(w http.ResponseWriter, r *http.Request, client policy.Clien
 // none, without asking anyone whether there is.
 func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target path) {
 	if target.endpoint != endpointReferrers {
-		p.fail(w, r, &apiError{
-			status: http.StatusNotFound, code: codeNameUnknown,
-			message: "the repository is not known to the registry",
+		p.fail(w, r, &oci.Error{
+			Status: http.StatusNotFound, Code: oci.CodeNameUnknown,
+			Message: "the repository is not known to the registry",
 		})
 		return
 	}
@@ -237,16 +238,16 @@ func (a *access) refuseSignIn(err error) error {
 	case errors.Is(err, signin.ErrRefused):
 		return a.unauthorized("the user name, password or token is not right")
 	case errors.Is(err, signin.ErrUnavailable):
-		return unavailable(http.StatusServiceUnavailable, "the token can't be checked just now; try again later", err)
+		return oci.Unavailable(http.StatusServiceUnavailable, "the token can't be checked just now; try again later", err)
 	default:
 		return err
 	}
 }
 
-func (a *access) unauthorized(message string) *apiError {
-	return &apiError{
-		status: http.StatusUnauthorized, code: codeUnauthorized, message: message,
-		header: http.Header{"Www-Authenticate": a.door.Challenges(), "Docker-Distribution-Api-Version": {"registry/2.0"}},
+func (a *access) unauthorized(message string) *oci.Error {
+	return &oci.Error{
+		Status: http.StatusUnauthorized, Code: oci.CodeUnauthorized, Message: message,
+		Header: http.Header{"Www-Authenticate": a.door.Challenges(), "Docker-Distribution-Api-Version": {"registry/2.0"}},
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+
+	"github.com/backref/backref/oci"
 )
 
 // requireAdmin lets only operators pass: those who send the token or, where
@@ -23,22 +25,22 @@ func requireAdmin(token string) func(http.Handler) http.Handler {
 }
 
 // refuseAdmin returns why a request is not an operator's; nil if it is.
-func refuseAdmin(r *http.Request, token string) *apiError {
+func refuseAdmin(r *http.Request, token string) *oci.Error {
 	switch {
 	case token == "" && fromThisMachine(r):
 		return nil
 	case token == "":
-		return &apiError{
-			status: http.StatusForbidden, code: codeDenied,
-			message: "without a token this is for clients on the same machine: set admin.tokenFile",
+		return &oci.Error{
+			Status: http.StatusForbidden, Code: oci.CodeDenied,
+			Message: "without a token this is for clients on the same machine: set admin.tokenFile",
 		}
 	case hasToken(r, token):
 		return nil
 	default:
-		return &apiError{
-			status: http.StatusUnauthorized, code: codeUnauthorized,
-			message: "send the token of admin.tokenFile as Authorization: Bearer",
-			header:  http.Header{"Www-Authenticate": {`Bearer realm="backref admin"`}},
+		return &oci.Error{
+			Status: http.StatusUnauthorized, Code: oci.CodeUnauthorized,
+			Message: "send the token of admin.tokenFile as Authorization: Bearer",
+			Header:  http.Header{"Www-Authenticate": {`Bearer realm="backref admin"`}},
 		}
 	}
 }

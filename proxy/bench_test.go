@@ -24,6 +24,7 @@ import (
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -44,7 +45,7 @@ func cannedRegistry(b *testing.B) *url.URL {
 	b.Cleanup(func() { _ = listener.Close() })
 	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\nDocker-Content-Digest: %s\r\n"+
 		"Docker-Distribution-Api-Version: registry/2.0\r\nEtag: \"%[3]s\"\r\nX-Content-Type-Options: nosniff\r\nDate: Mon, 01 Jun 2026 00:00:00 GMT\r\n\r\n",
-		index.MediaTypeImageManifest, len(benchmarkManifest), digest.FromString(benchmarkManifest))
+		oci.MediaTypeImageManifest, len(benchmarkManifest), digest.FromString(benchmarkManifest))
 	go func() {
 		for {
 			connection, err := listener.Accept()
@@ -124,7 +125,7 @@ func benchmarkReferrer(number int) index.Record {
 	return index.Record{
 		Repository: benchmarkRepository,
 		Manifest: index.Manifest{
-			Digest: digest.FromString(fmt.Sprint("referrer ", number)), MediaType: index.MediaTypeImageManifest, Size: 700, ArtifactType: artifactType,
+			Digest: digest.FromString(fmt.Sprint("referrer ", number)), MediaType: oci.MediaTypeImageManifest, Size: 700, ArtifactType: artifactType,
 			Annotations: map[string]string{
 				"org.opencontainers.image.created": "2026-01-01T00:00:00Z",
 				"dev.sigstore.bundle.content":      "dsse-envelope",
@@ -157,7 +158,7 @@ func (w *countingWriter) Flush() {}
 func benchmarkRequest(method, target string) *http.Request {
 	request := httptest.NewRequestWithContext(context.Background(), method, target, http.NoBody)
 	request.Header.Set("User-Agent", "containerd/2.1.0")
-	request.Header.Set("Accept", index.MediaTypeImageManifest+", "+index.MediaTypeImageIndex)
+	request.Header.Set("Accept", oci.MediaTypeImageManifest+", "+oci.MediaTypeImageIndex)
 	return request
 }
 

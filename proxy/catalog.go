@@ -8,12 +8,13 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
 // artifactEntry is a manifest of a repository.
 type artifactEntry struct {
-	index.Descriptor
+	oci.Descriptor
 	Subject digest.Digest `json:"subject,omitempty"`
 }
 

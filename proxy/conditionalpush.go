@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -91,10 +92,10 @@ func withheld(err error) bool {
 // preconditionFailed is the answer to a push whose condition is lost. The
 // specification has no code for that; DENIED is the one for a request that is
 // well formed, understood and refused, and the status says why.
-func preconditionFailed() *apiError {
-	return &apiError{
-		status: http.StatusPreconditionFailed, code: codeDenied,
-		message: "the tag is not what the condition of this push asks for; read it again and repeat the change",
+func preconditionFailed() *oci.Error {
+	return &oci.Error{
+		Status: http.StatusPreconditionFailed, Code: oci.CodeDenied,
+		Message: "the tag is not what the condition of this push asks for; read it again and repeat the change",
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -33,11 +34,11 @@ type entityTag struct {
 func parseConditions(header http.Header) (conditions, error) {
 	match, err := parseEntityTags(header["If-Match"])
 	if err != nil {
-		return conditions{}, badRequest(codeUnsupported, `If-Match can't be read: give "*" or digests in double quotes`)
+		return conditions{}, oci.BadRequest(oci.CodeUnsupported, `If-Match can't be read: give "*" or digests in double quotes`)
 	}
 	noneMatch, err := parseEntityTags(header["If-None-Match"])
 	if err != nil {
-		return conditions{}, badRequest(codeUnsupported, `If-None-Match can't be read: give "*" or digests in double quotes`)
+		return conditions{}, oci.BadRequest(oci.CodeUnsupported, `If-None-Match can't be read: give "*" or digests in double quotes`)
 	}
 	return conditions{match, noneMatch}, nil
 }

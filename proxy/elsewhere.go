@@ -13,6 +13,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -25,21 +26,21 @@ type elsewhereListing struct {
 	client  *reader
 	subject digest.Digest
 	// known are referrers that the index knows of the repository.
-	known map[digest.Digest]index.Descriptor
+	known map[digest.Digest]oci.Descriptor
 	// open are those whose push or delete is of unknown outcome.
 	open map[digest.Digest]bool
 	// native are those that the registry's own API lists.
 	native map[digest.Digest]bool
 
 	mutex   sync.Mutex
-	present map[digest.Digest]upstream.Descriptor
+	present map[digest.Digest]oci.Descriptor
 }
 
 // listElsewhere returns a page of such a listing.
 func (p *Proxy) listElsewhere(ctx context.Context, client *reader, subject digest.Digest, query index.Query) (index.Page, error) {
 	l := &elsewhereListing{
 		proxy: p, client: client, subject: subject,
-		known: map[digest.Digest]index.Descriptor{}, present: map[digest.Digest]upstream.Descriptor{},
+		known: map[digest.Digest]oci.Descriptor{}, present: map[digest.Digest]oci.Descriptor{},
 		open: map[digest.Digest]bool{}, native: map[digest.Digest]bool{},
 	}
 	unsettled, err := p.store.Unsettled(ctx, client.repository, subject)
@@ -64,7 +65,7 @@ func (p *Proxy) listElsewhere(ctx context.Context, client *reader, subject diges
 	if err := l.look(ctx, found); err != nil {
 		return index.Page{}, err
 	}
-	present := make([]upstream.Descriptor, 0, len(l.present))
+	present := make([]oci.Descriptor, 0, len(l.present))
 	for _, entry := range l.present {
 		present = append(present, entry)
 	}
@@ -78,16 +79,16 @@ func (p *Proxy) listElsewhere(ctx context.Context, client *reader, subject diges
 
 // sources returns what the registry itself lists: under the referrers tag, and
 // by an API of its own. Either may show that the client is permitted.
-func (l *elsewhereListing) sources(ctx context.Context) (map[digest.Digest]upstream.Descriptor, error) {
+func (l *elsewhereListing) sources(ctx context.Context) (map[digest.Digest]oci.Descriptor, error) {
 	p, as, repository := l.proxy, l.client.as, l.client.repository
-	found := map[digest.Digest]upstream.Descriptor{}
-	add := func(entries []upstream.Descriptor) {
+	found := map[digest.Digest]oci.Descriptor{}
+	add := func(entries []oci.Descriptor) {
 		for _, entry := range entries {
 			found[entry.Digest] = entry
 		}
 	}
 	if p.config.Referrers.FallbackTags != config.FallbackOff {
-		tag := index.ReferrersTag(l.subject)
+		tag := oci.ReferrersTag(l.subject)
 		manifest, err := p.upstream.Manifest(ctx, as, repository, tag, int64(p.config.Limits.ManifestSize))
 		switch {
 		case errors.Is(err, upstream.ErrNotFound):
@@ -135,7 +136,7 @@ func (l *elsewhereListing) recall(ctx context.Context, open []index.Intent) erro
 		return fmt.Errorf("%w: %w", upstream.ErrInvalid, upstream.ErrTooMany)
 	}
 	for _, referrer := range page.Referrers {
-		var descriptor index.Descriptor
+		var descriptor oci.Descriptor
 		if err := json.Unmarshal(referrer.Descriptor, &descriptor); err != nil {
 			return fmt.Errorf("%w: descriptor of %s: %w", index.ErrDamaged, referrer.Digest, err)
 		}
@@ -151,14 +152,14 @@ func (l *elsewhereListing) recall(ctx context.Context, open []index.Intent) erro
 }
 
 // look asks the registry for all that is known or was found.
-func (l *elsewhereListing) look(ctx context.Context, found map[digest.Digest]upstream.Descriptor) error {
+func (l *elsewhereListing) look(ctx context.Context, found map[digest.Digest]oci.Descriptor) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(l.proxy.config.Limits.UpstreamQueries)
 	for manifest, descriptor := range l.known {
 		group.Go(func() error {
 			present, err := l.has(ctx, manifest)
 			if present {
-				l.add(upstream.Descriptor(descriptor))
+				l.add(oci.Descriptor(descriptor))
 			}
 			return err
 		})
@@ -178,7 +179,7 @@ func (l *elsewhereListing) look(ctx context.Context, found map[digest.Digest]ups
 	return group.Wait()
 }
 
-func (l *elsewhereListing) add(entry upstream.Descriptor) {
+func (l *elsewhereListing) add(entry oci.Descriptor) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.present[entry.Digest] = entry
@@ -199,15 +200,15 @@ func (l *elsewhereListing) has(ctx context.Context, manifest digest.Digest) (boo
 
 // read reads a manifest that the registry lists, which speaks for itself. Where
 // it can't be read the registry's own API is believed.
-func (l *elsewhereListing) read(ctx context.Context, listed upstream.Descriptor) (upstream.Descriptor, bool, error) {
-	record, found, err := l.proxy.fetchReferrer(ctx, l.client, index.ReferrersTag(l.subject), listed.Digest)
+func (l *elsewhereListing) read(ctx context.Context, listed oci.Descriptor) (oci.Descriptor, bool, error) {
+	record, found, err := l.proxy.fetchReferrer(ctx, l.client, oci.ReferrersTag(l.subject), listed.Digest)
 	if native := l.native[listed.Digest]; native && errors.Is(err, index.ErrMediaType) {
 		return listed, true, nil
 	}
 	if !found {
 		return listed, l.native[listed.Digest], err
 	}
-	return upstream.Descriptor(record.Descriptor()), record.Subject() == l.subject, nil
+	return record.Descriptor(), record.Subject() == l.subject, nil
 }
 
 // fetchReferrer fetches a manifest that a referrers tag lists. One that is
@@ -235,7 +236,7 @@ func (p *Proxy) fetchReferrer(ctx context.Context, client *reader, tag string, e
 	case err != nil:
 		return index.Record{}, false, err
 	}
-	if subject := manifest.Subject(); subject == "" || index.ReferrersTag(subject) != tag {
+	if subject := manifest.Subject(); subject == "" || oci.ReferrersTag(subject) != tag {
 		return skip("the manifest has another subject", nil)
 	}
 	return index.Record{Repository: client.repository, Manifest: manifest, Seen: p.now()}, true, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -69,36 +70,36 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.proxy.log.Warn("notifications were refused", zap.String("peer", r.RemoteAddr), zap.Error(err))
-	var answer *apiError
+	var answer *oci.Error
 	if !errors.As(err, &answer) {
 		// Whatever the registry said to a question of ours is not for its
 		// sender of notifications to see.
-		answer = unavailable(http.StatusServiceUnavailable, "an event can't be worked off just now; send it again", err)
+		answer = oci.Unavailable(http.StatusServiceUnavailable, "an event can't be worked off just now; send it again", err)
 	}
 	writeError(w, answer)
 }
 
 func readNotifications(w http.ResponseWriter, r *http.Request) ([]notification, error) {
 	if !notificationType(r.Header.Get("Content-Type")) {
-		return nil, &apiError{
-			status: http.StatusUnsupportedMediaType, code: codeUnsupported,
-			message: "send the notifications of CNCF Distribution, with their media type",
+		return nil, &oci.Error{
+			Status: http.StatusUnsupportedMediaType, Code: oci.CodeUnsupported,
+			Message: "send the notifications of CNCF Distribution, with their media type",
 		}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEnvelope))
 	var exceeded *http.MaxBytesError
 	switch {
 	case errors.As(err, &exceeded):
-		return nil, &apiError{
-			status: http.StatusRequestEntityTooLarge, code: codeSizeInvalid,
-			message: fmt.Sprintf("the envelope is larger than %d bytes", maxEnvelope),
+		return nil, &oci.Error{
+			Status: http.StatusRequestEntityTooLarge, Code: oci.CodeSizeInvalid,
+			Message: fmt.Sprintf("the envelope is larger than %d bytes", maxEnvelope),
 		}
 	case err != nil:
-		return nil, badRequest(codeUnknown, "the envelope could not be read to its end")
+		return nil, oci.BadRequest(oci.CodeUnknown, "the envelope could not be read to its end")
 	}
 	notifications, err := parseNotifications(body)
 	if err != nil {
-		return nil, badRequest(codeUnknown, "the envelope can't be read: "+err.Error())
+		return nil, oci.BadRequest(oci.CodeUnknown, "the envelope can't be read: "+err.Error())
 	}
 	return notifications, nil
 }
@@ -109,7 +110,7 @@ func readNotifications(w http.ResponseWriter, r *http.Request) ([]notification, 
 func (e *events) workOff(ctx context.Context, notifications []notification) error {
 	as, configured := e.proxy.upstream.Service()
 	if !configured {
-		return unavailable(http.StatusServiceUnavailable, "backref needs credentials of its own to take events: "+
+		return oci.Unavailable(http.StatusServiceUnavailable, "backref needs credentials of its own to take events: "+
 			"set upstream.service.username, or upstream.service.anonymous where anyone may read", nil)
 	}
 	select {
@@ -202,7 +203,7 @@ func (e *events) pushed(ctx context.Context, as upstream.Credentials, n notifica
 	if err != nil {
 		return "", err
 	}
-	lists := index.IsReferrersTag(n.tag) && p.config.Referrers.FallbackTags != config.FallbackOff
+	lists := oci.IsReferrersTag(n.tag) && p.config.Referrers.FallbackTags != config.FallbackOff
 	if known && !lists {
 		return eventKnown, nil
 	}

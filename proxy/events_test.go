@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/backref/backref/config"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/proxy"
 )
 
@@ -161,9 +161,9 @@ func TestEventOfAReferrersTag(t *testing.T) {
 	sum := f.registry.put("app", sbom)
 	list := indexOf(sbom, referrer("gone", subject), image("another"))
 	f.registry.put("app", image("another"))
-	f.registry.put("app", list, index.ReferrersTag(subject))
+	f.registry.put("app", list, oci.ReferrersTag(subject))
 	f.wantListed(subject)
-	f.tell(http.StatusNoContent, event("push", imageIndex, list, index.ReferrersTag(subject)))
+	f.tell(http.StatusNoContent, event("push", imageIndex, list, oci.ReferrersTag(subject)))
 	f.wantListed(subject, sum)
 	f.wantCounted("push", "imported", 1)
 }
@@ -174,8 +174,8 @@ func TestEventOfAReferrersTagThatIsIgnored(t *testing.T) {
 	sbom := referrer("sbom", subject)
 	f.registry.put("app", sbom)
 	list := indexOf(sbom)
-	f.registry.put("app", list, index.ReferrersTag(subject))
-	f.tell(http.StatusNoContent, event("push", imageIndex, list, index.ReferrersTag(subject)))
+	f.registry.put("app", list, oci.ReferrersTag(subject))
+	f.tell(http.StatusNoContent, event("push", imageIndex, list, oci.ReferrersTag(subject)))
 	f.wantListed(subject)
 	f.wantCounted("push", "recorded", 1)
 }

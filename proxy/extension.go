@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -50,13 +51,13 @@ func (p *Proxy) subject(ctx context.Context, client *reader, values url.Values) 
 	if subject, err := digest.Parse(text); err == nil {
 		return subject, p.enter(ctx, client, subject)
 	}
-	if !validTag(text) {
+	if !oci.ValidTag(text) {
 		return "", &index.QueryError{Param: paramSubject, Reason: "need a tag or a digest of the repository"}
 	}
 	subject, err := p.tagDigest(ctx, client, text)
 	switch {
 	case errors.Is(err, upstream.ErrNotFound):
-		return "", notFound(codeManifestUnknown, "subject: the registry has no such tag in this repository", err)
+		return "", oci.NotFound(oci.CodeManifestUnknown, "subject: the registry has no such tag in this repository", err)
 	case err != nil:
 		return "", err
 	}

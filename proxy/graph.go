@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // graphReferrers answers as listReferrers does, for a subject that may be given
@@ -41,8 +42,8 @@ const parentsScope = "parents"
 
 // parentEntry is a manifest that names what was asked for.
 type parentEntry struct {
-	Kind       string           `json:"kind"`
-	Descriptor index.Descriptor `json:"descriptor"`
+	Kind       string         `json:"kind"`
+	Descriptor oci.Descriptor `json:"descriptor"`
 }
 
 // graphParents lists the manifests that name a digest, be it a manifest or a

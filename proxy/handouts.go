@@ -10,6 +10,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/policy"
 )
 
@@ -137,14 +138,14 @@ func (p *Proxy) local(here *url.URL, reference string) (*url.URL, bool) {
 
 // notHandedOut is the answer to a client that asks for an address outside the
 // grammar that it may not use, or not any more.
-func notHandedOut(method string) *apiError {
+func notHandedOut(method string) *oci.Error {
 	switch method {
 	case http.MethodPut, http.MethodPatch, http.MethodDelete:
-		return notFound(codeBlobUploadUnknown, "this proxy knows of no upload of yours at this address: begin the upload again", nil)
+		return oci.NotFound(oci.CodeBlobUploadUnknown, "this proxy knows of no upload of yours at this address: begin the upload again", nil)
 	default:
-		return &apiError{
-			status: http.StatusForbidden, code: codeDenied,
-			message: "this proxy has not sent you to this address lately: if you were, begin again where you came from; " +
+		return &oci.Error{
+			Status: http.StatusForbidden, Code: oci.CodeDenied,
+			Message: "this proxy has not sent you to this address lately: if you were, begin again where you came from; " +
 				"else ask the operator of this proxy for the right",
 		}
 	}

@@ -72,7 +72,7 @@ func checkConnection(header http.Header) error {
 	}
 	for _, name := range interpreted() {
 		if connectionNames(named, name) {
-			return badRequest(codeUnsupported, "Connection names "+name+", which is meant for the registry too: leave it out")
+			return oci.BadRequest(oci.CodeUnsupported, "Connection names "+name+", which is meant for the registry too: leave it out")
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/config"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // shape replaces what differs between questions about two repositories: their
@@ -89,7 +89,7 @@ func TestAStrangerWarmsNoCache(t *testing.T) {
 	subject := f.registry.put("app", image("subject"))
 	listed := referrer("listed", subject)
 	f.registry.put("app", listed)
-	f.registry.put("app", indexOf(listed), index.ReferrersTag(subject))
+	f.registry.put("app", indexOf(listed), oci.ReferrersTag(subject))
 	f.registry.answer(hiding(secret))
 	for range 3 {
 		if got := f.list("app", subject); len(got) != 0 {

@@ -13,12 +13,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/config"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // hiddenTags gives each referrer that is pushed by digest a tag of its own, by
 // which the registry's API lists it and its garbage collection spares it: see
-// [index.HiddenTag]. The tag is written with the client's own right, by the
+// [oci.HiddenTag]. The tag is written with the client's own right, by the
 // push itself.
 type hiddenTags struct {
 	on bool
@@ -67,7 +67,7 @@ func (p *Proxy) sendReferrer(r *http.Request, push push) (*http.Response, error)
 	if !p.hiddenTags.wanted(push) {
 		return p.sendManifest(r, push)
 	}
-	tag := index.HiddenTag(push.target.digest)
+	tag := oci.HiddenTag(push.target.digest)
 	refusal := ""
 	switch {
 	case push.target.digest.Algorithm() != digest.Canonical:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // stats are the counts of the index behind a fixture.
@@ -42,7 +43,7 @@ func TestAReferrerIsPushedUnderAHiddenTag(t *testing.T) {
 		got.header.Get("OCI-Subject") != subject.String() || !strings.HasSuffix(got.header.Get("Location"), "/v2/app/manifests/"+name.String()) {
 		t.Errorf("answer: %d %v", got.status, got.header)
 	}
-	if seen := f.registry.seen(); !slices.Equal(seen, []string{"PUT /v2/app/manifests/" + index.HiddenTag(name)}) {
+	if seen := f.registry.seen(); !slices.Equal(seen, []string{"PUT /v2/app/manifests/" + oci.HiddenTag(name)}) {
 		t.Errorf("the registry saw %v", seen)
 	}
 	if n := f.stats().Unheld; n != 0 {
@@ -87,7 +88,7 @@ func TestAHiddenTagFollowsAConditionalPush(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			f := newFixture(t)
 			got := f.do(http.MethodPut, "/v2/app/manifests/"+name.String()+query, body, "Content-Type", imageManifest, "If-None-Match", `"x"`)
-			want := []string{"PUT /v2/app/manifests/" + name.String(), "PUT /v2/app/manifests/" + index.HiddenTag(name)}
+			want := []string{"PUT /v2/app/manifests/" + name.String(), "PUT /v2/app/manifests/" + oci.HiddenTag(name)}
 			if seen := f.registry.seen(); got.status != http.StatusCreated || !slices.Equal(seen, want) {
 				t.Errorf("%d, the registry saw %v", got.status, seen)
 			}
@@ -179,10 +180,10 @@ func TestAHiddenTagGoesBeforeItsReferrer(t *testing.T) {
 	subject := f.registry.put("app", []byte(`{"schemaVersion":2}`))
 	body := referrer("a", subject)
 	name := digest.FromBytes(body)
-	path, tagPath := "/v2/app/manifests/"+name.String(), "/v2/app/manifests/"+index.HiddenTag(name)
+	path, tagPath := "/v2/app/manifests/"+name.String(), "/v2/app/manifests/"+oci.HiddenTag(name)
 	f.do(http.MethodPut, path, body, "Content-Type", imageManifest)
 	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodDelete && r.URL.Path == path && f.registry.has("app", index.HiddenTag(name)) {
+		if r.Method == http.MethodDelete && r.URL.Path == path && f.registry.has("app", oci.HiddenTag(name)) {
 			w.WriteHeader(http.StatusConflict)
 			return true
 		}
@@ -210,7 +211,7 @@ func TestWhatIsNoHiddenTagStaysBeforeItsReferrer(t *testing.T) {
 			subject := f.registry.put("app", image("subject"))
 			body := referrer("a", subject)
 			f.push("app", body)
-			path, tag := "/v2/app/manifests/"+digest.FromBytes(body).String(), index.HiddenTag(digest.FromBytes(body))
+			path, tag := "/v2/app/manifests/"+digest.FromBytes(body).String(), oci.HiddenTag(digest.FromBytes(body))
 			f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
 				switch {
 				case r.Method == http.MethodDelete && r.URL.Path == path:
@@ -243,7 +244,7 @@ func TestAReferrerGoesWithItsHiddenTag(t *testing.T) {
 	subject := f.registry.put("app", image("subject"))
 	body := referrer("a", subject)
 	f.push("app", body)
-	path, tag := "/v2/app/manifests/"+digest.FromBytes(body).String(), index.HiddenTag(digest.FromBytes(body))
+	path, tag := "/v2/app/manifests/"+digest.FromBytes(body).String(), oci.HiddenTag(digest.FromBytes(body))
 	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
 		switch {
 		case r.Method == http.MethodDelete && r.URL.Path == path && f.registry.has("app", digest.FromBytes(body).String()):
@@ -282,12 +283,12 @@ func TestOnlyHiddenTagsInDeedAreHidden(t *testing.T) {
 	subject := f.registry.put("app", image("subject"), "v1")
 	f.push("app", referrer("known", subject))
 	past := referrer("past", subject)
-	f.registry.put("app", past, index.HiddenTag(digest.FromBytes(past)))
-	foreign, own := index.HiddenTag(digest.FromString("foreign")), index.HiddenTag(digest.FromBytes(image("own")))
+	f.registry.put("app", past, oci.HiddenTag(digest.FromBytes(past)))
+	foreign, own := oci.HiddenTag(digest.FromString("foreign")), oci.HiddenTag(digest.FromBytes(image("own")))
 	f.registry.put("app", image("other"), foreign)
 	f.registry.put("app", image("own"), own)
-	gone := index.HiddenTag(digest.FromString("gone"))
-	tags := []string{"v1", index.HiddenTag(digest.FromBytes(referrer("known", subject))), index.HiddenTag(digest.FromBytes(past)), foreign, own, gone}
+	gone := oci.HiddenTag(digest.FromString("gone"))
+	tags := []string{"v1", oci.HiddenTag(digest.FromBytes(referrer("known", subject))), oci.HiddenTag(digest.FromBytes(past)), foreign, own, gone}
 	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/tags/list") {
 			_, _ = w.Write([]byte(`{"name":"app","tags":["` + strings.Join(tags, `","`) + `"]}`))

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/backref/backref/config"
+	"github.com/backref/backref/oci"
 )
 
 // limiter lets in as many requests as the limits allow, overall and per
@@ -73,13 +74,13 @@ func (l *limiter) track(key clientKey) *client {
 }
 
 // enter lets a request in, or says why not. Who is let in has to leave.
-func (l *limiter) enter(c *client, now time.Time) *apiError {
+func (l *limiter) enter(c *client, now time.Time) *oci.Error {
 	if c != nil {
 		if c.rate != nil && !c.rate.AllowN(now, 1) {
 			return overLimit(http.StatusTooManyRequests, "limits.clientRate", time.Second, "you send more requests than this proxy takes from one client; slow down")
 		}
 		if !within(&c.inFlight, l.limits.ClientConcurrency) {
-			return overLimit(http.StatusTooManyRequests, "limits.clientConcurrency", retryAfter, "you have more requests under way than this proxy takes from one client; wait for some to end")
+			return overLimit(http.StatusTooManyRequests, "limits.clientConcurrency", oci.RetryAfter, "you have more requests under way than this proxy takes from one client; wait for some to end")
 		}
 	}
 	refusal := l.enterAll(now)
@@ -89,12 +90,12 @@ func (l *limiter) enter(c *client, now time.Time) *apiError {
 	return refusal
 }
 
-func (l *limiter) enterAll(now time.Time) *apiError {
+func (l *limiter) enterAll(now time.Time) *oci.Error {
 	if l.all != nil && !l.all.AllowN(now, 1) {
 		return overLimit(http.StatusServiceUnavailable, "limits.rate", time.Second, "this proxy gets more requests than it takes just now; try again later")
 	}
 	if !within(&l.inFlight, l.limits.Concurrency) {
-		return overLimit(http.StatusServiceUnavailable, "limits.concurrency", retryAfter, "this proxy has more requests under way than it takes just now; try again later")
+		return overLimit(http.StatusServiceUnavailable, "limits.concurrency", oci.RetryAfter, "this proxy has more requests under way than it takes just now; try again later")
 	}
 	return nil
 }
@@ -116,14 +117,14 @@ func within(count *atomic.Int64, limit int) bool {
 }
 
 // overLimit is the answer where a limit was reached.
-func overLimit(status int, limit string, wait time.Duration, message string) *apiError {
-	code := codeUnavailable
+func overLimit(status int, limit string, wait time.Duration, message string) *oci.Error {
+	code := oci.CodeUnavailable
 	if status == http.StatusTooManyRequests {
-		code = codeTooManyRequests
+		code = oci.CodeTooManyRequests
 	}
-	return &apiError{
-		status: status, code: code, message: message, limit: limit,
-		header: http.Header{"Retry-After": {strconv.Itoa(int(wait / time.Second))}},
+	return &oci.Error{
+		Status: status, Code: code, Message: message, Limit: limit,
+		Header: http.Header{"Retry-After": {strconv.Itoa(int(wait / time.Second))}},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // readPage reads a page of the index with its descriptors as listings show
@@ -70,16 +71,16 @@ func (p *Proxy) checkListable(manifest index.Manifest) error {
 		return nil
 	}
 	if len(manifest.ArtifactType) > maxArtifactType {
-		return badRequest(codeManifestInvalid, fmt.Sprintf("the artifact type is longer than %d bytes, which no media type is", maxArtifactType))
+		return oci.BadRequest(oci.CodeManifestInvalid, fmt.Sprintf("the artifact type is longer than %d bytes, which no media type is", maxArtifactType))
 	}
 	size := 0
 	for name, value := range manifest.Annotations {
 		size += len(name) + len(value)
 	}
 	if most := p.config.Limits.ReferrerAnnotations; int64(size) > int64(most) {
-		refusal := badRequest(codeManifestInvalid,
+		refusal := oci.BadRequest(oci.CodeManifestInvalid,
 			fmt.Sprintf("the annotations of a manifest with a subject are more than %s, which listings would have to carry: put it into a blob", most))
-		refusal.limit = "limits.referrerAnnotations"
+		refusal.Limit = "limits.referrerAnnotations"
 		return refusal
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 func sorted(manifests ...[]byte) []digest.Digest {
@@ -159,7 +160,7 @@ func TestAFailingSourceIsAnErrorNotAShortList(t *testing.T) {
 				f := newFixture(t)
 				f.registry.put("app", subjectBody)
 				f.registry.put("app", listed)
-				f.registry.put("app", indexOf(listed), index.ReferrersTag(subject))
+				f.registry.put("app", indexOf(listed), oci.ReferrersTag(subject))
 				f.registry.answer(status(code, fails))
 				got := f.do(http.MethodGet, "/v2/app/referrers/"+subject.String(), nil)
 				if got.status < 429 || !strings.Contains(string(got.body), `"errors"`) {
@@ -185,7 +186,7 @@ func TestReferrersTagIsBelievedOnlyForDigests(t *testing.T) {
 	f.registry.put("app", wrong)
 	plain := image("no subject")
 	f.registry.put("app", plain)
-	f.registry.put("app", indexOf(right, wrong, gone, plain), index.ReferrersTag(subject))
+	f.registry.put("app", indexOf(right, wrong, gone, plain), oci.ReferrersTag(subject))
 
 	got := f.do(http.MethodGet, "/v2/app/referrers/"+subject.String(), nil)
 	want := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":%d,"artifactType":"application/vnd.example.right"}]}`,
@@ -405,7 +406,7 @@ func TestPushOfAReferrersTagIsImported(t *testing.T) {
 	}
 	// The tag was found missing just now; the push of it counts at once.
 	push := func(body []byte) reply {
-		return f.do(http.MethodPut, "/v2/app/manifests/"+index.ReferrersTag(subject), body, "Content-Type", imageIndex)
+		return f.do(http.MethodPut, "/v2/app/manifests/"+oci.ReferrersTag(subject), body, "Content-Type", imageIndex)
 	}
 	push(indexOf(first))
 	if got := f.list("app", subject); !slices.Equal(got, sorted(first)) {

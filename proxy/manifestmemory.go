@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/backref/backref/config"
+	"github.com/backref/backref/oci"
 )
 
 // memoryPatience is how long a push waits for its turn.
@@ -39,7 +40,7 @@ func (m manifestMemory) take(ctx context.Context, size int64) (giveBack func(), 
 	case ctx.Err() != nil && err != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, unavailable(http.StatusServiceUnavailable,
+		return nil, oci.Unavailable(http.StatusServiceUnavailable,
 			"this proxy holds as many manifests as it may (limits.manifestMemory); try again later", err)
 	}
 	return func() { m.room.Release(size) }, nil
@@ -89,12 +90,12 @@ func (p *Proxy) discard(w http.ResponseWriter, r *http.Request, size int64) {
 }
 
 // tooSlow is the answer to a client that did not hurry.
-func (p *Proxy) tooSlow(err error) *apiError {
-	return &apiError{
-		status: http.StatusRequestTimeout, code: codeManifestInvalid, cause: err,
-		message: fmt.Sprintf("the manifest did not arrive within %s (limits.manifestTime); send it again", p.config.Limits.ManifestTime),
-		header:  http.Header{"Connection": {"close"}, "Retry-After": {strconv.Itoa(int(retryAfter / time.Second))}},
-		limit:   "limits.manifestTime",
+func (p *Proxy) tooSlow(err error) *oci.Error {
+	return &oci.Error{
+		Status: http.StatusRequestTimeout, Code: oci.CodeManifestInvalid, Cause: err,
+		Message: fmt.Sprintf("the manifest did not arrive within %s (limits.manifestTime); send it again", p.config.Limits.ManifestTime),
+		Header:  http.Header{"Connection": {"close"}, "Retry-After": {strconv.Itoa(int(oci.RetryAfter / time.Second))}},
+		Limit:   "limits.manifestTime",
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/strictjson"
 )
 
@@ -44,7 +45,7 @@ func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path)
 		p.pushElsewhere(w, r, push)
 	case known && manifest.Subject() != "":
 		p.pushReferrer(w, r, push)
-	case known && index.IsReferrersTag(target.tag) && p.config.Referrers.FallbackTags != config.FallbackOff:
+	case known && oci.IsReferrersTag(target.tag) && p.config.Referrers.FallbackTags != config.FallbackOff:
 		p.pushReferrersTag(w, r, push)
 	case known:
 		p.pushManifest(w, r, push)
@@ -65,10 +66,10 @@ type push struct {
 // for it. The room is to be given back when the body is needed no more.
 func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) (body []byte, giveBack func(), err error) {
 	limit := int64(p.config.Limits.ManifestSize)
-	tooLarge := &apiError{
-		status: http.StatusRequestEntityTooLarge, code: codeSizeInvalid,
-		message: fmt.Sprintf("the manifest is larger than the limit of %s", p.config.Limits.ManifestSize),
-		limit:   "limits.manifestSize",
+	tooLarge := &oci.Error{
+		Status: http.StatusRequestEntityTooLarge, Code: oci.CodeSizeInvalid,
+		Message: fmt.Sprintf("the manifest is larger than the limit of %s", p.config.Limits.ManifestSize),
+		Limit:   "limits.manifestSize",
 	}
 	if r.ContentLength > limit {
 		return nil, nil, tooLarge
@@ -84,7 +85,7 @@ func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) (body []byt
 	}
 	body, err = p.readBody(w, r, limit)
 	var exceeded *http.MaxBytesError
-	var slow *apiError
+	var slow *oci.Error
 	switch {
 	case err == nil:
 		return body, giveBack, nil
@@ -94,7 +95,7 @@ func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) (body []byt
 	case late(err):
 		err = p.tooSlow(err)
 	default:
-		err = badRequest(codeManifestInvalid, "the manifest could not be read to its end")
+		err = oci.BadRequest(oci.CodeManifestInvalid, "the manifest could not be read to its end")
 	}
 	giveBack()
 	return nil, nil, err
@@ -134,9 +135,9 @@ func (p *Proxy) parsePushed(r *http.Request, target path, body []byte) (m index.
 	m, err = p.manifestLimits().Parse(r.Header.Get("Content-Type"), algorithm, body)
 	switch {
 	case unsafe(err):
-		return m, false, badRequest(codeManifestInvalid, err.Error())
+		return m, false, oci.BadRequest(oci.CodeManifestInvalid, err.Error())
 	case err != nil && index.HasSubject(body):
-		return m, false, badRequest(codeManifestInvalid, "the manifest has a subject but can't be read: "+err.Error())
+		return m, false, oci.BadRequest(oci.CodeManifestInvalid, "the manifest has a subject but can't be read: "+err.Error())
 	case err != nil:
 		return m, false, nil
 	case target.digest != "" && target.digest != m.Digest:

@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"go.uber.org/zap"
 
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/policy"
 )
 
@@ -161,10 +162,10 @@ func (p *Proxy) recovery(next http.Handler) http.Handler {
 				note(r, zap.String("panic", fmt.Sprint(cause)))
 				panic(http.ErrAbortHandler)
 			}
-			p.fail(w, r, &apiError{
-				status: http.StatusInternalServerError, code: codeUnknown,
-				message: "this proxy failed; report it to its operator with the X-Request-Id",
-				cause:   fmt.Errorf("panic: %v", cause),
+			p.fail(w, r, &oci.Error{
+				Status: http.StatusInternalServerError, Code: oci.CodeUnknown,
+				Message: "this proxy failed; report it to its operator with the X-Request-Id",
+				Cause:   fmt.Errorf("panic: %v", cause),
 			})
 		}()
 		next.ServeHTTP(w, r)

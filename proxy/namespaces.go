@@ -9,6 +9,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -154,7 +155,7 @@ func (p *Proxy) intentElsewhere(push push) (index.Intent, bool) {
 	switch {
 	case push.record.Subject() != "":
 		return index.Intent{Kind: index.IntentPush, Record: push.record}, true
-	case index.IsReferrersTag(push.target.tag) && p.config.Referrers.FallbackTags != config.FallbackOff:
+	case oci.IsReferrersTag(push.target.tag) && p.config.Referrers.FallbackTags != config.FallbackOff:
 		return index.Intent{
 			Kind: index.IntentImport, Tag: push.target.tag, Record: index.Record{Repository: push.target.repository},
 		}, true

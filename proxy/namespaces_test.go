@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/config"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // keepingApart is a registry that keeps what is pushed and asked for by the name
@@ -124,7 +124,7 @@ func TestNamesAreKeptApart(t *testing.T) {
 	}
 	names["a.example"].put("app", subjectBody)
 	// Its client keeps a referrers tag, as it was not told of a listing.
-	names["a.example"].put("app", indexOf(inA), index.ReferrersTag(subject))
+	names["a.example"].put("app", indexOf(inA), oci.ReferrersTag(subject))
 	names["b.example"].put("app", subjectBody)
 	for range 2 {
 		for _, c := range []struct {
@@ -180,7 +180,7 @@ func TestListingsUnderAnotherName(t *testing.T) {
 		f.registry.put("app", all[len(all)-1])
 	}
 	f.push("app", all[0])
-	f.registry.put("app", indexOf(all[1], all[2]), index.ReferrersTag(subject))
+	f.registry.put("app", indexOf(all[1], all[2]), oci.ReferrersTag(subject))
 	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, "/referrers/") || r.URL.Query().Get("ns") == "" {
 			return false
@@ -207,7 +207,7 @@ func TestListingsUnderAnotherName(t *testing.T) {
 		t.Errorf("filtered: %v, %v", got, filtered.header)
 	}
 	// A source that fails makes no short list.
-	for _, part := range []string{"/referrers/", "/manifests/" + index.ReferrersTag(subject), "/manifests/" + digest.FromBytes(all[0]).String(), "/manifests/" + digest.FromBytes(all[1]).String()} {
+	for _, part := range []string{"/referrers/", "/manifests/" + oci.ReferrersTag(subject), "/manifests/" + digest.FromBytes(all[0]).String(), "/manifests/" + digest.FromBytes(all[1]).String()} {
 		fresh := newFixtureWith(t, f.store)
 		fresh.registry.manifests = f.registry.manifests
 		fresh.registry.answer(status(http.StatusServiceUnavailable, func(r *http.Request) bool { return strings.Contains(r.URL.Path, part) }))
@@ -298,7 +298,7 @@ func TestAReferrerIsHeldUnderTheNameOfAMirror(t *testing.T) {
 		return sum
 	}
 	held := push("held")
-	if !f.registry.has("app", index.HiddenTag(held)) || f.stats().Unheld != 0 {
+	if !f.registry.has("app", oci.HiddenTag(held)) || f.stats().Unheld != 0 {
 		t.Errorf("%s has no hidden tag, %d are unheld", held, f.stats().Unheld)
 	}
 	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {

@@ -14,12 +14,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
 // nativeReferrers asks the upstream's own referrers API, as the client. It
 // returns none where the upstream has no such API for the subject.
-func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject digest.Digest) ([]upstream.Descriptor, error) {
+func (p *Proxy) nativeReferrers(ctx context.Context, client *reader, subject digest.Digest) ([]oci.Descriptor, error) {
 	if client.permitted && p.native.quiet(client.repository, subject) {
 		return nil, nil
 	}
@@ -56,12 +57,12 @@ const nativeChunk = 256
 // type or annotations, and when it was seen is known only then. It returns the
 // entries that can't be recorded, as the upstream lists them: it may know what it
 // says. One whose manifest has another subject is no referrer.
-func (p *Proxy) readNative(ctx context.Context, client *reader, subject digest.Digest, native []upstream.Descriptor) ([]upstream.Descriptor, error) {
+func (p *Proxy) readNative(ctx context.Context, client *reader, subject digest.Digest, native []oci.Descriptor) ([]oci.Descriptor, error) {
 	unknown, err := p.unknownOf(ctx, client.repository, native)
 	if err != nil {
 		return nil, err
 	}
-	var left []upstream.Descriptor
+	var left []oci.Descriptor
 	for chunk := range slices.Chunk(unknown, nativeChunk) {
 		mark, err := p.store.Mark(ctx)
 		if err != nil {
@@ -80,15 +81,15 @@ func (p *Proxy) readNative(ctx context.Context, client *reader, subject digest.D
 		}
 		for _, record := range records {
 			// Where the store leaves one out it was there nevertheless.
-			left = append(left, upstream.Descriptor(record.Descriptor()))
+			left = append(left, record.Descriptor())
 		}
 	}
 	return left, nil
 }
 
 // unknownOf returns the entries that the index doesn't have.
-func (p *Proxy) unknownOf(ctx context.Context, repository string, entries []upstream.Descriptor) ([]upstream.Descriptor, error) {
-	var unknown []upstream.Descriptor
+func (p *Proxy) unknownOf(ctx context.Context, repository string, entries []oci.Descriptor) ([]oci.Descriptor, error) {
+	var unknown []oci.Descriptor
 	for _, entry := range entries {
 		known, err := p.recorded(ctx, repository, entry.Digest)
 		if err != nil {
@@ -104,10 +105,10 @@ func (p *Proxy) unknownOf(ctx context.Context, repository string, entries []upst
 // fetchListed fetches the manifests that the upstream lists as referrers of a
 // subject, as the client, and returns beside them the entries whose manifests
 // can't be had, or read.
-func (p *Proxy) fetchListed(ctx context.Context, client *reader, subject digest.Digest, entries []upstream.Descriptor) ([]index.Record, []upstream.Descriptor, error) {
+func (p *Proxy) fetchListed(ctx context.Context, client *reader, subject digest.Digest, entries []oci.Descriptor) ([]index.Record, []oci.Descriptor, error) {
 	var mutex sync.Mutex
 	var records []index.Record
-	var unread []upstream.Descriptor
+	var unread []oci.Descriptor
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(p.config.Limits.UpstreamQueries)
 	for _, entry := range entries {
@@ -131,7 +132,7 @@ func (p *Proxy) fetchListed(ctx context.Context, client *reader, subject digest.
 
 // fetchEntry fetches a manifest that the upstream lists. Of which media type it
 // is, the entry may be all that tells.
-func (p *Proxy) fetchEntry(ctx context.Context, client *reader, entry upstream.Descriptor) (index.Manifest, error) {
+func (p *Proxy) fetchEntry(ctx context.Context, client *reader, entry oci.Descriptor) (index.Manifest, error) {
 	fetched, err := p.upstream.Manifest(ctx, client.as, client.repository, entry.Digest.String(), int64(p.config.Limits.ManifestSize))
 	if err != nil {
 		return index.Manifest{}, err
@@ -146,7 +147,7 @@ func (p *Proxy) fetchEntry(ctx context.Context, client *reader, entry upstream.D
 // page reads a page from the index, and merges in further referrers of the
 // upstream's own. Of those that both have the index speaks alone: it may know of
 // another time, and other annotations, and so place them elsewhere.
-func (p *Proxy) page(ctx context.Context, repository string, subject digest.Digest, native []upstream.Descriptor, query index.Query) (index.Page, error) {
+func (p *Proxy) page(ctx context.Context, repository string, subject digest.Digest, native []oci.Descriptor, query index.Query) (index.Page, error) {
 	selected, err := selectReferrers(native, query)
 	if err != nil {
 		return index.Page{}, err
@@ -190,10 +191,10 @@ func (p *Proxy) unrecorded(ctx context.Context, repository string, entries []ind
 
 // selectReferrers returns the entries that belong on a page of the query or a
 // later one, in its order.
-func selectReferrers(entries []upstream.Descriptor, query index.Query) ([]index.Referrer, error) {
+func selectReferrers(entries []oci.Descriptor, query index.Query) ([]index.Referrer, error) {
 	var referrers []index.Referrer
 	for _, entry := range entries {
-		descriptor := index.Descriptor(entry)
+		descriptor := oci.Descriptor(entry)
 		place := query.Order.Place(descriptor, time.Time{})
 		if !query.Matches(descriptor) || !query.Behind(place) {
 			continue

@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/config"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // ownReferrers lets the registry list manifests by an API of its own, which
@@ -76,7 +76,7 @@ func TestTooManyReferrersSayWhatToDo(t *testing.T) {
 			many := [][]byte{referrer("1", subject), referrer("2", subject), referrer("3", subject)}
 			switch source {
 			case "the referrers tag":
-				f.registry.put("app", indexOf(many...), index.ReferrersTag(subject))
+				f.registry.put("app", indexOf(many...), oci.ReferrersTag(subject))
 			case "its own API":
 				f.registry.answer(ownReferrers(many...))
 			default:

@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/config"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // someNative lets the registry list manifests by an API of its own for some
@@ -233,7 +233,7 @@ func TestManifestsOfNoMediaType(t *testing.T) {
 					f.registry.put("app", manifest)
 				}
 				if source == "tag" {
-					f.registry.put("app", list, index.ReferrersTag(subject))
+					f.registry.put("app", list, oci.ReferrersTag(subject))
 				}
 				f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
 					if isReferrers(r) {
@@ -275,7 +275,7 @@ func TestAManifestOfUnknownTypeIsAnError(t *testing.T) {
 	subject := f.registry.put("app", image("subject"))
 	odd := fmt.Appendf(nil, `{"schemaVersion":2,"subject":{"mediaType":%q,"digest":%q,"size":1}}`, imageManifest, subject)
 	f.registry.put("app", odd)
-	f.registry.put("app", indexOf(odd), index.ReferrersTag(subject))
+	f.registry.put("app", indexOf(odd), oci.ReferrersTag(subject))
 	got := f.do(http.MethodGet, "/v2/app/referrers/"+subject.String(), nil)
 	if got.status != http.StatusBadGateway || got.header.Get("Retry-After") == "" {
 		t.Errorf("status %d: %s", got.status, got.body)
@@ -287,7 +287,7 @@ func TestATagOfUnknownTypeIsNoList(t *testing.T) {
 	f := newFixture(t)
 	subject := f.registry.put("app", image("subject"))
 	odd := fmt.Appendf(nil, `{"schemaVersion":2,"subject":{"mediaType":%q,"digest":%q,"size":1}}`, imageManifest, subject)
-	f.registry.put("app", odd, index.ReferrersTag(subject))
+	f.registry.put("app", odd, oci.ReferrersTag(subject))
 	if got := f.list("app", subject); len(got) > 0 {
 		t.Errorf("got %v", got)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/strictjson"
 )
 
@@ -34,7 +34,7 @@ func notificationType(contentType string) bool {
 // a manifest.
 func isManifestType(mediaType string) bool {
 	switch mediaType {
-	case index.MediaTypeImageManifest, index.MediaTypeImageIndex, index.MediaTypeDockerList,
+	case oci.MediaTypeImageManifest, oci.MediaTypeImageIndex, oci.MediaTypeDockerList,
 		"application/vnd.docker.distribution.manifest.v2+json",
 		"application/vnd.docker.distribution.manifest.v1+json",
 		"application/vnd.docker.distribution.manifest.v1+prettyjws",
@@ -139,7 +139,7 @@ func knownAction(action string) string {
 }
 
 func (n notification) check() error {
-	if !index.ValidRepository(n.repository) {
+	if !oci.ValidRepository(n.repository) {
 		return fmt.Errorf("%w: %.300q", errRepository, n.repository)
 	}
 	if err := n.digest.Validate(); err != nil {

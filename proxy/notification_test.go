@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // The events are as CNCF Distribution 2.8 and 3.1 send them, shortened.
@@ -16,7 +16,7 @@ func TestParseNotifications(t *testing.T) {
 	}{
 		{
 			name: "push of a manifest",
-			event: `{"id":"1","timestamp":"2026-01-02T03:04:05Z","action":"push","target":{"mediaType":"` + index.MediaTypeImageManifest +
+			event: `{"id":"1","timestamp":"2026-01-02T03:04:05Z","action":"push","target":{"mediaType":"` + oci.MediaTypeImageManifest +
 				`","size":2,"digest":"` + someDigest + `","length":2,"repository":"a/b","url":"http://r/v2/","tag":"v1"},"request":{},"actor":{},"source":{}}`,
 			want: notification{action: actionPush, concerns: true, repository: "a/b", digest: someDigest, tag: "v1"},
 		},
@@ -27,7 +27,7 @@ func TestParseNotifications(t *testing.T) {
 		},
 		{
 			name:  "pull",
-			event: `{"action":"pull","target":{"mediaType":"` + index.MediaTypeImageManifest + `","digest":"` + someDigest + `","repository":"a"}}`,
+			event: `{"action":"pull","target":{"mediaType":"` + oci.MediaTypeImageManifest + `","digest":"` + someDigest + `","repository":"a"}}`,
 			want:  notification{action: actionPull},
 		},
 		{
@@ -75,7 +75,7 @@ func TestParseNotifications(t *testing.T) {
 }
 
 func FuzzParseNotifications(f *testing.F) {
-	f.Add([]byte(`{"events":[{"action":"push","target":{"mediaType":"` + index.MediaTypeImageIndex + `","digest":"` + someDigest + `","repository":"a/b","tag":"v1"}}]}`))
+	f.Add([]byte(`{"events":[{"action":"push","target":{"mediaType":"` + oci.MediaTypeImageIndex + `","digest":"` + someDigest + `","repository":"a/b","tag":"v1"}}]}`))
 	f.Add([]byte(`{"events":[{"action":"delete","target":{"digest":"` + someDigest + `","repository":"a"}},{"action":"x"}]}`))
 	f.Add([]byte(`{"events":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -88,7 +88,7 @@ func FuzzParseNotifications(f *testing.F) {
 				t.Fatalf("action %q", n.action)
 			}
 			usable := n.concerns && n.err == nil
-			if usable && (!index.ValidRepository(n.repository) || n.digest.Validate() != nil) {
+			if usable && (!oci.ValidRepository(n.repository) || n.digest.Validate() != nil) {
 				t.Fatalf("taken for usable: %+v", n)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // ownTag waits until nobody writes a tag through this process, and nobody owns
@@ -34,7 +35,7 @@ func (p *Proxy) ownTag(ctx context.Context, name tagName) (held context.Context,
 	if err != nil {
 		here()
 		if errors.Is(err, index.ErrInUse) {
-			err = unavailable(http.StatusServiceUnavailable, "the tag is being written through another replica; try again later", err)
+			err = oci.Unavailable(http.StatusServiceUnavailable, "the tag is being written through another replica; try again later", err)
 		}
 		return nil, nil, err
 	}
@@ -45,8 +46,8 @@ func (p *Proxy) ownTag(ctx context.Context, name tagName) (held context.Context,
 }
 
 // tagLost is the answer to a push whose tag was lost before the push was sent.
-func tagLost() *apiError {
-	return unavailable(http.StatusServiceUnavailable, "the tag could not be kept for this push; try again later", nil)
+func tagLost() *oci.Error {
+	return oci.Unavailable(http.StatusServiceUnavailable, "the tag could not be kept for this push; try again later", nil)
 }
 
 // OwnTag is for those who write tags beside requests: it waits until nobody

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // pageCache keeps answers to referrers queries, ready to be sent, as long as
@@ -63,7 +64,7 @@ func (c *pageCache) place(r *http.Request, target path) *pagePlace {
 	if c == nil || target.foreign || len(r.URL.RawQuery) > maxKeptQuery {
 		return nil
 	}
-	tag := tagName{target.repository, index.ReferrersTag(target.digest)}
+	tag := tagName{target.repository, oci.ReferrersTag(target.digest)}
 	return &pagePlace{
 		cache:   c,
 		key:     pageKey{target.repository, string(target.digest), r.URL.RawQuery},

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // parameters reads the query of a request. One that can't be read whole is
@@ -34,6 +35,6 @@ func (p *Proxy) parseQuery(values url.Values, usual index.Order) (index.Query, e
 	if err != nil {
 		return query, err
 	}
-	query.MaxBytes = int(p.config.Limits.ResponseSize) - len(listHead) - len(listTail)
+	query.MaxBytes = int(p.config.Limits.ResponseSize) - oci.IndexFrameSize
 	return query, nil
 }

@@ -9,9 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
-
-	"github.com/backref/backref/index"
 )
 
 // endpoint is a family of paths of the distribution specification.
@@ -69,9 +68,6 @@ var (
 	errDigest     = errors.New("digest is not valid")
 	errTag        = errors.New("tag is not valid")
 )
-
-// maxTag is the longest tag (distribution-spec, "Pulling manifests").
-const maxTag = 128
 
 // parsePath reads the path of a request. The last parts decide what it is, so
 // a repository may be named like an endpoint.
@@ -236,7 +232,7 @@ func notASCII(segment string) bool {
 
 func repositoryPath(e endpoint, name []string) (path, error) {
 	repository := strings.Join(name, "/")
-	if !index.ValidRepository(repository) {
+	if !oci.ValidRepository(repository) {
 		return path{}, fmt.Errorf("%w: %q", errRepository, repository)
 	}
 	return path{endpoint: e, repository: repository}, nil
@@ -248,7 +244,7 @@ func digestPath(e endpoint, name []string, reference string) (path, error) {
 		return path{}, err
 	}
 	p.digest = digest.Digest(reference)
-	if err := index.CheckDigest(p.digest); err != nil {
+	if err := oci.CheckDigest(p.digest); err != nil {
 		return path{}, fmt.Errorf("%w: %q: %w", errDigest, reference, err)
 	}
 	return p, nil
@@ -262,27 +258,9 @@ func manifestPath(name []string, reference string) (path, error) {
 	if err != nil {
 		return path{}, err
 	}
-	if !validTag(reference) {
+	if !oci.ValidTag(reference) {
 		return path{}, fmt.Errorf("%w: %q", errTag, reference)
 	}
 	p.tag = reference
 	return p, nil
-}
-
-// validTag matches [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}.
-func validTag(tag string) bool {
-	if tag == "" || len(tag) > maxTag || tag[0] == '.' || tag[0] == '-' {
-		return false
-	}
-	for i := range len(tag) {
-		c := tag[i]
-		if !isLowerAlnum(c) && (c < 'A' || c > 'Z') && c != '_' && c != '.' && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
-func isLowerAlnum(c byte) bool {
-	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
 }

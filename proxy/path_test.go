@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 const (
@@ -150,10 +150,10 @@ func FuzzParsePath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got.repository != "" && (!index.ValidRepository(got.repository) || !strings.Contains(u.Path, "/"+got.repository+"/")) {
+		if got.repository != "" && (!oci.ValidRepository(got.repository) || !strings.Contains(u.Path, "/"+got.repository+"/")) {
 			t.Errorf("%q: repository %q", raw, got.repository)
 		}
-		if got.tag != "" && (!validTag(got.tag) || !strings.HasSuffix(u.Path, "/"+got.tag)) {
+		if got.tag != "" && (!oci.ValidTag(got.tag) || !strings.HasSuffix(u.Path, "/"+got.tag)) {
 			t.Errorf("%q: tag %q", raw, got.tag)
 		}
 		if got.digest != "" && (got.digest.Validate() != nil || !strings.HasSuffix(u.Path, "/"+got.digest.String())) {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/backref/backref/config"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -94,9 +95,9 @@ func (p *Proxy) passToken(w http.ResponseWriter, r *http.Request, target path) {
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		p.fail(w, r, &apiError{
-			status: http.StatusMethodNotAllowed, code: codeUnsupported,
-			message: "ask for a token by GET or POST", header: http.Header{"Allow": {"GET, POST"}},
+		p.fail(w, r, &oci.Error{
+			Status: http.StatusMethodNotAllowed, Code: oci.CodeUnsupported,
+			Message: "ask for a token by GET or POST", Header: http.Header{"Allow": {"GET, POST"}},
 		})
 		return
 	}
@@ -129,6 +130,6 @@ func tokenServiceError(err error) error {
 	if !errors.Is(err, upstream.ErrNoRealm) {
 		return err
 	}
-	return unavailable(http.StatusBadGateway,
+	return oci.Unavailable(http.StatusBadGateway,
 		"the registry behind this proxy names no token service that requests can be passed on to; its operator has to look at auth.realm", err)
 }

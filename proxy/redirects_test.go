@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
-
-	"github.com/backref/backref/index"
 )
 
 // Manifests that the registry has elsewhere are read there for a listing, as
@@ -19,7 +18,7 @@ func TestListingOfManifestsBehindRedirects(t *testing.T) {
 	subject := f.registry.put("app", image("subject"))
 	listed := referrer("listed", subject)
 	f.registry.put("app", listed)
-	f.registry.put("app", indexOf(listed), index.ReferrersTag(subject))
+	f.registry.put("app", indexOf(listed), oci.ReferrersTag(subject))
 	moved := httptest.NewServer(http.HandlerFunc(f.registry.serve))
 	t.Cleanup(moved.Close)
 	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
@@ -47,7 +46,7 @@ func TestAPageToSignInOnIsNoPermission(t *testing.T) {
 	subject := f.registry.put("app", image("subject"))
 	signature := referrer("signature", subject)
 	f.do(http.MethodPut, "/v2/app/manifests/"+digest.FromBytes(signature).String(), signature, "Content-Type", imageManifest)
-	f.registry.put("app", indexOf(signature), index.ReferrersTag(subject))
+	f.registry.put("app", indexOf(signature), oci.ReferrersTag(subject))
 	f.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
 		switch {
 		case r.URL.Path == "/login":
@@ -62,7 +61,7 @@ func TestAPageToSignInOnIsNoPermission(t *testing.T) {
 	})
 	for _, path := range []string{
 		"/v2/app/referrers/" + subject.String(), "/v2/app/_backref/graph/tree?subject=" + subject.String(),
-		"/v2/app/_backref/graph/referrers?subject=" + index.ReferrersTag(subject), "/v2/app/_backref/catalog/artifacts", "/v2/app/_backref/graph/parents?digest=" + subject.String(),
+		"/v2/app/_backref/graph/referrers?subject=" + oci.ReferrersTag(subject), "/v2/app/_backref/catalog/artifacts", "/v2/app/_backref/graph/parents?digest=" + subject.String(),
 	} {
 		got := f.do(http.MethodGet, path, nil)
 		if strings.Contains(string(got.body), digest.FromBytes(signature).String()) {

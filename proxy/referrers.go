@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // listReferrers answers a referrers query (end-12): whom it is for is asked
@@ -108,12 +109,6 @@ func (p *Proxy) gather(ctx context.Context, client *reader, subject digest.Diges
 	return gathered{page, lasting}, err
 }
 
-// What stands around the descriptors of a page.
-const (
-	listHead = `{"schemaVersion":2,"mediaType":"` + index.MediaTypeImageIndex + `","manifests":[`
-	listTail = `]}`
-)
-
 // answerOf makes the answer that shows a page of the listing at here.
 func answerOf(page index.Page, query index.Query, here *url.URL) referrersAnswer {
 	link := ""
@@ -121,7 +116,7 @@ func answerOf(page index.Page, query index.Query, here *url.URL) referrersAnswer
 		query.After = page.Referrers[len(page.Referrers)-1].Place()
 		link = nextLink(here, query.Values())
 	}
-	return newAnswer(index.MediaTypeImageIndex, encodePage(page), filtersOf(query), link)
+	return newAnswer(oci.MediaTypeImageIndex, encodePage(page), filtersOf(query), link)
 }
 
 // filtersOf names the filters that a listing obeys.
@@ -130,18 +125,7 @@ func filtersOf(query index.Query) string {
 }
 
 func encodePage(page index.Page) []byte {
-	size := len(listHead) + len(listTail)
-	for _, referrer := range page.Referrers {
-		size += len(referrer.Descriptor) + 1
-	}
-	body := append(make([]byte, 0, size), listHead...)
-	for i, referrer := range page.Referrers {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, referrer.Descriptor...)
-	}
-	return append(body, listTail...)
+	return oci.EncodeIndex(len(page.Referrers), func(i int) []byte { return page.Referrers[i].Descriptor })
 }
 
 // nextLink returns a Link to the page after the one at here: with what that was

@@ -13,6 +13,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/registry"
 )
 
@@ -66,7 +67,7 @@ type tagRead struct {
 // others asked is not to be told. The result is to be kept only if the client turns out to be
 // permitted.
 func (p *Proxy) importTag(ctx context.Context, client *reader, subject digest.Digest, open []index.Intent) (*tagRead, error) {
-	read := &tagRead{name: tagName{client.repository, index.ReferrersTag(subject)}, at: p.now()}
+	read := &tagRead{name: tagName{client.repository, oci.ReferrersTag(subject)}, at: p.now()}
 	for _, intent := range open {
 		if intent.Kind == index.IntentImport {
 			read.imports = append(read.imports, intent)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/backref/backref/oci"
 )
 
 // lingerTime is how long a client that is asked for more of a body, but was
@@ -58,10 +60,10 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 }
 
 func (b *guardedBody) tooSlow(cause error) error {
-	slow := unavailable(http.StatusRequestTimeout, "the body came too slowly; send it again over a better connection, or in chunks", cause)
-	slow.limit = "limits.transferInterval"
+	slow := oci.Unavailable(http.StatusRequestTimeout, "the body came too slowly; send it again over a better connection, or in chunks", cause)
+	slow.Limit = "limits.transferInterval"
 	if !b.http2 {
-		slow.header.Set("Connection", "close")
+		slow.Header.Set("Connection", "close")
 	}
 	return slow
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/backref/backref/oci"
 	"github.com/go-chi/chi/v5"
 )
 
@@ -30,9 +31,9 @@ func (p *Proxy) routes() http.Handler {
 
 func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
 	if !knownMethod(r.Method) {
-		p.fail(w, r, &apiError{
-			status: http.StatusMethodNotAllowed, code: codeUnsupported,
-			message: "no registry has the method " + strconv.Quote(r.Method),
+		p.fail(w, r, &oci.Error{
+			Status: http.StatusMethodNotAllowed, Code: oci.CodeUnsupported,
+			Message: "no registry has the method " + strconv.Quote(r.Method),
 		})
 		return
 	}
@@ -114,23 +115,23 @@ func queryHandler(e endpoint) endpointHandler {
 }
 
 func (p *Proxy) refuseMethod(w http.ResponseWriter, r *http.Request, _ path) {
-	p.fail(w, r, &apiError{
-		status: http.StatusMethodNotAllowed, code: codeUnsupported,
-		message: "this can only be read: use GET",
-		header:  http.Header{"Allow": {"GET, HEAD"}},
+	p.fail(w, r, &oci.Error{
+		Status: http.StatusMethodNotAllowed, Code: oci.CodeUnsupported,
+		Message: "this can only be read: use GET",
+		Header:  http.Header{"Allow": {"GET, HEAD"}},
 	})
 }
 
 // pathError says to the client what is wrong with the path.
-func pathError(err error) *apiError {
-	code := codeUnsupported
+func pathError(err error) *oci.Error {
+	code := oci.CodeUnsupported
 	switch {
 	case errors.Is(err, errRepository):
-		code = codeNameInvalid
+		code = oci.CodeNameInvalid
 	case errors.Is(err, errDigest):
-		code = codeDigestInvalid
+		code = oci.CodeDigestInvalid
 	case errors.Is(err, errTag):
-		code = codeTagInvalid
+		code = oci.CodeTagInvalid
 	}
-	return badRequest(code, err.Error())
+	return oci.BadRequest(code, err.Error())
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // servedListings are the listings that were served under referrers tags: found
@@ -106,7 +107,7 @@ func servedProbes(listing index.ServedListing) []digest.Digest {
 		} `json:"manifests"`
 	}
 	probes := []digest.Digest{digest.FromString(rand.Text()), digest.FromString(rand.Text())}
-	if subject := subjectOf(listing.Tag); subject != "" {
+	if subject := oci.SubjectOf(listing.Tag); subject != "" {
 		probes[0] = subject
 	}
 	if err := json.Unmarshal(listing.Body, &list); err == nil && len(list.Manifests) > 0 {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -17,7 +17,7 @@ func (p *Proxy) knownReferrers(ctx context.Context, client *reader, tags []strin
 	var hidden []string
 	var named []digest.Digest
 	for _, tag := range tags {
-		if name, ok := index.HiddenTagOf(tag); ok {
+		if name, ok := oci.HiddenTagOf(tag); ok {
 			hidden, named = append(hidden, tag), append(named, name)
 		}
 	}
@@ -56,7 +56,7 @@ func (p *Proxy) holdsReferrer(ctx context.Context, client *reader, tag string) (
 	default:
 		manifest, err := p.manifestLimits().ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
 		// What can't be read is not shown to be a referrer.
-		held = err == nil && index.HiddenTag(manifest.Digest) == tag && manifest.Subject() != ""
+		held = err == nil && oci.HiddenTag(manifest.Digest) == tag && manifest.Subject() != ""
 	}
 	p.tagKinds.set(name, tagKind{digest: fetched.Digest, asked: now, lists: held})
 	return held, nil

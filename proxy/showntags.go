@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -28,15 +28,7 @@ func (p *Proxy) hides() bool {
 
 // hiddenByForm tells whether a tag is left out of lists whatever it stands for.
 func (p *Proxy) hiddenByForm(tag string) bool {
-	return p.config.Tags.Hide == hideReferrersCosign && isCosignTag(tag)
-}
-
-// isCosignTag matches the tags under which cosign keeps what belongs to a
-// manifest: sha256-<hex>.sig, .att and .sbom.
-func isCosignTag(tag string) bool {
-	name, suffix, _ := strings.Cut(tag, ".")
-	return (suffix == "sig" || suffix == "att" || suffix == "sbom") &&
-		strings.HasPrefix(name, "sha256-") && index.IsReferrersTag(name)
+	return p.config.Tags.Hide == hideReferrersCosign && oci.IsCosignTag(tag)
 }
 
 // shown returns the tags that are not left out of lists. One of the form of a
@@ -57,12 +49,12 @@ func (p *Proxy) shown(ctx context.Context, client *reader, tags []string) ([]str
 		switch {
 		case p.hiddenByForm(tag), known[tag]:
 			hidden[i] = true
-		case index.IsHiddenTag(tag):
+		case oci.IsHiddenTag(tag):
 			group.Go(func() (err error) {
 				hidden[i], err = p.holdsReferrer(ctx, client, tag)
 				return err
 			})
-		case index.IsReferrersTag(tag):
+		case oci.IsReferrersTag(tag):
 			group.Go(func() (err error) {
 				hidden[i], err = p.listsReferrers(ctx, client, tag)
 				return err
@@ -97,7 +89,7 @@ func (p *Proxy) listsReferrers(ctx context.Context, client *reader, tag string) 
 			return false, nil
 		case err != nil:
 			return false, err
-		case current == before.digest && (before.lasting || index.ReferrersTag(current) == tag):
+		case current == before.digest && (before.lasting || oci.ReferrersTag(current) == tag):
 			before.asked = now
 			p.tagKinds.set(name, before)
 			return before.lists, nil
@@ -146,7 +138,7 @@ func (k tagKinds) set(name tagName, kind tagKind) {
 
 // forget is called when a tag may stand for something else.
 func (k tagKinds) forget(repository, tag string) {
-	if index.IsReferrersTag(tag) || index.IsHiddenTag(tag) {
+	if oci.IsReferrersTag(tag) || oci.IsHiddenTag(tag) {
 		k.cache.Invalidate(tagName{repository, tag})
 	}
 }

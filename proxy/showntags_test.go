@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/config"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // tagsOf has the registry list tags of the repository app.
@@ -42,7 +42,7 @@ func TestOnlyReferrersTagsInDeedAreHidden(t *testing.T) {
 	f := newFixture(t)
 	var tags, want []string
 	put := func(shown bool, subject string, body []byte, others ...[]byte) {
-		tag := index.ReferrersTag(digest.FromString(subject))
+		tag := oci.ReferrersTag(digest.FromString(subject))
 		f.registry.put("app", body, tag)
 		for _, other := range others {
 			f.registry.put("app", other)
@@ -64,8 +64,8 @@ func TestOnlyReferrersTagsInDeedAreHidden(t *testing.T) {
 	put(true, "cache", fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":%q,"size":1}]}`,
 		imageIndex, digest.FromString("layer")))
 	self := indexOf(image("amd64"))
-	f.registry.put("app", self, index.ReferrersTag(digest.FromBytes(self)))
-	tags, want = append(tags, index.ReferrersTag(digest.FromBytes(self)), "v1"), append(want, index.ReferrersTag(digest.FromBytes(self)), "v1")
+	f.registry.put("app", self, oci.ReferrersTag(digest.FromBytes(self)))
+	tags, want = append(tags, oci.ReferrersTag(digest.FromBytes(self)), "v1"), append(want, oci.ReferrersTag(digest.FromBytes(self)), "v1")
 	f.tagsOf(tags...)
 	if got := f.shown(); !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
@@ -89,7 +89,7 @@ func TestOnlyReferrersTagsInDeedAreHidden(t *testing.T) {
 func TestAListWithGapsIsJudgedAnew(t *testing.T) {
 	f := newFixture(t)
 	subject := digest.FromString("subject")
-	list, listed := index.ReferrersTag(subject), referrer("x", subject)
+	list, listed := oci.ReferrersTag(subject), referrer("x", subject)
 	f.registry.put("app", listed)
 	f.registry.put("app", indexOf(listed, image("amd64")), list)
 	f.tagsOf(list)
@@ -107,7 +107,7 @@ func TestAListWithGapsIsJudgedAnew(t *testing.T) {
 // To show or to hide without having looked would be wrong either way.
 func TestTagsThatCantBeJudgedAreNoList(t *testing.T) {
 	subject := digest.FromString("subject")
-	tag, listed := index.ReferrersTag(subject), referrer("x", subject)
+	tag, listed := oci.ReferrersTag(subject), referrer("x", subject)
 	for name, failing := range map[string]string{"the tag": tag, "an entry": digest.FromBytes(listed).String()} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -133,8 +133,8 @@ func TestTagsThatCantBeJudgedAreNoList(t *testing.T) {
 func TestTagsAreAskedForOnce(t *testing.T) {
 	f := newFixture(t, func(cfg *config.Config) { cfg.Referrers.RecheckTag = time.Hour })
 	subject := digest.FromString("subject")
-	list, listed := index.ReferrersTag(subject), referrer("x", subject)
-	self := index.ReferrersTag(digest.FromBytes(image("self")))
+	list, listed := oci.ReferrersTag(subject), referrer("x", subject)
+	self := oci.ReferrersTag(digest.FromBytes(image("self")))
 	if got := f.push("app", listed); got.status != http.StatusCreated {
 		t.Fatalf("status %d: %s", got.status, got.body)
 	}
@@ -165,8 +165,8 @@ func TestTagsAreAskedForOnce(t *testing.T) {
 // What is known of a manifest is not read again.
 func TestTagsThatStayAreOnlyLookedUp(t *testing.T) {
 	f := newFixture(t)
-	list, listed := index.ReferrersTag(digest.FromString("subject")), referrer("x", digest.FromString("subject"))
-	self := index.ReferrersTag(digest.FromBytes(image("self")))
+	list, listed := oci.ReferrersTag(digest.FromString("subject")), referrer("x", digest.FromString("subject"))
+	self := oci.ReferrersTag(digest.FromBytes(image("self")))
 	f.registry.put("app", listed)
 	f.registry.put("app", indexOf(listed), list)
 	f.registry.put("app", image("self"), self)
@@ -203,7 +203,7 @@ func TestTagsBehindAPageAreNotJudged(t *testing.T) {
 func TestAPushUnderTheOwnDigestIsAnImage(t *testing.T) {
 	f := newFixture(t)
 	multi := indexOf(image("amd64"))
-	tag := index.ReferrersTag(digest.FromBytes(multi))
+	tag := oci.ReferrersTag(digest.FromBytes(multi))
 	f.registry.put("app", image("amd64"))
 	if got := f.do(http.MethodPut, "/v2/app/manifests/"+tag, multi, "Content-Type", imageIndex); got.status != http.StatusCreated {
 		t.Fatalf("status %d: %s", got.status, got.body)

@@ -13,13 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
 // taggedEntry is a tag with what the manifest that it names says of itself.
 type taggedEntry struct {
 	Tag string `json:"tag"`
-	index.Descriptor
+	oci.Descriptor
 	// Created is the manifest's own, else when the index first saw it.
 	Created *time.Time `json:"created,omitempty"`
 	// Version is that of the manifest where it is a semantic version, else the
@@ -124,10 +125,10 @@ func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 	for tag, err := range c.proxy.upstream.Tags(ctx, c.client.as, c.client.repository, limits.ListEntries) {
 		switch {
 		case errors.Is(err, upstream.ErrNotFound):
-			return nil, notFound(codeNameUnknown, "the registry has no such repository", err)
+			return nil, oci.NotFound(oci.CodeNameUnknown, "the registry has no such repository", err)
 		case err != nil:
 			return nil, err
-		case !validTag(tag):
+		case !oci.ValidTag(tag):
 			continue
 		}
 		names = append(names, tag)
@@ -137,10 +138,10 @@ func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if len(names) > limits.CatalogTags {
-		return nil, &apiError{
-			limit:  "limits.catalogTags",
-			status: http.StatusNotImplemented, code: codeUnsupported,
-			message: "the repository has more tags than this proxy looks up for one list; its operator can raise limits.catalogTags",
+		return nil, &oci.Error{
+			Limit:  "limits.catalogTags",
+			Status: http.StatusNotImplemented, Code: oci.CodeUnsupported,
+			Message: "the repository has more tags than this proxy looks up for one list; its operator can raise limits.catalogTags",
 		}
 	}
 	slices.Sort(names)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -30,7 +31,7 @@ func (m tagMeaning) other() bool { return m.kind == index.TagOther && !m.open }
 
 func meaningOf(judged index.TagMeaning, tag string) tagMeaning {
 	list := judged.List
-	couldList := list.MediaType == index.MediaTypeImageIndex && list.Subject() == "" && index.ReferrersTag(list.Digest) != tag
+	couldList := list.MediaType == oci.MediaTypeImageIndex && list.Subject() == "" && oci.ReferrersTag(list.Digest) != tag
 	return tagMeaning{
 		kind: judged.Kind, digest: judged.Digest, subject: judged.Subject, lists: len(judged.Referrers) > 0,
 		open: judged.Kind == index.TagOther && couldList && len(judged.Gone) == len(list.Edges),
@@ -72,7 +73,7 @@ func (m *tagMeanings) keep(key tagMeaningKey, meaning tagMeaning) {
 // showsListing tells whether a reference is that of a tag under which the
 // referrers of a subject are kept.
 func (p *Proxy) showsListing(target path) bool {
-	return target.tag != "" && p.config.Referrers.FallbackTags != config.FallbackOff && index.IsReferrersTag(target.tag)
+	return target.tag != "" && p.config.Referrers.FallbackTags != config.FallbackOff && oci.IsReferrersTag(target.tag)
 }
 
 // standing is what a referrers tag stands for upstream.

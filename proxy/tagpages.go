@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -49,11 +50,11 @@ func (p *Proxy) readTags(r *http.Request, target path, query url.Values) *tagRea
 
 // tooManyTags is the answer where a page can't be had within the limits. To
 // try again doesn't help, which 501 says to clients.
-func tooManyTags(limit string) *apiError {
-	return &apiError{
-		limit:  limit,
-		status: http.StatusNotImplemented, code: codeUnsupported,
-		message: "the registry has more tags, or more hidden ones in a row, than this proxy reads for one list; " +
+func tooManyTags(limit string) *oci.Error {
+	return &oci.Error{
+		Limit:  limit,
+		Status: http.StatusNotImplemented, Code: oci.CodeUnsupported,
+		Message: "the registry has more tags, or more hidden ones in a row, than this proxy reads for one list; " +
 			"its operator can raise limits.tagListSize and limits.tagListPages, or set tags.hide to none",
 	}
 }
@@ -153,7 +154,7 @@ func (t *tagReading) guess(next *url.URL, tags []string) (*url.URL, error) {
 // perhapsCut tells whether a page without a link, that was asked for with an n,
 // may have been cut there: some registries do so without saying.
 func perhapsCut(tags []string, last string, n int) bool {
-	return n > 0 && len(tags) == n && validTag(tags[n-1]) && !ignoresLast(tags, last)
+	return n > 0 && len(tags) == n && oci.ValidTag(tags[n-1]) && !ignoresLast(tags, last)
 }
 
 // byName tells whether a link to the page after tags continues at a tag, as

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // sortName orders tags by their names.
@@ -104,7 +105,7 @@ func (q *tagQuery) entry(tag string, record index.Record) taggedEntry {
 }
 
 func createdKey(created time.Time) string {
-	return index.Order{By: index.SortCreated}.Key(index.Descriptor{}, created)
+	return index.Order{By: index.SortCreated}.Key(oci.Descriptor{}, created)
 }
 
 // bound finds the keys of a range's ends, where they are not yet known.
@@ -191,7 +192,7 @@ func parseTagPlace(text, order string) (tagPlace, error) {
 	}
 	const parts = 4
 	fields := strings.SplitN(string(raw), " ", parts)
-	if len(fields) != parts || fields[0] != "1" || fields[1] != order || !validTag(fields[2]) {
+	if len(fields) != parts || fields[0] != "1" || fields[1] != order || !oci.ValidTag(fields[2]) {
 		return tagPlace{}, unusable
 	}
 	return tagPlace{fields[3], fields[2]}, nil

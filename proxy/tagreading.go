@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -56,7 +57,7 @@ func (p *Proxy) showReferrersTag(w http.ResponseWriter, r *http.Request, target 
 		p.keepServed(r, target, shown)
 		shown.write(w, r)
 	case found.other():
-		p.fail(w, r, notFound(codeManifestUnknown, "there are no referrers, and what the tag stands for is no list of them: pull it by its digest", nil))
+		p.fail(w, r, oci.NotFound(oci.CodeManifestUnknown, "there are no referrers, and what the tag stands for is no list of them: pull it by its digest", nil))
 	default:
 		p.pull(w, r, target)
 	}
@@ -78,10 +79,10 @@ func seeksReferrers(r *http.Request) bool {
 	accepted := acceptedTypes(r.Header["Accept"])
 	for _, types := range [][]string{
 		{
-			index.MediaTypeDockerList, index.MediaTypeDockerImage, // oras-go, all versions of 2
-			"application/vnd.oci.artifact.manifest.v1+json", index.MediaTypeImageIndex, index.MediaTypeImageManifest,
+			oci.MediaTypeDockerList, oci.MediaTypeDockerImage, // oras-go, all versions of 2
+			"application/vnd.oci.artifact.manifest.v1+json", oci.MediaTypeImageIndex, oci.MediaTypeImageManifest,
 		},
-		{"*/*", index.MediaTypeImageIndex}, // containerd 2
+		{"*/*", oci.MediaTypeImageIndex}, // containerd 2
 	} {
 		if slices.Equal(accepted, slices.Sorted(slices.Values(types))) {
 			return true
@@ -130,9 +131,9 @@ func (p *Proxy) listingUnder(ctx context.Context, client *reader, tag string, fo
 	}
 	body := encodePage(listing.Page)
 	if listing.More || len(body) > most {
-		return shownListing{}, &apiError{
-			status: http.StatusNotImplemented, code: codeUnsupported, limit: "limits.manifestSize",
-			message: "the list of referrers is larger than a manifest may be: ask the referrers API, which has pages, or have the operator of this proxy raise limits.manifestSize",
+		return shownListing{}, &oci.Error{
+			Status: http.StatusNotImplemented, Code: oci.CodeUnsupported, Limit: "limits.manifestSize",
+			Message: "the list of referrers is larger than a manifest may be: ask the referrers API, which has pages, or have the operator of this proxy raise limits.manifestSize",
 		}
 	}
 	return shownListing{body, digest.FromBytes(body)}, nil
@@ -144,7 +145,7 @@ func (p *Proxy) listingUnder(ctx context.Context, client *reader, tag string, fo
 func (p *Proxy) subjectUnder(ctx context.Context, repository, tag string, found standing) (digest.Digest, error) {
 	subject := found.subject
 	if subject == "" {
-		subject = subjectOf(tag)
+		subject = oci.SubjectOf(tag)
 	}
 	if subject != "" {
 		return subject, nil
@@ -161,17 +162,6 @@ func (p *Proxy) subjectUnder(ctx context.Context, repository, tag string, found 
 	return known, err
 }
 
-// subjectOf returns the subject of a referrers tag, or nothing where its digest
-// is cut.
-func subjectOf(tag string) digest.Digest {
-	algorithm, encoded, _ := strings.Cut(tag, "-")
-	subject := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), encoded)
-	if index.CheckDigest(subject) != nil {
-		return ""
-	}
-	return subject
-}
-
 // saysTheSame tells whether a referrers tag has the entries of the listing, and
 // no others, in whatever order.
 func (p *Proxy) saysTheSame(body []byte, listing []index.Referrer) bool {
@@ -184,7 +174,7 @@ func (p *Proxy) saysTheSame(body []byte, listing []index.Referrer) bool {
 		listed[string(referrer.Descriptor)] = true
 	}
 	for _, entry := range entries {
-		encoded, err := index.Descriptor(entry).Encode()
+		encoded, err := oci.Descriptor(entry).Encode()
 		if err != nil || !listed[string(encoded)] {
 			return false
 		}
@@ -197,7 +187,7 @@ func (p *Proxy) saysTheSame(body []byte, listing []index.Referrer) bool {
 func (s shownListing) write(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	etag := strconv.Quote(s.digest.String())
-	header.Set("Content-Type", index.MediaTypeImageIndex)
+	header.Set("Content-Type", oci.MediaTypeImageIndex)
 	header.Set("Docker-Content-Digest", s.digest.String())
 	header.Set("Etag", etag)
 	// Who may see it is decided anew each time.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // What clients accept when they read a manifest by tag, as recorded.
@@ -37,7 +38,7 @@ const (
 )
 
 func tagPath(repository string, subject digest.Digest) string {
-	return "/v2/" + repository + "/manifests/" + index.ReferrersTag(subject)
+	return "/v2/" + repository + "/manifests/" + oci.ReferrersTag(subject)
 }
 
 // underTag reads the referrers tag, which has to be answered by a listing, and
@@ -103,7 +104,7 @@ func TestTheReferrersTagShowsTheListing(t *testing.T) {
 
 			// One that was written past the proxy, before all of them were there.
 			f.registry.put("app", three)
-			f.registry.put("app", indexOf(one, three), index.ReferrersTag(subject))
+			f.registry.put("app", indexOf(one, three), oci.ReferrersTag(subject))
 			for range 2 {
 				if _, digests := f.underTag("app", subject); !slices.Equal(digests, sorted(one, two, three)) {
 					t.Errorf("the tag is older: got %v", digests)
@@ -133,7 +134,7 @@ func TestTheTagOfALongDigestShowsTheListing(t *testing.T) {
 		t.Errorf("the tag is not there: got %v", digests)
 	}
 	f.registry.put("app", two)
-	f.registry.put("app", indexOf(two), index.ReferrersTag(subject))
+	f.registry.put("app", indexOf(two), oci.ReferrersTag(subject))
 	if _, digests := f.underTag("app", subject); !slices.Equal(digests, sorted(one, two)) {
 		t.Errorf("the tag is older: got %v", digests)
 	}
@@ -154,7 +155,7 @@ func TestATagThatSaysTheSamePassesAsItCame(t *testing.T) {
 		entries = append(entries, fmt.Sprintf(`{ "artifactType":"application/vnd.example.%s","size":%d,"digest":%q,"mediaType":%q}`, what, len(m), listing[i], imageManifest))
 	}
 	written := fmt.Appendf(nil, `{"mediaType":%q,"manifests":[%s],"schemaVersion":2}`, imageIndex, strings.Join(entries, ", "))
-	f.registry.put("app", written, index.ReferrersTag(subject))
+	f.registry.put("app", written, oci.ReferrersTag(subject))
 	if got, _ := f.underTag("app", subject); string(got.body) != string(written) {
 		t.Errorf("got %s\nwant %s", got.body, written)
 	}
@@ -175,7 +176,7 @@ func TestAReferrersTagWithoutReferrers(t *testing.T) {
 		t.Errorf("HEAD: status %d", got.status)
 	}
 	for name, stale := range map[string][]byte{"of one that has gone": indexOf(referrer("gone", subject)), "empty": indexOf()} {
-		f.registry.put("app", stale, index.ReferrersTag(subject))
+		f.registry.put("app", stale, oci.ReferrersTag(subject))
 		if got := f.do(http.MethodGet, tagPath("app", subject), nil); got.status != http.StatusOK || string(got.body) != string(stale) {
 			t.Errorf("%s: status %d: %s", name, got.status, got.body)
 		}
@@ -213,7 +214,7 @@ func TestAFailingSourceIsAnErrorUnderTheTagToo(t *testing.T) {
 				f.registry.put("app", subjectBody)
 				f.registry.put("app", listed)
 				if name != "the look-up of the subject" {
-					f.registry.put("app", indexOf(listed), index.ReferrersTag(subject))
+					f.registry.put("app", indexOf(listed), oci.ReferrersTag(subject))
 				}
 				f.registry.answer(status(code, fails))
 				for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -256,9 +257,9 @@ func TestWithoutTheIndexTheTagIsAnErrorAndImagesPass(t *testing.T) {
 	wantError("the tag is not there")
 	one := referrer("one", subject)
 	f.registry.put("app", one)
-	f.registry.put("app", indexOf(one), index.ReferrersTag(subject))
+	f.registry.put("app", indexOf(one), oci.ReferrersTag(subject))
 	wantError("the tag has some")
-	f.registry.put("app", image("subject"), index.ReferrersTag(subject))
+	f.registry.put("app", image("subject"), oci.ReferrersTag(subject))
 	wantError("the tag is an image, and referrers are wanted", "Accept", acceptContainerd)
 	if got := f.do(http.MethodGet, tagPath("app", subject), nil, "Accept", acceptCrane); got.status != http.StatusOK || string(got.body) != string(image("subject")) {
 		t.Errorf("pull of an image: status %d: %s", got.status, got.body)
@@ -281,7 +282,7 @@ func TestAStrangerLearnsNothingFromTheTag(t *testing.T) {
 		f.push("app", one)
 		f.push("app", two)
 		if written {
-			f.registry.put("app", indexOf(one), index.ReferrersTag(subject))
+			f.registry.put("app", indexOf(one), oci.ReferrersTag(subject))
 		}
 		f.registry.answer(hiding(secret))
 		owned, _ := f.underTag("app", subject, "Authorization", secret)
@@ -328,7 +329,7 @@ func TestAnImageUnderTheTagOfItself(t *testing.T) {
 	for name, body := range map[string][]byte{"an image": single, "an image of several platforms": indexOf(child)} {
 		f := newFixture(t)
 		f.registry.put("app", child)
-		subject := f.registry.put("app", body, index.ReferrersTag(digest.FromBytes(body)))
+		subject := f.registry.put("app", body, oci.ReferrersTag(digest.FromBytes(body)))
 		wantImage := func(method, accept string) {
 			t.Helper()
 			got := f.do(method, tagPath("app", subject), nil, "Accept", accept)
@@ -361,7 +362,7 @@ func TestAnImageUnderTheTagOfItself(t *testing.T) {
 			}
 		}
 		// The tag of another image may be of that form, too.
-		f.registry.put("app", elsewhere, index.ReferrersTag(subject))
+		f.registry.put("app", elsewhere, oci.ReferrersTag(subject))
 		if got := f.do(http.MethodGet, tagPath("app", subject), nil, "Accept", acceptSkopeo); string(got.body) != string(elsewhere) {
 			t.Errorf("another image: %s", got.body)
 		}

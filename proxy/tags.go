@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -199,7 +200,7 @@ func (t *tagReading) first(resp *http.Response) (tagList, error) {
 // the page before, in whichever of the two orders the specification allows. A
 // last that is no tag is a cursor of the upstream's own making.
 func ignoresLast(tags []string, last string) bool {
-	if !validTag(last) {
+	if !oci.ValidTag(last) {
 		return false
 	}
 	folded := strings.ToLower(last)

@@ -5,9 +5,8 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/backref/backref/oci"
 	"go.uber.org/zap"
-
-	"github.com/backref/backref/index"
 )
 
 // holdListing finds out whether a condition that the upstream's tag doesn't meet
@@ -48,7 +47,7 @@ func (p *Proxy) holdListing(r *http.Request, target path, conditions conditions)
 // the client's own affair, and so is what can't be found out.
 func (p *Proxy) sparing(r *http.Request, push push) (*http.Request, push) {
 	tag, manifest := push.target.tag, push.record.Manifest
-	if manifest.MediaType != index.MediaTypeImageIndex || index.ReferrersTag(manifest.Digest) == tag {
+	if manifest.MediaType != oci.MediaTypeImageIndex || oci.ReferrersTag(manifest.Digest) == tag {
 		return r, push
 	}
 	client := p.readerOf(r, push.target)

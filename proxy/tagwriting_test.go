@@ -8,9 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
-
-	"github.com/backref/backref/index"
 )
 
 // tagged returns what the upstream's tag stands for.
@@ -27,7 +26,7 @@ func TestAListOfReferrersDoesNotTakeAnImagesTag(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			f.registry.put("app", child)
-			subject, tag := digest.FromBytes(body), index.ReferrersTag(digest.FromBytes(body))
+			subject, tag := digest.FromBytes(body), oci.ReferrersTag(digest.FromBytes(body))
 			f.registry.put("app", body, tag)
 			one, two := referrer("one", subject), referrer("two", subject)
 			f.registry.put("app", one)
@@ -69,7 +68,7 @@ func TestWhatElseIsPushedUnderAReferrersTag(t *testing.T) {
 	f.registry.put("app", child)
 	self := image("subject")
 	subject := f.registry.put("app", self)
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	one := referrer("one", subject)
 	f.registry.put("app", one)
 	for _, c := range []struct {
@@ -106,7 +105,7 @@ func TestAQuestionThatFailsDecidesNothingOverAPush(t *testing.T) {
 		f.registry.answer(status(code, func(r *http.Request) bool { return r.Method != http.MethodPut }))
 		list := indexOf(one)
 		got := f.do(http.MethodPut, tagPath("app", subject), list, "Content-Type", imageIndex)
-		if got.status != http.StatusCreated || f.tagged("app", index.ReferrersTag(subject)) != string(list) {
+		if got.status != http.StatusCreated || f.tagged("app", oci.ReferrersTag(subject)) != string(list) {
 			t.Errorf("%d: status %d: %s", code, got.status, got.body)
 		}
 		f.registry.answer(nil)

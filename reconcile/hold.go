@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // Held is a referrer that had no hidden tag.
@@ -20,7 +21,7 @@ type Held struct {
 }
 
 // Hold gives the referrers that the index knows, and the options select, the
-// hidden tags that they lack (see [index.HiddenTag]), or, in a dry run, only
+// hidden tags that they lack (see [oci.HiddenTag]), or, in a dry run, only
 // tells which lack one. each is told of every one of these. What nothing holds
 // afterwards is noted in the index, and what is held is noted no more. [ErrBusy]
 // as for Rebuild.
@@ -76,7 +77,7 @@ func (h *holding) one(ctx context.Context, record index.Record) error {
 		return h.note(ctx, record, false)
 	}
 	held := Held{Repository: record.Repository, Digest: record.Digest}
-	if _, possible := index.HiddenTagOf(index.HiddenTag(record.Digest)); !possible || record.Digest.Algorithm() != digest.Canonical {
+	if _, possible := oci.HiddenTagOf(oci.HiddenTag(record.Digest)); !possible || record.Digest.Algorithm() != digest.Canonical {
 		held.Reason = "a tag stands for no digest of this algorithm"
 	} else if !h.dryRun {
 		err := h.source.ownTags(h.store).WriteHidden(ctx, record.Repository, record.Digest)
@@ -110,7 +111,7 @@ func (h *holding) enter(ctx context.Context, repository string) error {
 	}
 	h.repository, h.hidden = repository, map[digest.Digest]bool{}
 	for _, tag := range tags {
-		if referrer, is := index.HiddenTagOf(tag); is {
+		if referrer, is := oci.HiddenTagOf(tag); is {
 			h.hidden[referrer] = true
 		}
 	}

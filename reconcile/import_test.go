@@ -12,6 +12,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/reconcile"
 )
 
@@ -44,7 +45,7 @@ func TestImportLeavesOutWhatWasDeletedMeanwhile(t *testing.T) {
 	}
 	record := func(i int) index.Record {
 		return index.Record{Repository: "app", Seen: time.Unix(1, 0).UTC(), Manifest: index.Manifest{
-			MediaType: index.MediaTypeImageManifest, Digest: digest.FromString(fmt.Sprint(i)), Size: 1,
+			MediaType: oci.MediaTypeImageManifest, Digest: digest.FromString(fmt.Sprint(i)), Size: 1,
 			Edges: []index.Edge{{Kind: index.EdgeSubject, Target: digest.FromString("subject")}},
 		}}
 	}

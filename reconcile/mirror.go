@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/registry"
 )
 
@@ -35,7 +36,7 @@ type MirrorOptions struct {
 	// where the tag is lost.
 	Own func(ctx context.Context, repository, tag string) (held context.Context, release func(), err error)
 	// HiddenTags gives each referrer a tag of its own beside: see
-	// [index.HiddenTag].
+	// [oci.HiddenTag].
 	HiddenTags bool
 	// Concurrency is the most tags that are written at once.
 	Concurrency int
@@ -136,7 +137,7 @@ func (m *Mirror) Pass(ctx context.Context) error {
 
 // one writes the tag of a listing, or lets it rest.
 func (m *Mirror) one(ctx context.Context, change index.Change) error {
-	name := tagName{change.Repository, index.ReferrersTag(change.Subject)}
+	name := tagName{change.Repository, oci.ReferrersTag(change.Subject)}
 	now := m.Source.now()
 	if now.Before(m.rest(name).until) {
 		return nil
@@ -166,7 +167,7 @@ func (m *Mirror) one(ctx context.Context, change index.Change) error {
 // leave lets a tag rest that stands for something else, and says so the first
 // time.
 func (m *Mirror) leave(change index.Change, now time.Time, reason error) {
-	name := tagName{change.Repository, index.ReferrersTag(change.Subject)}
+	name := tagName{change.Repository, oci.ReferrersTag(change.Subject)}
 	m.mutex.Lock()
 	told := m.resting[name].other
 	m.resting[name] = rest{until: now.Add(otherTagRest), other: true}

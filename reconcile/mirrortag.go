@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
@@ -29,7 +30,7 @@ type listing struct {
 // the error is [registry.ErrNotOurs]; the referrers have their hidden tags then
 // all the same.
 func (m *Mirror) write(ctx context.Context, repository string, subject digest.Digest) (result string, err error) {
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	ctx, release, err := m.Own(ctx, repository, tag)
 	if err != nil {
 		return "", err
@@ -140,7 +141,7 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 		MediaType     string            `json:"mediaType"`
 		Manifests     []json.RawMessage `json:"manifests"`
 		Annotations   map[string]string `json:"annotations"`
-	}{2, index.MediaTypeImageIndex, []json.RawMessage{}, map[string]string{index.AnnotationSubject: subject.String()}}
+	}{2, oci.MediaTypeImageIndex, []json.RawMessage{}, map[string]string{index.AnnotationSubject: subject.String()}}
 	if m.HiddenTags {
 		doc.Annotations[annotationHeld] = "true"
 	}

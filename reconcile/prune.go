@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // Pruned is a referrers tag that a pruning looked at.
@@ -42,7 +43,7 @@ func (r *Reconciler) Prune(ctx context.Context, options Options, dryRun bool, ea
 			return fmt.Errorf("%w: %w", ErrIncomplete, err)
 		}
 		for _, tag := range tags {
-			if !index.IsReferrersTag(tag) {
+			if !oci.IsReferrersTag(tag) {
 				continue
 			}
 			pruned, err := r.pruneOne(ctx, name, tag, dryRun)

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // Folders of CNCF Distribution's file system storage. Its layout is described
@@ -145,9 +146,9 @@ func componentsOf(ctx context.Context, folder *os.Root, parent string) ([]string
 	var visits []string
 	for _, entry := range entries {
 		// Registries can't serve other names; "_manifests" is none either.
-		if entry.folder && index.ValidRepository(parent+entry.name) {
+		if entry.folder && oci.ValidRepository(parent+entry.name) {
 			visits = append(visits, entry.name, entry.name+"/")
-		} else if entry.link && index.ValidRepository(parent+entry.name) {
+		} else if entry.link && oci.ValidRepository(parent+entry.name) {
 			err = errors.Join(err, fmt.Errorf("%s is a symbolic link, and not followed", entry.name))
 		}
 	}
@@ -192,7 +193,7 @@ func (s *Storage) Manifests(ctx context.Context, repository string) iter.Seq2[di
 		report := func(err error) bool {
 			return yield("", fmt.Errorf("read manifests of %s in storage: %w", repository, err))
 		}
-		if !index.ValidRepository(repository) {
+		if !oci.ValidRepository(repository) {
 			report(fmt.Errorf("%w: repository name", index.ErrInvalid))
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -35,7 +36,7 @@ type OwnTags struct {
 // is the manifest that it was made from, empty where there was none: where the
 // tag stands for another by now, the error is [ErrMoved].
 func (o OwnTags) WriteReferrers(ctx context.Context, repository string, subject, from digest.Digest, body []byte) error {
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	written := digest.FromBytes(body)
 	return o.ask(ctx, func(ctx context.Context) error {
 		judged, err := o.Judge(ctx, repository, tag)
@@ -49,7 +50,7 @@ func (o OwnTags) WriteReferrers(ctx context.Context, repository string, subject,
 		case written:
 			return nil // By a try whose answer was lost.
 		case from:
-			return o.Upstream.PutManifest(ctx, o.As, repository, tag, index.MediaTypeImageIndex, body)
+			return o.Upstream.PutManifest(ctx, o.As, repository, tag, oci.MediaTypeImageIndex, body)
 		default:
 			return fmt.Errorf("tag %s of %s: %w", tag, repository, ErrMoved)
 		}
@@ -61,9 +62,9 @@ func (o OwnTags) WriteReferrers(ctx context.Context, repository string, subject,
 func CheckOurs(judged Judged, repository string, subject digest.Digest) error {
 	switch {
 	case judged.Kind == index.TagOther:
-		return notOurs(repository, index.ReferrersTag(subject), judged.Reason)
+		return notOurs(repository, oci.ReferrersTag(subject), judged.Reason)
 	case judged.Kind == index.TagReferrers && judged.Subject != subject:
-		return notOurs(repository, index.ReferrersTag(subject), "it lists the referrers of "+judged.Subject.String())
+		return notOurs(repository, oci.ReferrersTag(subject), "it lists the referrers of "+judged.Subject.String())
 	default:
 		return nil
 	}
@@ -95,7 +96,7 @@ func (o OwnTags) DropReferrers(ctx context.Context, repository, tag string, list
 // WriteHidden gives a referrer its hidden tag, unless it has it. A referrer that
 // is gone is [upstream.ErrNotFound].
 func (o OwnTags) WriteHidden(ctx context.Context, repository string, referrer digest.Digest) error {
-	tag := index.HiddenTag(referrer)
+	tag := oci.HiddenTag(referrer)
 	return o.ask(ctx, func(ctx context.Context) error {
 		stands, err := o.standsFor(ctx, repository, tag, referrer)
 		if stands || err != nil {
@@ -113,7 +114,7 @@ func (o OwnTags) WriteHidden(ctx context.Context, repository string, referrer di
 // that the registry refuses because of the tag. A tag that is not there is
 // [upstream.ErrNotFound].
 func (o OwnTags) DropHidden(ctx context.Context, repository string, referrer digest.Digest) error {
-	tag := index.HiddenTag(referrer)
+	tag := oci.HiddenTag(referrer)
 	return o.ask(ctx, func(ctx context.Context) error {
 		stands, err := o.standsFor(ctx, repository, tag, referrer)
 		switch {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
@@ -111,22 +112,22 @@ func image(name string, subject digest.Digest) []byte {
 	if subject != "" {
 		about = fmt.Sprintf(`,"subject":{"digest":%q}`, subject)
 	}
-	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"layers":[],"annotations":{"name":%q}%s}`, index.MediaTypeImageManifest, name, about)
+	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"layers":[],"annotations":{"name":%q}%s}`, oci.MediaTypeImageManifest, name, about)
 }
 
 func listOf(about digest.Digest, manifests ...[]byte) []byte {
 	var entries []string
 	for _, m := range manifests {
-		entries = append(entries, fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, index.MediaTypeImageManifest, digest.FromBytes(m), len(m)))
+		entries = append(entries, fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, oci.MediaTypeImageManifest, digest.FromBytes(m), len(m)))
 	}
 	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[%s],"annotations":{%q:%q}}`,
-		index.MediaTypeImageIndex, strings.Join(entries, ","), index.AnnotationSubject, about)
+		oci.MediaTypeImageIndex, strings.Join(entries, ","), index.AnnotationSubject, about)
 }
 
 func TestReferrersAreWrittenOverTheirOwnListOnly(t *testing.T) {
 	s, own := newShelf(t)
 	subject := s.put(image("subject", ""))
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	sbom := image("sbom", subject)
 	s.put(sbom)
 	empty, full := listOf(subject), listOf(subject, sbom)
@@ -157,7 +158,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 	s, own := newShelf(t)
 	subject := s.put(listOf("", image("amd64", "")))
 	s.put(image("amd64", ""))
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	sbom := image("sbom", subject)
 	s.put(sbom)
 	list := listOf(subject, sbom)
@@ -190,7 +191,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 func TestTheTagIsJudgedBeforeEachTry(t *testing.T) {
 	s, own := newShelf(t)
 	subject := s.put(image("subject", ""))
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	own.Ask = func(ctx context.Context, question func(context.Context) error) error {
 		if err := question(ctx); !errors.Is(err, upstream.ErrUnreachable) {
 			return err
@@ -213,7 +214,7 @@ func TestHiddenTagsAreWrittenForTheirReferrerOnly(t *testing.T) {
 	s, own := newShelf(t)
 	subject := s.put(image("subject", ""))
 	sbom := s.put(image("sbom", subject))
-	tag := index.HiddenTag(sbom)
+	tag := oci.HiddenTag(sbom)
 	for range 2 {
 		if err := own.WriteHidden(t.Context(), "app", sbom); err != nil {
 			t.Fatal(err)
@@ -244,7 +245,7 @@ func TestHiddenTagsAreWrittenForTheirReferrerOnly(t *testing.T) {
 func TestListsThatAreNotToBeReadAreErrors(t *testing.T) {
 	s, own := newShelf(t)
 	subject := s.put(image("subject", ""))
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	var many [][]byte
 	for i := range 11 {
 		many = append(many, image(fmt.Sprint(i), subject))
@@ -263,9 +264,9 @@ func TestListsThatAreNotToBeReadAreErrors(t *testing.T) {
 func TestKnownReferrersAreNotFetched(t *testing.T) {
 	s, own := newShelf(t)
 	subject := s.put(image("subject", ""))
-	tag := index.ReferrersTag(subject)
+	tag := oci.ReferrersTag(subject)
 	known, fresh := image("known", subject), image("fresh", subject)
-	m, err := index.ParseManifest(index.MediaTypeImageManifest, digest.SHA256, known)
+	m, err := index.ParseManifest(oci.MediaTypeImageManifest, digest.SHA256, known)
 	if err != nil {
 		t.Fatal(err)
 	}

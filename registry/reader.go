@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/strictjson"
 	"github.com/backref/backref/upstream"
 )
@@ -118,7 +119,7 @@ func (r *Reader) list(ctx context.Context, repository, reference string) (index.
 
 // countable makes sure that not too many entries have to be read.
 func (r *Reader) countable(list index.Manifest) error {
-	if list.MediaType == index.MediaTypeImageIndex && len(list.Edges) > r.Limits.Entries {
+	if list.MediaType == oci.MediaTypeImageIndex && len(list.Edges) > r.Limits.Entries {
 		return fmt.Errorf("%w: image index: %w", upstream.ErrInvalid, upstream.ErrTooMany)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // Request says what to copy.
@@ -98,7 +99,7 @@ type source interface {
 	// whether it is a manifest.
 	Entry(ctx context.Context, d ocispec.Descriptor) (client.Manifest, bool, error)
 	Blob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error)
-	Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error)
+	Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error)
 }
 
 // target is where a copy goes to.

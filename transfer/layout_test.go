@@ -15,7 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/backref/backref/client"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // layout is an image layout that a test writes by hand.
@@ -57,7 +57,7 @@ func (l layout) artifact(content, name string, subject *ocispec.Descriptor) ocis
 	empty := ocispec.DescriptorEmptyJSON
 	empty.Data = nil
 	body, err := json.Marshal(ocispec.Manifest{
-		MediaType: index.MediaTypeImageManifest, ArtifactType: "application/vnd.example", Config: empty,
+		MediaType: oci.MediaTypeImageManifest, ArtifactType: "application/vnd.example", Config: empty,
 		Layers: []ocispec.Descriptor{empty}, Subject: subject, Annotations: map[string]string{"content": content},
 	})
 	if err != nil {
@@ -66,7 +66,7 @@ func (l layout) artifact(content, name string, subject *ocispec.Descriptor) ocis
 	body = bytes.Replace(body, []byte("{"), []byte(`{"schemaVersion":2,`), 1)
 	body = bytes.Replace(body, []byte(`"schemaVersion":0,`), nil, 1)
 	entry := l.blob(string(body))
-	entry.MediaType = index.MediaTypeImageManifest
+	entry.MediaType = oci.MediaTypeImageManifest
 	return named(entry, name)
 }
 
@@ -78,7 +78,7 @@ func (l layout) list(entries ...ocispec.Descriptor) ocispec.Descriptor {
 		l.t.Fatal(err)
 	}
 	entry := l.blob(string(m.Body))
-	entry.MediaType = index.MediaTypeImageIndex
+	entry.MediaType = oci.MediaTypeImageIndex
 	return entry
 }
 

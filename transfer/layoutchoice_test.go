@@ -11,7 +11,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/backref/backref/client"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 func TestResolveLayout(t *testing.T) {
@@ -20,7 +20,7 @@ func TestResolveLayout(t *testing.T) {
 	other := l.artifact("other", "", nil)
 	sbom := l.artifact("sbom", "", &image)
 	signature := l.artifact("signature", "", &sbom)
-	tag := index.ReferrersTag(image.Digest)
+	tag := oci.ReferrersTag(image.Digest)
 	list := l.list(sbom)
 	for name, c := range map[string]struct {
 		entries []ocispec.Descriptor
@@ -75,7 +75,7 @@ func TestResolveLayout(t *testing.T) {
 func TestAnImageUnderItsOwnDigestKeepsItsName(t *testing.T) {
 	l := newLayout(t)
 	image := l.artifact("image", "", nil)
-	tag := index.ReferrersTag(image.Digest)
+	tag := oci.ReferrersTag(image.Digest)
 	sbom := l.artifact("sbom", tag, &image)
 	l.index(named(image, tag), sbom)
 	target := filepath.Join(t.TempDir(), "target")

@@ -11,10 +11,10 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/content/oci"
+	orasoci "oras.land/oras-go/v2/content/oci"
 
 	"github.com/backref/backref/client"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // Finish writes index.json. For each subject it names the index of its
@@ -26,7 +26,7 @@ func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
 	if err != nil {
 		return fmt.Errorf("read index.json of %s: %w", t.root, err)
 	}
-	store, err := oci.NewFromFS(ctx, os.DirFS(t.root))
+	store, err := orasoci.NewFromFS(ctx, os.DirFS(t.root))
 	if err != nil {
 		return fmt.Errorf("read layout %s: %w", t.root, err)
 	}
@@ -88,8 +88,8 @@ func addRoot(entries []ocispec.Descriptor, root client.Manifest, tag string) []o
 
 // addReferrers writes the index of a subject's referrers, and replaces the
 // entries that list them. What else has the name of their tag keeps it.
-func (t *layoutTarget) addReferrers(ctx context.Context, store *oci.ReadOnlyStore, entries []ocispec.Descriptor, subject digest.Digest, referrers []client.Manifest, event func(Event)) ([]ocispec.Descriptor, error) {
-	tag := index.ReferrersTag(subject)
+func (t *layoutTarget) addReferrers(ctx context.Context, store *orasoci.ReadOnlyStore, entries []ocispec.Descriptor, subject digest.Digest, referrers []client.Manifest, event func(Event)) ([]ocispec.Descriptor, error) {
+	tag := oci.ReferrersTag(subject)
 	list := make([]ocispec.Descriptor, len(referrers))
 	for i, m := range referrers {
 		list[i] = m.Entry()

@@ -9,11 +9,12 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
-	"oras.land/oras-go/v2/content/oci"
+	orasoci "oras.land/oras-go/v2/content/oci"
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // ownNames are the names in index.json that are no subject's referrers tag.
@@ -25,7 +26,7 @@ type ownName struct {
 }
 
 // newOwnNames reads what the entries with a name of that form stand for.
-func newOwnNames(ctx context.Context, store *oci.ReadOnlyStore, entries []ocispec.Descriptor) (ownNames, error) {
+func newOwnNames(ctx context.Context, store *orasoci.ReadOnlyStore, entries []ocispec.Descriptor) (ownNames, error) {
 	own := ownNames{}
 	for _, entry := range entries {
 		name := refName(entry)
@@ -33,7 +34,7 @@ func newOwnNames(ctx context.Context, store *oci.ReadOnlyStore, entries []ocispe
 			continue
 		}
 		serves := false
-		if index.IsReferrersTag(name) {
+		if oci.IsReferrersTag(name) {
 			var err error
 			if serves, err = servesReferrers(ctx, store, entry); err != nil {
 				return nil, err
@@ -56,7 +57,7 @@ func (n ownNames) of(entry ocispec.Descriptor) string {
 // the name for the subject's sake: it is a referrer, or a list of them. Mirroring
 // tools name an image after its own digest in that form. Of a list that lists
 // nothing that is there, nothing is lost with its name.
-func servesReferrers(ctx context.Context, store *oci.ReadOnlyStore, entry ocispec.Descriptor) (bool, error) {
+func servesReferrers(ctx context.Context, store *orasoci.ReadOnlyStore, entry ocispec.Descriptor) (bool, error) {
 	name := refName(entry)
 	named, err := layoutManifest(ctx, store, entry)
 	switch {
@@ -67,7 +68,7 @@ func servesReferrers(ctx context.Context, store *oci.ReadOnlyStore, entry ocispe
 	case err != nil:
 		return false, err
 	}
-	if subject := named.Subject(); subject != "" && index.ReferrersTag(subject) == name {
+	if subject := named.Subject(); subject != "" && oci.ReferrersTag(subject) == name {
 		return true, nil
 	}
 	meaning, err := index.JudgeTag(ctx, name, func(ctx context.Context, reference string) (index.Manifest, error) {
@@ -86,7 +87,7 @@ func servesReferrers(ctx context.Context, store *oci.ReadOnlyStore, entry ocispe
 		}
 		return index.Manifest{}, err
 	}, 1)
-	nothing := named.MediaType == index.MediaTypeImageIndex && named.Subject() == "" && len(meaning.Gone) == len(named.Edges)
+	nothing := named.MediaType == oci.MediaTypeImageIndex && named.Subject() == "" && len(meaning.Gone) == len(named.Edges)
 	return meaning.Kind == index.TagReferrers || nothing, err
 }
 
@@ -96,7 +97,7 @@ func missing(err error) bool {
 }
 
 // layoutManifest reads a manifest of a layout.
-func layoutManifest(ctx context.Context, store *oci.ReadOnlyStore, d ocispec.Descriptor) (client.Manifest, error) {
+func layoutManifest(ctx context.Context, store *orasoci.ReadOnlyStore, d ocispec.Descriptor) (client.Manifest, error) {
 	body, err := content.FetchAll(ctx, store, d)
 	if err != nil {
 		return client.Manifest{}, fmt.Errorf("read manifest %s: %w", d.Digest, err)

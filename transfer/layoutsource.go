@@ -17,31 +17,32 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
-	"oras.land/oras-go/v2/content/oci"
+	orasoci "oras.land/oras-go/v2/content/oci"
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // layoutSource is an image layout that is copied from.
 type layoutSource struct {
 	location Location
 	entries  []ocispec.Descriptor
-	store    *oci.ReadOnlyStore
+	store    *orasoci.ReadOnlyStore
 }
 
 // openLayoutSource opens a layout and reads which of its manifests name which.
 func openLayoutSource(ctx context.Context, location Location) (*layoutSource, error) {
-	var store *oci.ReadOnlyStore
+	var store *orasoci.ReadOnlyStore
 	var document []byte
 	var err error
 	if location.Kind == Archive {
 		if document, err = readArchived(location.Path, ocispec.ImageIndexFile); err == nil {
-			store, err = oci.NewFromTar(ctx, location.Path)
+			store, err = orasoci.NewFromTar(ctx, location.Path)
 		}
 	} else {
 		if document, err = os.ReadFile(filepath.Join(location.Path, ocispec.ImageIndexFile)); err == nil {
-			store, err = oci.NewFromFS(ctx, os.DirFS(location.Path))
+			store, err = orasoci.NewFromFS(ctx, os.DirFS(location.Path))
 		}
 	}
 	switch {
@@ -124,12 +125,12 @@ func (s *layoutSource) Blob(ctx context.Context, blob ocispec.Descriptor) (io.Re
 
 // Referrers returns those that index.json, or a manifest that it leads to,
 // holds, by their own word.
-func (s *layoutSource) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error) {
+func (s *layoutSource) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error) {
 	manifests, err := layoutReferrers(ctx, s.store, subject)
 	if err != nil {
 		return nil, fmt.Errorf("list referrers of %s in %s: %w", subject, s.location.Path, err)
 	}
-	all := make([]index.Descriptor, len(manifests))
+	all := make([]oci.Descriptor, len(manifests))
 	for i, m := range manifests {
 		all[i] = m.Descriptor()
 	}

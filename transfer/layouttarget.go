@@ -14,7 +14,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/content/oci"
+	orasoci "oras.land/oras-go/v2/content/oci"
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/backref/backref/client"
@@ -24,7 +24,7 @@ import (
 // a time, in this process and others.
 type layoutTarget struct {
 	root    string
-	storage *oci.Storage
+	storage *orasoci.Storage
 	lock    *os.File
 }
 
@@ -90,7 +90,7 @@ func holdLayout(ctx context.Context, root string) (*layoutTarget, error) {
 	if named, err := os.Stat(marker); err != nil || !os.SameFile(held, named) {
 		return nil, lock.Close()
 	}
-	if t.storage, err = oci.NewStorage(root); err == nil {
+	if t.storage, err = orasoci.NewStorage(root); err == nil {
 		err = os.MkdirAll(filepath.Join(root, ocispec.ImageBlobsDir), 0o755) //nolint:gosec // G301: a layout is as readable as its files.
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // node is a manifest that is to be copied.
@@ -60,7 +61,7 @@ type seen struct {
 	// blob is set, and all else is not, where it turned out to be one.
 	blob      *ocispec.Descriptor
 	node      *node
-	referrers []index.Descriptor
+	referrers []oci.Descriptor
 }
 
 func newPlan(ctx context.Context, src source, request Request) (*plan, error) {

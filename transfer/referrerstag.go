@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/client"
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // How referrers tags are written. Such a tag is read, changed and written back,
@@ -167,7 +167,7 @@ func (w *tagWriter) put(ctx context.Context, subject digest.Digest, entries []oc
 	if err != nil {
 		return "", err
 	}
-	_, err = w.repository.PutManifest(ctx, m, index.ReferrersTag(subject), client.Condition{Digest: old.Digest, Absent: old.Digest == ""})
+	_, err = w.repository.PutManifest(ctx, m, oci.ReferrersTag(subject), client.Condition{Digest: old.Digest, Absent: old.Digest == ""})
 	return m.Digest, err
 }
 
@@ -212,7 +212,7 @@ func (w *tagWriter) report() {
 		if w.changed[subject] {
 			outcome = Copied
 		}
-		w.event(Event{What: "referrersTag", Outcome: outcome, Digest: sum, MediaType: index.MediaTypeImageIndex, Tag: index.ReferrersTag(subject)})
+		w.event(Event{What: "referrersTag", Outcome: outcome, Digest: sum, MediaType: oci.MediaTypeImageIndex, Tag: oci.ReferrersTag(subject)})
 	}
 }
 

@@ -9,11 +9,12 @@ import (
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 func manifest(name string) client.Manifest {
 	return client.Manifest{Manifest: index.Manifest{
-		Digest: digest.FromString(name), MediaType: index.MediaTypeImageManifest, Size: 7,
+		Digest: digest.FromString(name), MediaType: oci.MediaTypeImageManifest, Size: 7,
 		ArtifactType: "application/vnd.example", Annotations: map[string]string{"name": name},
 	}}
 }
@@ -43,7 +44,7 @@ func TestMerge(t *testing.T) {
 
 func TestAddRoot(t *testing.T) {
 	named := func(name, tag string) ocispec.Descriptor {
-		d := ocispec.Descriptor{MediaType: index.MediaTypeImageManifest, Digest: digest.FromString(name), Size: 7}
+		d := ocispec.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: digest.FromString(name), Size: 7}
 		if tag != "" {
 			d.Annotations = map[string]string{ocispec.AnnotationRefName: tag}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // registrySource is a repository that is copied from.
@@ -40,7 +41,7 @@ func (s registrySource) Blob(ctx context.Context, blob ocispec.Descriptor) (io.R
 	return s.repository.Blob(ctx, blob)
 }
 
-func (s registrySource) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]index.Descriptor, error) {
+func (s registrySource) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error) {
 	return s.repository.Referrers(ctx, subject, query)
 }
 
@@ -99,7 +100,7 @@ func (t *registryTarget) Prepare(ctx context.Context, subjects []digest.Digest) 
 	group.SetLimit(t.concurrency)
 	for _, subject := range subjects {
 		group.Go(func() error {
-			_, found, err := t.repository.Resolve(ctx, index.ReferrersTag(subject))
+			_, found, err := t.repository.Resolve(ctx, oci.ReferrersTag(subject))
 			if err != nil || !found {
 				return err
 			}

@@ -15,26 +15,15 @@ import (
 	"github.com/backref/backref/strictjson"
 )
 
-const mediaTypeIndex = "application/vnd.oci.image.index.v1+json"
-
 // maxReferrersPage is the largest page of the registry's own referrers that
 // is read: the specification asks registries to stay below 4 MiB.
 const maxReferrersPage = 8 << 20
-
-// Descriptor is an entry of an image index.
-type Descriptor struct {
-	MediaType    string            `json:"mediaType"`
-	Digest       digest.Digest     `json:"digest"`
-	Size         int64             `json:"size"`
-	ArtifactType string            `json:"artifactType,omitempty"`
-	Annotations  map[string]string `json:"annotations,omitempty"`
-}
 
 // ParseIndex reads an image index of at most limit entries, each with a valid
 // digest. Any other document, and one that names another media type, is
 // [ErrInvalid]; one with more entries is [ErrTooMany] too, one that clients may read differently is
 // [strictjson.ErrAmbiguous] too, one of another media type [ErrNotIndex].
-func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
+func ParseIndex(body []byte, limit int) ([]oci.Descriptor, error) {
 	if err := checkIndex(body, limit); err != nil {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
 	}
@@ -46,11 +35,11 @@ func ParseIndex(body []byte, limit int) ([]Descriptor, error) {
 	if err := json.Unmarshal(body, &doc); err != nil {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
 	}
-	if doc.SchemaVersion != 2 || doc.Manifests == nil || (doc.MediaType != "" && doc.MediaType != mediaTypeIndex) {
+	if doc.SchemaVersion != 2 || doc.Manifests == nil || (doc.MediaType != "" && doc.MediaType != oci.MediaTypeImageIndex) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, ErrNotIndex)
 	}
 	// A null, which encoders of Go make of an empty list, leaves it empty.
-	var entries []Descriptor
+	var entries []oci.Descriptor
 	if err := json.Unmarshal(doc.Manifests, &entries); err != nil {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
 	}
@@ -102,8 +91,8 @@ func checkIndex(body []byte, limit int) error {
 // know. With [ErrNotFound] it may have the API and answer so for this subject;
 // with a [*StatusError] that is denied, to this client. Other errors: [ErrInvalid] for a page after the first,
 // [ErrTooMany], [*StatusError] for 429 and 5xx, [ErrUnreachable].
-func (r *Registry) Referrers(ctx context.Context, as Credentials, repository string, subject digest.Digest, limit int) ([]Descriptor, error) {
-	var all []Descriptor
+func (r *Registry) Referrers(ctx context.Context, as Credentials, repository string, subject digest.Digest, limit int) ([]oci.Descriptor, error) {
+	var all []oci.Descriptor
 	next := &url.URL{Path: "/v2/" + repository + "/referrers/" + subject.String()}
 	for first := true; next != nil; first = false {
 		page, following, err := r.referrersPage(ctx, as, next, limit-len(all))
@@ -154,13 +143,13 @@ func unsupported(err error) bool {
 	return !passing
 }
 
-func (r *Registry) referrersPage(ctx context.Context, as Credentials, page *url.URL, limit int) ([]Descriptor, *url.URL, error) {
-	header := http.Header{"Accept": {mediaTypeIndex}}
-	var entries []Descriptor
+func (r *Registry) referrersPage(ctx context.Context, as Credentials, page *url.URL, limit int) ([]oci.Descriptor, *url.URL, error) {
+	header := http.Header{"Accept": {oci.MediaTypeImageIndex}}
+	var entries []oci.Descriptor
 	var next *url.URL
 	here := *page
 	err := r.ask(ctx, as, http.MethodGet, page, header, func(resp *http.Response) error {
-		if mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || mediaType != mediaTypeIndex {
+		if mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || mediaType != oci.MediaTypeImageIndex {
 			return fmt.Errorf("%w: Content-Type is %q", ErrInvalid, resp.Header.Get("Content-Type"))
 		}
 		body, err := readBody(resp, maxReferrersPage)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 func newReferrers() *cobra.Command {
@@ -50,7 +51,7 @@ func newReferrers() *cobra.Command {
 }
 
 // referrers prints a list of referrers.
-func (o *output) referrers(found []index.Descriptor) error {
+func (o *output) referrers(found []oci.Descriptor) error {
 	digests := make([]string, len(found))
 	rows := [][]string{{"DIGEST", "WHAT", "TYPE", "AGE"}}
 	for i, d := range found {
@@ -59,7 +60,7 @@ func (o *output) referrers(found []index.Descriptor) error {
 		rows = append(rows, []string{digests[i], client.Describe(d), d.ArtifactType, ageText(created, o.now)})
 	}
 	if found == nil {
-		found = []index.Descriptor{}
+		found = []oci.Descriptor{}
 	}
 	return o.print(found, digests, func(w io.Writer) { table(w, rows...) })
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/packed"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -19,7 +20,7 @@ func samples() []index.Record {
 		Repository: "library/app",
 		Manifest: index.Manifest{
 			Digest:       digest.SHA512.FromString("full"),
-			MediaType:    index.MediaTypeImageManifest,
+			MediaType:    oci.MediaTypeImageManifest,
 			Size:         -1 << 63,
 			ArtifactType: "application/vnd.example",
 			Annotations:  map[string]string{"": "\x00", "a": "", "ü": strings.Repeat("x", 300)},
@@ -100,7 +101,7 @@ func TestReferrerEncoding(t *testing.T) {
 	cases := samples()
 	for _, change := range []func(*index.Record){
 		func(r *index.Record) {},
-		func(r *index.Record) { r.MediaType = index.MediaTypeImageIndex },
+		func(r *index.Record) { r.MediaType = oci.MediaTypeImageIndex },
 		func(r *index.Record) { r.MediaType = "application/vnd.example+json" },
 		func(r *index.Record) { r.MediaType = "" },
 		func(r *index.Record) { r.MediaType = `a","digest":"b` },

@@ -13,6 +13,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
@@ -25,7 +26,7 @@ func someRecord(what, subject string) index.Record {
 		Repository: repo,
 		Manifest: index.Manifest{
 			Digest:       digest.FromString(what),
-			MediaType:    index.MediaTypeImageManifest,
+			MediaType:    oci.MediaTypeImageManifest,
 			Size:         1234,
 			ArtifactType: "application/vnd.example.signature",
 			Annotations:  map[string]string{"org.opencontainers.image.created": "2026-01-01T00:00:00Z", "org.example.what": what},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/packed"
+	"github.com/backref/backref/oci"
 )
 
 // form says how the entry of a referrer has the media type and the descriptor.
@@ -29,9 +30,9 @@ const (
 func (f form) mediaType() string {
 	switch f {
 	case formImageManifest:
-		return index.MediaTypeImageManifest
+		return oci.MediaTypeImageManifest
 	case formImageIndex:
-		return index.MediaTypeImageIndex
+		return oci.MediaTypeImageIndex
 	default:
 		return ""
 	}
@@ -39,9 +40,9 @@ func (f form) mediaType() string {
 
 func formOf(mediaType string) form {
 	switch mediaType {
-	case index.MediaTypeImageManifest:
+	case oci.MediaTypeImageManifest:
 		return formImageManifest
-	case index.MediaTypeImageIndex:
+	case oci.MediaTypeImageIndex:
 		return formImageIndex
 	default:
 		return formMediaType
@@ -163,7 +164,7 @@ func (r *referrer) descriptorSize(digestText int) int {
 	return size
 }
 
-// appendDescriptor appends the descriptor as [index.Descriptor.Encode] writes
+// appendDescriptor appends the descriptor as [oci.Descriptor.Encode] writes
 // it. It copies and encodes nothing.
 func (r *referrer) appendDescriptor(b []byte, digestText string) []byte {
 	if r.whole != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // sieve applies the filters of a query to encoded entries. Of a descriptor it
@@ -67,7 +68,7 @@ func (s *sieve) takesAnnotations(annotations []byte) (bool, error) {
 // sortKey returns the key by which an entry is ordered, where that is not when
 // it was created.
 func (s *sieve) sortKey(e entry) (string, error) {
-	d := index.Descriptor{ArtifactType: string(e.referrer.artifactType)}
+	d := oci.Descriptor{ArtifactType: string(e.referrer.artifactType)}
 	if s.query.Order.By == index.SortVersion {
 		version, given, err := annotation(e.referrer.annotations, s.version)
 		if err != nil {
@@ -81,7 +82,7 @@ func (s *sieve) sortKey(e entry) (string, error) {
 }
 
 // annotation finds one annotation of a descriptor that was encoded by
-// [index.Descriptor.Encode], by searching for its encoded key in the JSON of
+// [oci.Descriptor.Encode], by searching for its encoded key in the JSON of
 // all of them.
 //
 // A quote within a string has a backslash in front. So the quote that a key

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
 )
@@ -17,7 +18,7 @@ func FuzzAnnotation(f *testing.F) {
 	f.Add(`\`, `\"`, `"`, `\\`, "")
 	f.Add("k<&>", "\u2028 \x7f", "", "", "ключ")
 	f.Fuzz(func(t *testing.T, key, value, otherKey, otherValue, artifactType string) {
-		d := index.Descriptor{
+		d := oci.Descriptor{
 			MediaType: "a/b", Digest: digest.FromString("x"), Size: 1, ArtifactType: artifactType,
 			Annotations: map[string]string{otherKey: otherValue, key: value, "z": otherValue},
 		}
@@ -40,7 +41,7 @@ func FuzzAnnotation(f *testing.F) {
 }
 
 // encodeAnnotations encodes those of a descriptor as a referrer has them.
-func encodeAnnotations(d index.Descriptor) ([]byte, error) {
+func encodeAnnotations(d oci.Descriptor) ([]byte, error) {
 	value, _, err := encodeReferrer(index.Record{Manifest: index.Manifest{
 		MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, ArtifactType: d.ArtifactType, Annotations: d.Annotations,
 	}})
@@ -62,7 +63,7 @@ func TestTheSieveTakesWhatTheQueryMatches(t *testing.T) {
 		Fatalf(format string, args ...any)
 	}, key string, op index.Operator, value string, annotations map[string]string,
 	) {
-		d := index.Descriptor{MediaType: "a/b", Digest: digest.FromString("x"), Size: 1, Annotations: annotations}
+		d := oci.Descriptor{MediaType: "a/b", Digest: digest.FromString("x"), Size: 1, Annotations: annotations}
 		encoded, err := encodeAnnotations(d)
 		if err != nil {
 			t.Fatalf("%v", err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/packed"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
@@ -33,7 +34,7 @@ func (s *Store) Unsettled(ctx context.Context, repository string, subject digest
 		if err != nil {
 			return err
 		}
-		ids, err := unsettled(open, live, key, index.ReferrersTag(subject))
+		ids, err := unsettled(open, live, key, oci.ReferrersTag(subject))
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -19,7 +20,7 @@ func (s *Store) Version(repository, referrersTag string) uint64 {
 
 // touchListing notes that a listing may look different.
 func (w *writing) touchListing(repository string, subject digest.Digest) {
-	w.touched = append(w.touched, listingName{repository, index.ReferrersTag(subject)})
+	w.touched = append(w.touched, listingName{repository, oci.ReferrersTag(subject)})
 }
 
 // touchIntent notes the listings that an intent is open for, or was. That of a

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -42,7 +43,7 @@ func signature(what string, subject digest.Digest) index.Record {
 		Repository: repo,
 		Manifest: index.Manifest{
 			Digest:       name(what),
-			MediaType:    index.MediaTypeImageManifest,
+			MediaType:    oci.MediaTypeImageManifest,
 			Size:         int64(500 + len(what)),
 			ArtifactType: "application/vnd.example.signature",
 			Annotations:  map[string]string{"org.example.what": what, "org.example.url": "https://example.org/?a=1&b=<2>"},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
 )
@@ -105,7 +106,7 @@ func (h *history) record(rt *rapid.T) index.Record {
 		Repository: rapid.SampledFrom(repositories()).Draw(rt, "repository"),
 		Manifest: index.Manifest{
 			Digest:       manifests()[i],
-			MediaType:    rapid.SampledFrom([]string{index.MediaTypeImageManifest, index.MediaTypeImageIndex}).Draw(rt, "media type"),
+			MediaType:    rapid.SampledFrom([]string{oci.MediaTypeImageManifest, oci.MediaTypeImageIndex}).Draw(rt, "media type"),
 			Size:         int64(i),
 			ArtifactType: fmt.Sprintf("type-%d", i%2),
 		},
@@ -152,7 +153,7 @@ func (h *history) beginImport(rt *rapid.T) {
 	h.begin(rt, index.Intent{
 		Kind:   index.IntentImport,
 		Record: index.Record{Repository: rapid.SampledFrom(repositories()).Draw(rt, "repository")},
-		Tag:    index.ReferrersTag(rapid.SampledFrom(subjects()).Draw(rt, "subject")),
+		Tag:    oci.ReferrersTag(rapid.SampledFrom(subjects()).Draw(rt, "subject")),
 	})
 }
 

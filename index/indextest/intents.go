@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -95,7 +96,7 @@ func importOf(t *testing.T, store index.Store, subject digest.Digest) index.Inte
 	id, err := store.Begin(t.Context(), index.Intent{
 		Kind:     index.IntentImport,
 		Record:   index.Record{Repository: repo},
-		Tag:      index.ReferrersTag(subject),
+		Tag:      oci.ReferrersTag(subject),
 		Deadline: after(60),
 	})
 	must(t, err)
@@ -113,7 +114,7 @@ func unsettledImport(t *testing.T, store index.Store) {
 	for _, subject := range []digest.Digest{long, twin} {
 		open := unsettled(t, store, subject)
 		equal(t, "open", ids(open), []index.IntentID{id})
-		equal(t, "tag", open[0].Tag, index.ReferrersTag(subject))
+		equal(t, "tag", open[0].Tag, oci.ReferrersTag(subject))
 	}
 	equal(t, "open for another", unsettled(t, store, name("subject")), nil)
 	must(t, store.Confirm(t.Context(), id, after(1)))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -105,7 +106,7 @@ func (g generation) referrers(repository string, subject digest.Digest, query in
 	return index.Page{Referrers: entries[:fits:fits], More: fits < len(entries)}
 }
 
-func encode(descriptor index.Descriptor) json.RawMessage {
+func encode(descriptor oci.Descriptor) json.RawMessage {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -329,7 +330,7 @@ func (m *Model) Unsettled(_ context.Context, repository string, subject digest.D
 		case index.IntentDelete:
 			concerns = m.refers(manifestOf(intent.Record), subject)
 		case index.IntentImport:
-			concerns = intent.Tag == index.ReferrersTag(subject)
+			concerns = intent.Tag == oci.ReferrersTag(subject)
 		}
 		if concerns && intent.Record.Repository == repository {
 			unsettled = append(unsettled, intent)

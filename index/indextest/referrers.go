@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
 )
@@ -60,7 +61,7 @@ func referrerOrder(t *testing.T, store index.Store) {
 
 func readyDescriptor(t *testing.T, store index.Store) {
 	plain := index.Record{Repository: repo, Manifest: index.Manifest{
-		Digest: name("plain"), MediaType: index.MediaTypeImageIndex, Size: 7,
+		Digest: name("plain"), MediaType: oci.MediaTypeImageIndex, Size: 7,
 		Edges: []index.Edge{{Kind: index.EdgeSubject, Target: name("plain subject")}},
 	}}
 	push(t, store, plain)
@@ -75,7 +76,7 @@ func readyDescriptor(t *testing.T, store index.Store) {
 	must(t, err)
 	entry := page.Referrers[0]
 	equal(t, "artifact type", entry.ArtifactType, record.ArtifactType)
-	var descriptor index.Descriptor
+	var descriptor oci.Descriptor
 	must(t, json.Unmarshal(entry.Descriptor, &descriptor))
 	equal(t, "descriptor", descriptor, record.Descriptor())
 	if url := record.Annotations["org.example.url"]; !strings.Contains(string(entry.Descriptor), url) {

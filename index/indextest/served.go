@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
 )
@@ -71,7 +72,7 @@ const room = 1 << 30
 // shown returns a listing of a body that is kept until some seconds after noon.
 func shown(body string, until int) index.ServedListing {
 	return index.ServedListing{
-		Repository: repo, Digest: digest.FromString(body), Tag: index.ReferrersTag(name("subject")),
+		Repository: repo, Digest: digest.FromString(body), Tag: oci.ReferrersTag(name("subject")),
 		Body: []byte(body), Until: after(until),
 	}
 }

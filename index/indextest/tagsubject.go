@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -24,7 +25,7 @@ func (m *Model) TagSubject(_ context.Context, repository, tag string) (digest.Di
 		}
 	}
 	for _, r := range records {
-		if subject := r.Subject(); r.Repository == repository && subject != "" && index.ReferrersTag(subject) == tag {
+		if subject := r.Subject(); r.Repository == repository && subject != "" && oci.ReferrersTag(subject) == tag {
 			return subject, nil
 		}
 	}
@@ -50,7 +51,7 @@ func wantSubject(t *testing.T, store index.Store, subject, want digest.Digest) {
 	if !is {
 		t.Fatalf("%T finds no subjects", store)
 	}
-	got, err := finder.TagSubject(t.Context(), repo, index.ReferrersTag(subject))
+	got, err := finder.TagSubject(t.Context(), repo, oci.ReferrersTag(subject))
 	if want == "" {
 		mustBe(t, err, index.ErrNotFound)
 		return

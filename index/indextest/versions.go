@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -22,7 +23,7 @@ func (h *history) compareVersions(repository string, subject digest.Digest) {
 	if !able {
 		return
 	}
-	version := versioner.Version(repository, index.ReferrersTag(subject))
+	version := versioner.Version(repository, oci.ReferrersTag(subject))
 	page, err := h.store.Referrers(h.t.Context(), repository, subject, index.Query{})
 	h.check(h.t, err)
 	open, err := h.store.Unsettled(h.t.Context(), repository, subject)

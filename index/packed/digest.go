@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -116,13 +117,13 @@ func ExpandDigest(compact []byte) digest.Digest {
 }
 
 // TagPrefix returns what the compact form of a digest begins with whose
-// [index.ReferrersTag] is given. Error: [index.ErrInvalid].
+// [oci.ReferrersTag] is given. Error: [index.ErrInvalid].
 func TagPrefix(tag string) ([]byte, error) {
 	name, encoded, _ := strings.Cut(tag, "-")
 	algorithm, known := map[digest.Algorithm]byte{
 		digest.SHA256: algorithmSHA256, digest.SHA384: algorithmSHA384, digest.SHA512: algorithmSHA512,
 	}[digest.Algorithm(name)]
-	if !known || !index.IsReferrersTag(tag) {
+	if !known || !oci.IsReferrersTag(tag) {
 		return nil, fmt.Errorf("%w: referrers tag %.200q", index.ErrInvalid, tag)
 	}
 	return hex.AppendDecode([]byte{algorithm}, []byte(encoded))

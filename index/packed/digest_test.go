@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -49,13 +50,13 @@ func FuzzDigest(f *testing.F) {
 // begins with.
 func FuzzTagPrefix(f *testing.F) {
 	for _, algorithm := range []digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512} {
-		f.Add(index.ReferrersTag(algorithm.FromString("subject")))
+		f.Add(oci.ReferrersTag(algorithm.FromString("subject")))
 	}
 	f.Add("sha256-")
 	f.Add("v1")
 	f.Fuzz(func(t *testing.T, tag string) {
 		prefix, err := TagPrefix(tag)
-		if (err == nil) != index.IsReferrersTag(tag) {
+		if (err == nil) != oci.IsReferrersTag(tag) {
 			t.Fatalf("%q: %v", tag, err)
 		}
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/postgres"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -27,7 +28,7 @@ func numbered(i int) index.Record {
 	return index.Record{
 		Repository: repo,
 		Manifest: index.Manifest{
-			Digest: digest.FromString(name), MediaType: index.MediaTypeImageManifest, Size: 1, ArtifactType: "application/vnd.example",
+			Digest: digest.FromString(name), MediaType: oci.MediaTypeImageManifest, Size: 1, ArtifactType: "application/vnd.example",
 			Annotations: map[string]string{"org.example.number": strconv.Itoa(i)},
 			Edges:       []index.Edge{{Kind: index.EdgeSubject, Target: digest.FromString("subject")}, {Kind: index.EdgeConfig, Target: digest.FromString("{}")}},
 		},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/packed"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -30,7 +31,7 @@ func (d *decoder) digest() digest.Digest {
 // mediaTypes are those that are kept as a number, from 1 on. They are part of
 // the stored format; 0 stands before any other.
 func mediaTypes() [4]string {
-	return [4]string{index.MediaTypeImageManifest, index.MediaTypeImageIndex, index.MediaTypeDockerImage, index.MediaTypeDockerList}
+	return [4]string{oci.MediaTypeImageManifest, oci.MediaTypeImageIndex, oci.MediaTypeDockerImage, oci.MediaTypeDockerList}
 }
 
 func (e *encoder) mediaType(mediaType string) {
@@ -131,7 +132,7 @@ func decodeKept(value []byte, edges []index.Edge) (seen time.Time, all []index.E
 	return seen, edges, d.End("record")
 }
 
-// encodeJSON writes a value as [index.Descriptor.Encode] writes its parts.
+// encodeJSON writes a value as [oci.Descriptor.Encode] writes its parts.
 func encodeJSON(v any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

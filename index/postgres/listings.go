@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // A statement reads firstStep rows, unless the page is known to be shorter, and
@@ -224,7 +225,7 @@ func (l *list) sift(e *entry) (selected bool, err error) {
 		return false, nil
 	}
 	order := l.query.Order
-	d := index.Descriptor{ArtifactType: string(e.artifactType)}
+	d := oci.Descriptor{ArtifactType: string(e.artifactType)}
 	if len(l.query.Annotations) > 0 || !l.ordered && order.By != index.SortArtifactType {
 		if d.Annotations, err = e.annotations(); err != nil || !l.query.MatchesAnnotations(d.Annotations) {
 			return false, err

@@ -104,7 +104,7 @@ func (r row) equal(other row) bool {
 }
 
 // appendDescriptor appends the descriptor of a row, as
-// [index.Descriptor.Encode] writes it. The annotations are kept as they are
+// [oci.Descriptor.Encode] writes it. The annotations are kept as they are
 // sent.
 func appendDescriptor(b, compact, artifactType, value []byte) ([]byte, error) {
 	view, err := decodeShown(value)

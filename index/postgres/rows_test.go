@@ -9,13 +9,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // A record is read as it was written, and its descriptor is what package index
 // makes of it, byte for byte.
 func TestRowsAreReadAsTheyWereWritten(t *testing.T) {
 	names := []digest.Digest{digest.FromString("a"), digest.SHA384.FromString("b"), digest.SHA512.FromString("c")}
-	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "<a&b>", "\"quoted\\", "line\u2028break\x00", index.MediaTypeImageIndex}))
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "<a&b>", "\"quoted\\", "line\u2028break\x00", oci.MediaTypeImageIndex}))
 	rapid.Check(t, func(rt *rapid.T) {
 		record := index.Record{
 			Repository: "library/app",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/jackc/pgx/v5"
 	"github.com/opencontainers/go-digest"
 )
@@ -27,7 +28,7 @@ func (s *Store) Unsettled(ctx context.Context, repository string, subject digest
 	}
 	var intents []index.Intent
 	err = s.read(ctx, func(ctx context.Context) error {
-		rows, err := s.pool.Query(ctx, selectUnsettled, repository, []byte(key.about), []byte(aboutTag(index.ReferrersTag(subject))))
+		rows, err := s.pool.Query(ctx, selectUnsettled, repository, []byte(key.about), []byte(aboutTag(oci.ReferrersTag(subject))))
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/test/rig"
 )
 
@@ -197,7 +197,7 @@ func (k *keptRegistry) put(reference string, body []byte) {
 	own := k.asked != clientRequest{http.MethodPut, reference, sum}
 	if !strings.Contains(reference, ":") {
 		// A referrer that its client pushes goes to its hidden tag.
-		held := k.asked.sum == sum && reference == index.HiddenTag(sum)
+		held := k.asked.sum == sum && reference == oci.HiddenTag(sum)
 		if before := k.tags[reference]; own && !held && before != "" && before != sum && !k.replaceable(reference, before) {
 			k.violations = append(k.violations, fmt.Sprintf("tag %s was overwritten, which stood for %s", reference, k.manifests[before]))
 		}
@@ -214,7 +214,7 @@ func (k *keptRegistry) drop(reference string) {
 	own := k.asked.method != http.MethodDelete || k.asked.reference != reference
 	if !strings.Contains(reference, ":") {
 		sum := k.tags[reference]
-		if own && reference != index.HiddenTag(sum) {
+		if own && reference != oci.HiddenTag(sum) {
 			k.violations = append(k.violations, fmt.Sprintf("tag %s was deleted, which stood for %s", reference, k.manifests[sum]))
 		}
 		delete(k.tags, reference)
@@ -267,8 +267,8 @@ func (k *keptRegistry) notHidden() []string {
 	defer k.mutex.Unlock()
 	var shown []string
 	for tag := range k.tags {
-		referrer, hidden := index.HiddenTagOf(tag)
-		if hidden && read(k.ever[referrer]).Subject != nil || index.IsReferrersTag(tag) && k.replaceable(tag, k.resolve(tag)) {
+		referrer, hidden := oci.HiddenTagOf(tag)
+		if hidden && read(k.ever[referrer]).Subject != nil || oci.IsReferrersTag(tag) && k.replaceable(tag, k.resolve(tag)) {
 			continue
 		}
 		shown = append(shown, tag)

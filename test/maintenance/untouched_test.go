@@ -25,6 +25,7 @@ import (
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/test/rig"
@@ -157,7 +158,7 @@ func (u *untouched) pushTag(t *rapid.T) {
 	subject := rapid.SampledFrom(u.subjects).Draw(t, "subject")
 	tag := tagFor(subject.Digest)
 	if rapid.IntRange(0, 9).Draw(t, "hidden") == 0 {
-		tag = index.HiddenTag(rapid.SampledFrom(u.referrings).Draw(t, "of").Digest())
+		tag = oci.HiddenTag(rapid.SampledFrom(u.referrings).Draw(t, "of").Digest())
 	}
 	m := u.any(t)
 	switch rapid.SampledFrom([]string{"list", "itself", "any"}).Draw(t, "what") {
@@ -192,7 +193,7 @@ func (u *untouched) drop(t *rapid.T) {
 func (u *untouched) untag(t *rapid.T) {
 	tag := tagFor(rapid.SampledFrom(u.subjects).Draw(t, "subject").Digest)
 	if rapid.Bool().Draw(t, "hidden") {
-		tag = index.HiddenTag(rapid.SampledFrom(u.referrings).Draw(t, "of").Digest())
+		tag = oci.HiddenTag(rapid.SampledFrom(u.referrings).Draw(t, "of").Digest())
 	}
 	u.send(t, http.MethodDelete, tag, rig.Manifest{})
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/test/rig"
 )
 
@@ -147,7 +147,7 @@ func TestReferrersTagPastTheProxyIsSeen(t *testing.T) {
 		}
 		n.relay.Before(nil)
 		wantListed(t, n.backref.URL, "app", n.subject.Digest())
-		n.push(t, index.ReferrersTag(n.subject.Digest()), rig.Index(sbom.Descriptor()))
+		n.push(t, oci.ReferrersTag(n.subject.Digest()), rig.Index(sbom.Descriptor()))
 		n.becomesListed(t, sbom)
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -91,7 +92,7 @@ func leaveOpen(ctx context.Context, store index.Store) error {
 	pushed := index.Intent{Kind: index.IntentPush, Record: artifact("app", "pushed", subject("image")), Deadline: at(5)}
 	deleted := index.Intent{Kind: index.IntentDelete, Deadline: at(6)}
 	deleted.Record.Repository, deleted.Record.Digest = "app", artifact("app", "sbom", subject("image")).Digest
-	imported := index.Intent{Kind: index.IntentImport, Tag: index.ReferrersTag(subject("image")), Deadline: at(7)}
+	imported := index.Intent{Kind: index.IntentImport, Tag: oci.ReferrersTag(subject("image")), Deadline: at(7)}
 	imported.Record.Repository = "app"
 	for _, intent := range []index.Intent{pushed, deleted, imported} {
 		if _, err := store.Begin(ctx, intent); err != nil {

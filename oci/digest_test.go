@@ -1,11 +1,12 @@
-package index_test
+package oci_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
 )
 
 func FuzzCheckDigest(f *testing.F) {
@@ -18,7 +19,7 @@ func FuzzCheckDigest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		d := digest.Digest(text)
-		if got, want := index.CheckDigest(d), d.Validate(); got != want { //nolint:errorlint // The very same error.
+		if got, want := oci.CheckDigest(d), d.Validate(); got != want { //nolint:errorlint // The very same error.
 			t.Errorf("%q: got %v, want %v", text, got, want)
 		}
 	})

@@ -1,0 +1,89 @@
+package oci
+
+import (
+	"strings"
+
+	// The algorithms that a digest may name are those linked in.
+	_ "crypto/sha256"
+	_ "crypto/sha512"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Limits of the parts of a referrers tag (distribution-spec, "Referrers Tag
+// Schema").
+const (
+	maxTagAlgorithm = 32
+	maxTagEncoded   = 64
+)
+
+// ReferrersTag returns the tag under which clients keep the referrers of a
+// subject in a registry without the API (distribution-spec, "Referrers Tag
+// Schema"). Long digests are cut, so a tag may stand for several subjects.
+func ReferrersTag(subject digest.Digest) string {
+	algorithm := clip(subject.Algorithm().String(), maxTagAlgorithm)
+	return algorithm + "-" + clip(subject.Encoded(), maxTagEncoded)
+}
+
+// IsReferrersTag reports whether a tag has the form of [ReferrersTag] for a
+// digest of a known algorithm. What stands behind the tag is another question.
+func IsReferrersTag(tag string) bool {
+	name, encoded, found := strings.Cut(tag, "-")
+	if !found {
+		return false
+	}
+	algorithm := digest.Algorithm(name)
+	if !algorithm.Available() || len(encoded) != min(algorithm.Size()*2, maxTagEncoded) {
+		return false
+	}
+	return strings.Trim(encoded, "0123456789abcdef") == ""
+}
+
+// SubjectOf returns the subject whose [ReferrersTag] a tag is, by its form. It
+// is empty for a tag of another form, and where the digest is cut.
+func SubjectOf(tag string) digest.Digest {
+	algorithm, encoded, _ := strings.Cut(tag, "-")
+	subject := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), encoded)
+	if CheckDigest(subject) != nil {
+		return ""
+	}
+	return subject
+}
+
+// hiddenSuffix ends the hidden tags, which no referrers tag does.
+const hiddenSuffix = ".referrer"
+
+// HiddenTag returns a tag of a referrer's own, for registries whose garbage
+// collection drops what no tag stands for, whatever index lists it.
+func HiddenTag(referrer digest.Digest) string {
+	return ReferrersTag(referrer) + hiddenSuffix
+}
+
+// IsHiddenTag reports whether a tag has the form of [HiddenTag].
+func IsHiddenTag(tag string) bool {
+	name, found := strings.CutSuffix(tag, hiddenSuffix)
+	return found && IsReferrersTag(name)
+}
+
+// HiddenTagOf returns the digest of the referrer whose hidden tag it is, by its
+// form. It is false for a tag of another form, and where the digest is cut.
+func HiddenTagOf(tag string) (digest.Digest, bool) {
+	name, hidden := strings.CutSuffix(tag, hiddenSuffix)
+	if !hidden || !IsReferrersTag(name) {
+		return "", false
+	}
+	named := SubjectOf(name)
+	return named, named != ""
+}
+
+// IsCosignTag reports whether a tag is one under which cosign keeps what belongs
+// to a manifest: sha256-<hex>.sig, .att and .sbom.
+func IsCosignTag(tag string) bool {
+	name, suffix, _ := strings.Cut(tag, ".")
+	return (suffix == "sig" || suffix == "att" || suffix == "sbom") &&
+		strings.HasPrefix(name, "sha256-") && IsReferrersTag(name)
+}
+
+func clip(s string, limit int) string {
+	return s[:min(len(s), limit)]
+}
