@@ -52,60 +52,12 @@ func newAccess(cfg config.Auth, log *zap.Logger) (*access, error) {
 	return &access{door, checked, newHandouts()}, nil
 }
 
-// need is what a client has to be allowed for a request.
-type need struct {
-	// action in the repository of the path; empty where signing in is enough.
-	action policy.Action
-	// everything says that only those who administer everything may: the
-	// request is about no repository that the path names.
-	everything bool
-}
-
-// needOf is the one table of what a request needs.
-//
-//	/v2/                              GET, HEAD         to be signed in
-//	/v2/_catalog                      any               admin of everything
-//	/v2/_oci/ext/discover             GET, HEAD         to be signed in
-//	/v2/<name>/referrers/…            GET, HEAD         pull
-//	/v2/<name>/_backref/…, _oci/…     GET, HEAD         pull
-//	/v2/<name>/tags/list              GET, HEAD         pull
-//	/v2/<name>/manifests/…, blobs/…   GET, HEAD         pull
-//	/v2/<name>/manifests/…            PUT               push
-//	/v2/<name>/blobs/uploads/…        POST, PATCH, PUT, GET, HEAD, DELETE   push; pull where a mount is from
-//	/v2/<name>/manifests/…, blobs/…   DELETE            delete
-//	/v2/<name>/…                      any other         admin
-//	other                             any               admin of everything
-func needOf(target path, method string) need {
-	e := target.endpoint
-	switch {
-	case e == endpointBase, e == endpointDiscovery && target.repository == "":
-		return need{}
-	case e == endpointUploads:
-		if reads(method) || method == http.MethodPost || method == http.MethodPatch || method == http.MethodPut || method == http.MethodDelete {
-			return need{action: policy.Push}
-		}
-	case e == endpointManifests, e == endpointBlobs, e == endpointTags, e >= endpointReferrers:
-		switch {
-		case reads(method):
-			return need{action: policy.Pull}
-		case method == http.MethodPut && e == endpointManifests:
-			return need{action: policy.Push}
-		case method == http.MethodDelete && (e == endpointManifests || e == endpointBlobs):
-			return need{action: policy.Delete}
-		}
-	default:
-		return need{everything: true}
-	}
-	return need{action: policy.Admin}
-}
-
 // admit serves a request of auth.mode service if its client may make it.
-func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error {
 	client, err := p.access.door.Who(r.Context(), r.Header)
 	p.metrics.signIns.WithLabelValues(signInResult(client, err)).Inc()
 	if err != nil {
-		p.fail(w, r, p.access.refuseSignIn(err))
-		return
+		return p.access.refuseSignIn(err)
 	}
 	if !client.Anonymous() {
 		note(r, zap.String("user", client.User))
@@ -117,23 +69,23 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) {
 			target, e.path = given, given
 		}
 	}
-	needs := needOf(target, r.Method)
+	route := p.routeOf(target, r.Method)
 	switch {
 	case target.endpoint == endpointBase:
-		p.base(w, r, client)
-	case p.access.allows(client, needs, target):
-		p.forwarded(w, r, target, client)
+		return p.base(w, r, client)
+	case p.access.allows(client, route.need, target):
+		return p.forwarded(w, r, target, client, route.handle)
 	case client.Anonymous() && !p.access.door.Closed():
-		p.fail(w, r, p.access.unauthorized("sign in to do this"))
-	case needs.action == policy.Pull && !p.access.rules.Sees(client, target.repository):
-		p.unknownRepository(w, r, target)
+		return p.access.unauthorized("sign in to do this")
+	case route.need.action == policy.Pull && !p.access.rules.Sees(client, target.repository):
+		return p.unknownRepository(w, r, target)
 	case target.endpoint == endpointOther:
-		p.fail(w, r, notHandedOut(r.Method))
+		return notHandedOut(r.Method)
 	default:
-		p.fail(w, r, &oci.Error{
+		return &oci.Error{
 			Status: http.StatusForbidden, Code: oci.CodeDenied,
 			Message: "you are not allowed to do this; ask the operator of this proxy for the right",
-		})
+		}
 	}
 }
 
@@ -154,26 +106,27 @@ func (a *access) allows(client policy.Client, needs need, target path) bool {
 	switch {
 	case needs.everything:
 		return a.rules.Administers(client)
-	case needs.action == "":
+	case needs.signedIn, needs.action != "" && target.repository == "":
 		return !client.Anonymous() || a.door.Closed()
+	case needs.action == "":
+		return false
 	}
 	return a.rules.Allows(client, needs.action, target.repository)
 }
 
 // forwarded serves a request that is allowed.
-func (p *Proxy) forwarded(w http.ResponseWriter, r *http.Request, target path, client policy.Client) {
+func (p *Proxy) forwarded(w http.ResponseWriter, r *http.Request, target path, client policy.Client, handle handler) error {
 	if target.endpoint == endpointUploads {
 		r = withoutForm(r)
 		query, err := parameters(r)
 		if err != nil {
-			p.fail(w, r, err)
-			return
+			return err
 		}
 		if (query.Has("mount") || query.Has("from")) && !p.access.mayMount(client, query) {
 			r = withoutMount(r, query)
 		}
 	}
-	handlerFor(target.endpoint, r.Method)(p, w, r, target)
+	return handle(p, w, r, target)
 }
 
 // mayMount tells whether a blob may be mounted as the query says: from one
@@ -203,33 +156,32 @@ func withoutMount(r *http.Request, query url.Values) *http.Request {
 // base answers end-1: whether the client has signed in. Clients learn here
 // how to, and some never ask again; so those who have not are asked to, unless
 // nobody can.
-func (p *Proxy) base(w http.ResponseWriter, r *http.Request, client policy.Client) {
+func (p *Proxy) base(w http.ResponseWriter, r *http.Request, client policy.Client) error {
 	if client.Anonymous() && !p.access.door.Closed() {
-		p.fail(w, r, p.access.unauthorized("sign in"))
-		return
+		return p.access.unauthorized("sign in")
 	}
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write([]byte("{}"))
+	return nil
 }
 
 // unknownRepository answers who may not see a repository as if there were
 // none, without asking anyone whether there is.
-func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target path) error {
 	if target.endpoint != endpointReferrers {
-		p.fail(w, r, &oci.Error{
+		return &oci.Error{
 			Status: http.StatusNotFound, Code: oci.CodeNameUnknown,
 			Message: "the repository is not known to the registry",
-		})
-		return
+		}
 	}
 	query, _, err := p.queryOf(r, p.order)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	p.metrics.gate.WithLabelValues("hidden").Inc()
 	answerOf(index.Page{}, query, r.URL).write(w, r)
+	return nil
 }
 
 // refuseSignIn says why credentials were not taken.

@@ -20,25 +20,22 @@ type artifactEntry struct {
 
 // catalogArtifacts lists the manifests of a repository that the index knows,
 // whether or not they have a tag or a subject.
-func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target path) error {
 	query, values, err := p.queryOf(r, index.Order{})
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	client := p.readerOf(r, target)
 	records, more, err := p.artifacts(r.Context(), client, query)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	list := p.newEntryList(query)
 	var last index.Cursor
 	for _, record := range records {
 		added, err := list.add(artifactEntry{record.Descriptor(), record.Subject()})
 		if err != nil {
-			p.fail(w, r, err)
-			return
+			return err
 		}
 		if !added {
 			more = true
@@ -51,7 +48,7 @@ func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target 
 		query.After = last
 		link = nextLink(here(target, values), query.Values())
 	}
-	p.sendJSON(w, r, struct {
+	return p.sendJSON(w, r, struct {
 		Name      string     `json:"name"`
 		Manifests *entryList `json:"manifests"`
 	}{target.repository, list}, filtersOf(query), link)

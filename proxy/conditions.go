@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
 )
 
 // conditions are what a push may depend on (RFC 9110, section 13.1): the

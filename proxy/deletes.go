@@ -13,35 +13,31 @@ import (
 
 // deleteManifest passes a delete on (end-9) and takes the manifest from the
 // listings.
-func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target path) error {
 	if target.tag == "" {
-		p.deleteNamed(w, r, target, target.digest)
-		return
+		return p.deleteNamed(w, r, target, target.digest)
 	}
 	release, err := p.tagLocks.share(r.Context(), tagName{target.repository, target.tag})
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer release()
 	manifest, err := p.resolveTag(r, target, p.credentials(r))
 	if err != nil {
 		note(r, zap.NamedError("resolve", err))
-		p.deleteUnresolved(w, r, target)
-		return
+		return p.deleteUnresolved(w, r, target)
 	}
-	p.deleteNamed(w, r, target, manifest)
+	return p.deleteNamed(w, r, target, manifest)
 }
 
 // deleteNamed passes on the delete of a manifest, or of a tag that stands for
 // it.
-func (p *Proxy) deleteNamed(w http.ResponseWriter, r *http.Request, target path, manifest digest.Digest) {
+func (p *Proxy) deleteNamed(w http.ResponseWriter, r *http.Request, target path, manifest digest.Digest) error {
 	intent, err := p.begin(r, index.Intent{Kind: index.IntentDelete, Record: index.Record{
 		Repository: target.repository, Manifest: index.Manifest{Digest: manifest},
 	}})
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer intent.leave()
 	p.dropWithin(target, manifest)
@@ -50,8 +46,7 @@ func (p *Proxy) deleteNamed(w http.ResponseWriter, r *http.Request, target path,
 	p.dropWithin(target, manifest)
 	if err != nil {
 		intent.unknown()
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if (target.tag != "" || target.foreign) && accepted(resp) {
@@ -63,9 +58,9 @@ func (p *Proxy) deleteNamed(w http.ResponseWriter, r *http.Request, target path,
 		// A client that keeps the tag itself deletes what it read there, once it
 		// has written its own.
 		w.WriteHeader(http.StatusAccepted)
-		return
+		return nil
 	}
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // resolveTag returns the digest that a tag stands for.

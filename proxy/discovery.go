@@ -30,11 +30,10 @@ type extension struct {
 
 // discover tells which extensions there are: ours, and those that the upstream
 // has.
-func (p *Proxy) discover(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) discover(w http.ResponseWriter, r *http.Request, target path) error {
 	extensions, err := p.upstreamExtensions(r)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	for _, ours := range ourExtensions(target.repository) {
 		at := slices.IndexFunc(extensions, func(e extension) bool { return e.Name == ours.Name })
@@ -48,7 +47,7 @@ func (p *Proxy) discover(w http.ResponseWriter, r *http.Request, target path) {
 			}
 		}
 	}
-	p.sendJSON(w, r, struct {
+	return p.sendJSON(w, r, struct {
 		Extensions []extension `json:"extensions"`
 	}{extensions}, "", "")
 }

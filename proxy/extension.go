@@ -200,14 +200,14 @@ func (l *entryList) MarshalJSON() ([]byte, error) {
 }
 
 // sendJSON writes an answer of the extension.
-func (p *Proxy) sendJSON(w http.ResponseWriter, r *http.Request, document any, filters, link string) {
+func (p *Proxy) sendJSON(w http.ResponseWriter, r *http.Request, document any, filters, link string) error {
 	body, err := encodeJSON(document)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	answer := newAnswer(mediaTypeJSON, body, filters, link)
 	answer.write(w, r)
+	return nil
 }
 
 // encodeJSON encodes without the escapes that only HTML needs.

@@ -14,26 +14,24 @@ import (
 
 // graphReferrers answers as listReferrers does, for a subject that may be given
 // by a tag. Its pages are those of the manifest that the tag had at first.
-func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target path) error {
 	query, values, err := p.queryOf(r, p.order)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	client := p.readerOf(r, target)
 	subject, err := p.subject(r.Context(), client, values)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	found, err := p.listing(r.Context(), client, subject, query)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	w.Header().Set("OCI-Subject", subject.String())
 	values.Set(paramSubject, subject.String())
 	answerOf(found.Page, query, here(target, values)).write(w, r)
+	return nil
 }
 
 // parentsScope is that of the cursors of graphParents, whose key is the kind of
@@ -48,29 +46,26 @@ type parentEntry struct {
 
 // graphParents lists the manifests that name a digest, be it a manifest or a
 // blob.
-func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path) error {
 	values, err := parameters(r)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	child, after, query, err := parseParents(values)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	client := p.readerOf(r, target)
 	list := p.newEntryList(query)
 	last, more, err := p.parents(r.Context(), client, child, after, list)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	link := ""
 	if more {
 		link = nextLink(here(target, values), url.Values{index.ParamLast: {last.Encode(parentsScope)}})
 	}
-	p.sendJSON(w, r, struct {
+	return p.sendJSON(w, r, struct {
 		Digest  digest.Digest `json:"digest"`
 		Parents *entryList    `json:"parents"`
 	}{child, list}, "", link)

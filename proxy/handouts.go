@@ -87,6 +87,9 @@ func reads(method string) bool {
 // an address of the registry's own outside the grammar.
 func (p *Proxy) follow(r *http.Request, resp *http.Response) {
 	e := entryOf(r)
+	if p.endpoints[e.path.endpoint].answered {
+		return
+	}
 	use := handedOut(e.path, r.Method, resp.StatusCode)
 	if use == endpointOther {
 		return
@@ -105,7 +108,7 @@ func (p *Proxy) follow(r *http.Request, resp *http.Response) {
 func handedOut(asked path, method string, status int) endpoint {
 	redirect := status >= http.StatusMovedPermanently && status <= http.StatusPermanentRedirect && status != http.StatusNotModified
 	switch {
-	case asked.repository == "" || asked.endpoint >= endpointReferrers:
+	case asked.repository == "":
 		return endpointOther
 	case status == http.StatusCreated:
 		return endpointBlobs

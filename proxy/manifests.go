@@ -18,22 +18,19 @@ import (
 
 // putManifest takes a manifest on its way to the upstream (end-7). The one
 // with a subject is announced to the index before the upstream sees it.
-func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path) error {
 	body, giveBack, err := p.readManifest(w, r)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer giveBack()
 	manifest, known, err := p.parsePushed(r, target, body)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	hold, err := p.holdTag(r, target)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer hold.release()
 	defer p.tagKinds.forget(target.repository, target.tag)
@@ -42,15 +39,15 @@ func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path)
 	}}
 	switch {
 	case known && target.foreign:
-		p.pushElsewhere(w, r, push)
+		return p.pushElsewhere(w, r, push)
 	case known && manifest.Subject() != "":
-		p.pushReferrer(w, r, push)
+		return p.pushReferrer(w, r, push)
 	case known && oci.IsReferrersTag(target.tag) && p.config.Referrers.FallbackTags != config.FallbackOff:
-		p.pushReferrersTag(w, r, push)
+		return p.pushReferrersTag(w, r, push)
 	case known:
-		p.pushManifest(w, r, push)
+		return p.pushManifest(w, r, push)
 	default:
-		p.pushUnknown(w, r, push)
+		return p.pushUnknown(w, r, push)
 	}
 }
 
@@ -155,31 +152,27 @@ func unsafe(err error) bool {
 // pushReferrer pushes a manifest with a subject. The intent is durable before
 // the upstream sees the manifest, and the record or still the intent before
 // the client sees the answer.
-func (p *Proxy) pushReferrer(w http.ResponseWriter, r *http.Request, push push) {
+func (p *Proxy) pushReferrer(w http.ResponseWriter, r *http.Request, push push) error {
 	mark, err := p.store.Mark(r.Context())
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	intent, err := p.begin(r, index.Intent{Kind: index.IntentPush, Record: push.record})
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer intent.leave()
 	note(r, zap.Stringer("subject", push.record.Subject()))
 	resp, err := p.sendReferrer(r, push)
 	if err != nil {
 		intent.unknown()
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if !accepted(resp) {
 		intent.end(resp)
 		p.learnRefused(r, push, resp)
-		p.relay(w, r, resp)
-		return
+		return p.relay(w, r, resp)
 	}
 	if other, differs := storedAs(resp, push); differs {
 		// The upstream keeps it under another algorithm's digest.
@@ -191,7 +184,7 @@ func (p *Proxy) pushReferrer(w http.ResponseWriter, r *http.Request, push push) 
 		intent.confirm()
 	}
 	resp.Header.Set("OCI-Subject", push.record.Subject().String())
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // storedAs tells whether the upstream states another digest for the manifest
@@ -209,12 +202,11 @@ func storedAs(resp *http.Response, push push) (index.Record, bool) {
 // pushManifest pushes a manifest without a subject. Its record serves walks
 // of the graph, of which nothing is promised, so that one write afterwards is
 // enough.
-func (p *Proxy) pushManifest(w http.ResponseWriter, r *http.Request, push push) {
+func (p *Proxy) pushManifest(w http.ResponseWriter, r *http.Request, push push) error {
 	mark, markErr := p.store.Mark(r.Context())
 	resp, err := p.sendManifest(r, push)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if accepted(resp) && markErr == nil {
@@ -223,18 +215,17 @@ func (p *Proxy) pushManifest(w http.ResponseWriter, r *http.Request, push push) 
 		}
 		p.observe1(r, mark, push.record)
 	}
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // pushUnknown passes on what backref can't read.
-func (p *Proxy) pushUnknown(w http.ResponseWriter, r *http.Request, push push) {
+func (p *Proxy) pushUnknown(w http.ResponseWriter, r *http.Request, push push) error {
 	resp, err := p.sendManifest(r, push)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // observe1 records one manifest that the upstream was seen to have, and tells

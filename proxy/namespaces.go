@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -43,7 +44,7 @@ func newNamespaces(cfg config.Upstream) namespaces {
 // named adds the registry that a request is about to its path. Requests that
 // only pass through take it along with their query.
 func (p *Proxy) named(r *http.Request, target path) (path, error) {
-	if target.endpoint != endpointManifests && target.endpoint < endpointReferrers || !mayName(r.URL.RawQuery) {
+	if !p.endpoints[target.endpoint].named || !mayName(r.URL.RawQuery) {
 		return target, nil
 	}
 	values, err := parameters(r)
@@ -58,7 +59,7 @@ func (p *Proxy) named(r *http.Request, target path) (path, error) {
 		return target, &index.QueryError{Param: paramNamespace, Reason: "need the name of a registry, 255 bytes at most"}
 	}
 	target.namespace, target.foreign = name, !p.namespaces[strings.ToLower(name)]
-	if target.foreign && target.endpoint > endpointReferrers && target.endpoint != endpointDiscovery {
+	if target.foreign && slices.Contains(extensionEndpoints(), target.endpoint) {
 		return target, &index.QueryError{
 			Param: paramNamespace, Reason: "this proxy doesn't know whether the registry behind it goes by that name; leave it out, or have the operator add it to upstream.namespaces",
 		}
@@ -111,14 +112,13 @@ func nameWithin(elsewhere, repository string, manifest digest.Digest) manifestNa
 // upstream. The index keeps it only if the upstream has it too: then it is a
 // referrer under both names, and promised to be listed. Else the client is not
 // told so, and keeps a referrers tag itself.
-func (p *Proxy) pushElsewhere(w http.ResponseWriter, r *http.Request, push push) {
+func (p *Proxy) pushElsewhere(w http.ResponseWriter, r *http.Request, push push) error {
 	intent, announced := p.intentElsewhere(push)
 	var begun *begun
 	if announced {
 		var err error
 		if begun, err = p.begin(r, intent); err != nil {
-			p.fail(w, r, err)
-			return
+			return err
 		}
 		defer begun.leave()
 	}
@@ -131,8 +131,7 @@ func (p *Proxy) pushElsewhere(w http.ResponseWriter, r *http.Request, push push)
 		if announced {
 			begun.unknown()
 		}
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	switch {
@@ -146,7 +145,7 @@ func (p *Proxy) pushElsewhere(w http.ResponseWriter, r *http.Request, push push)
 		// That the upstream hides it from this client is possible too.
 		begun.unknown()
 	}
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // intentElsewhere returns what has to be announced of a push: it may be one to

@@ -14,7 +14,7 @@ import (
 func (p *Proxy) limitPages(next http.Handler) http.Handler {
 	most := p.config.Limits.PageSize
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e := entryOf(r).path.endpoint; r.URL.RawQuery == "" || e != endpointTags && e != endpointCatalog && e < endpointReferrers {
+		if r.URL.RawQuery == "" || !p.endpoints[entryOf(r).path.endpoint].paged {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -17,14 +17,13 @@ import (
 const copyBufferSize = 64 << 10
 
 // passthrough relays a request and its response, both bodies streamed.
-func (p *Proxy) passthrough(w http.ResponseWriter, r *http.Request, _ path) {
+func (p *Proxy) passthrough(w http.ResponseWriter, r *http.Request, _ path) error {
 	resp, err := p.forward(r)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // forward sends a client's request to the upstream as it came. The request
@@ -89,10 +88,9 @@ func (p *Proxy) outgoing(ctx context.Context, r, body *http.Request) *http.Reque
 
 // relay writes the upstream's response to the client. Where the body breaks
 // off, so does the client's connection: a short body must not look whole.
-func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Response) {
+func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Response) error {
 	if location, wrong := foreignLocation(resp.Header); wrong {
-		p.fail(w, r, fmt.Errorf("%w: it redirects to a URL of scheme %q", upstream.ErrInvalid, location.Scheme))
-		return
+		return fmt.Errorf("%w: it redirects to a URL of scheme %q", upstream.ErrInvalid, location.Scheme)
 	}
 	header := w.Header()
 	copyEndToEnd(header, resp.Header)
@@ -109,6 +107,7 @@ func (p *Proxy) relay(w http.ResponseWriter, r *http.Request, resp *http.Respons
 		panic(http.ErrAbortHandler)
 	}
 	passTrailers(w, resp.Trailer)
+	return nil
 }
 
 // saysNoType keeps the server from guessing a type that the registry did not

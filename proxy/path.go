@@ -9,8 +9,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
 )
 
 // endpoint is a family of paths of the distribution specification.
@@ -28,7 +29,6 @@ const (
 	endpointBlobs
 	endpointUploads
 	endpointToken
-	// What backref answers itself is from here on.
 	endpointReferrers
 	// Those of the extension. Discovery is of a repository or of all.
 	endpointGraphReferrers
@@ -37,6 +37,8 @@ const (
 	endpointCatalogArtifacts
 	endpointCatalogTags
 	endpointDiscovery
+	// endpointCount is how many there are.
+	endpointCount
 )
 
 // String returns the name of the family as logs and metrics have it.

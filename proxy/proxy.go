@@ -39,6 +39,8 @@ type Proxy struct {
 	now      func() time.Time
 
 	handler http.Handler
+	// endpoints says how each endpoint is served.
+	endpoints [endpointCount]family
 	// staying are the headers that are not passed to the registry.
 	staying     map[string]bool
 	buffers     bufferPool
@@ -126,6 +128,7 @@ func New(o Options) (*Proxy, error) {
 	p.subjects, _ = o.Store.(index.TagSubjects)
 	p.tagLocker, _ = o.Store.(index.TagLocker)
 	p.staying = notForRegistry()
+	p.endpoints = endpointTable()
 	p.handler = p.routes()
 	return p, nil
 }

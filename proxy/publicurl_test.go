@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/config"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/config"
 )
 
 // trusting believes proxies on this machine.

@@ -29,32 +29,29 @@ type manifestName struct {
 
 // getManifest passes a pull through (end-3) and records the manifest where
 // the index doesn't know it: it was pushed past this proxy.
-func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path) error {
 	if p.serveCached(w, r, target) {
-		return
+		return nil
 	}
 	slot := p.manifests.slot(r, target)
 	mark, err := p.store.Mark(r.Context())
 	if err != nil {
 		note(r, zap.NamedError("index", err))
-		p.passthrough(w, r, target)
-		return
+		return p.passthrough(w, r, target)
 	}
 	resp, err := p.forward(r)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if listing, served := p.servedUnder(r, resp, target); served {
 		listing.write(w, r)
-		return
+		return nil
 	}
 	limit := int64(p.config.Limits.ManifestSize)
 	if target.foreign || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "" || resp.ContentLength > limit {
 		p.learnFrom(r, target, resp)
-		p.relay(w, r, resp)
-		return
+		return p.relay(w, r, resp)
 	}
 	giveBack, unknown := p.roomToLearn(r, target, resp)
 	defer giveBack()
@@ -62,10 +59,9 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 		p.learn(r, target, mark, resp)
 	}
 	if !slot.takes(resp) {
-		p.relay(w, r, resp)
-		return
+		return p.relay(w, r, resp)
 	}
-	p.relayKept(w, r, resp, slot, unknown)
+	return p.relayKept(w, r, resp, slot, unknown)
 }
 
 // roomToLearn takes room for the manifest of a response where the index doesn't
@@ -100,41 +96,42 @@ func (p *Proxy) learn(r *http.Request, target path, mark index.Mark, resp *http.
 }
 
 // relayKept passes a response on, and keeps it. Room for it may be held already.
-func (p *Proxy) relayKept(w http.ResponseWriter, r *http.Request, resp *http.Response, slot *manifestSlot, held bool) {
+func (p *Proxy) relayKept(w http.ResponseWriter, r *http.Request, resp *http.Response, slot *manifestSlot, held bool) error {
 	limit := int64(p.config.Limits.ManifestSize)
 	if !held {
 		giveBack, room := p.memory.takeSpare(roomFor(resp, limit))
 		if !room {
-			p.relay(w, r, resp)
-			return
+			return p.relay(w, r, resp)
 		}
 		defer giveBack()
 	}
 	seen := &capture{ReadCloser: resp.Body, room: int(limit)}
 	resp.Body = seen
-	p.relay(w, r, resp)
+	if err := p.relay(w, r, resp); err != nil {
+		return err
+	}
 	if seen.whole {
 		slot.keep(resp, seen.buffer.Bytes())
 	}
+	return nil
 }
 
 // headManifest answers from the cache, else passes through (end-3).
-func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path) error {
 	if p.serveCached(w, r, target) {
-		return
+		return nil
 	}
 	resp, err := p.forward(r)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if listing, served := p.servedUnder(r, resp, target); served {
 		listing.write(w, r)
-		return
+		return nil
 	}
 	p.learnFrom(r, target, resp)
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // roomFor returns how many bytes the manifest of a response may take.

@@ -89,22 +89,19 @@ func (p *Proxy) rewriteChallenges(header http.Header, r *http.Request) {
 
 // passToken passes a request for a token on to the registry's token service,
 // query and body as they are, and its answer back.
-func (p *Proxy) passToken(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) passToken(w http.ResponseWriter, r *http.Request, target path) error {
 	if p.config.Auth.Realm != config.RealmRewrite {
-		p.passthrough(w, r, target)
-		return
+		return p.passthrough(w, r, target)
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		p.fail(w, r, &oci.Error{
+		return &oci.Error{
 			Status: http.StatusMethodNotAllowed, Code: oci.CodeUnsupported,
 			Message: "ask for a token by GET or POST", Header: http.Header{"Allow": {"GET, POST"}},
-		})
-		return
+		}
 	}
 	service, err := p.tokenService(r.Context())
 	if err != nil {
-		p.fail(w, r, tokenServiceError(err))
-		return
+		return tokenServiceError(err)
 	}
 	header := p.upstreamHeader(r)
 	// Cookies are for the registry's own address.
@@ -118,11 +115,10 @@ func (p *Proxy) passToken(w http.ResponseWriter, r *http.Request, target path) {
 	}
 	resp, err := p.upstream.RoundTripRealm(out.WithContext(r.Context()), service)
 	if err != nil {
-		p.fail(w, r, tokenServiceError(err))
-		return
+		return tokenServiceError(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // tokenServiceError says what is wrong with the token service itself.

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
 )
 
 // Manifests that the registry has elsewhere are read there for a listing, as

@@ -15,25 +15,22 @@ import (
 
 // listReferrers answers a referrers query (end-12): whom it is for is asked
 // first, then every source that may hold more than the index, then the index.
-func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target path) error {
 	client := p.readerOf(r, target)
 	place := p.pages.place(r, target)
 	if p.recall(client) && p.serveKept(w, r, place) {
-		return
+		return nil
 	}
 	query, _, err := p.queryOf(r, p.order)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	if err := p.enter(r.Context(), client, target.digest); err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	found, err := p.listing(r.Context(), client, target.digest, query)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	here := &url.URL{Path: "/v2/" + target.repository + "/referrers/" + target.digest.String(), RawQuery: r.URL.RawQuery}
 	answer := answerOf(found.Page, query, here)
@@ -41,6 +38,7 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 		place.keep(answer)
 	}
 	answer.write(w, r)
+	return nil
 }
 
 // gathered is a page of a listing.

@@ -162,11 +162,10 @@ func (p *Proxy) recorded(ctx context.Context, repository string, manifest digest
 // pushReferrersTag takes the push of a referrers tag by a client that keeps
 // one itself: its entries are recorded once the upstream has it. The intent
 // makes the next reader do so where this process can't.
-func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push push) {
+func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push push) error {
 	mark, err := p.store.Mark(r.Context())
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	tag := push.target.tag
 	intent, err := p.begin(r, index.Intent{
@@ -174,21 +173,18 @@ func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push pu
 		Record: index.Record{Repository: push.target.repository},
 	})
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer intent.leave()
 	resp, err := p.sendManifest(p.sparing(r, push))
 	if err != nil {
 		intent.unknown()
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if !accepted(resp) {
 		intent.end(resp)
-		p.relay(w, r, resp)
-		return
+		return p.relay(w, r, resp)
 	}
 	p.observe1(r, mark, push.record)
 	client := p.readerOf(r, push.target)
@@ -198,5 +194,5 @@ func (p *Proxy) pushReferrersTag(w http.ResponseWriter, r *http.Request, push pu
 	} else {
 		intent.confirm()
 	}
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }

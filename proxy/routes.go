@@ -5,13 +5,15 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/backref/backref/oci"
 	"github.com/go-chi/chi/v5"
+
+	"github.com/backref/backref/oci"
 )
 
-// routes is the whole URL grammar. What backref has no story for passes
-// through: end-1 to end-14 of the distribution specification, the catalog,
-// and whatever else the registry knows.
+// routes is what every request goes through. The URL grammar is that of
+// parsePath, and [endpointTable] says how each part of it is served. What
+// backref has no story for passes through: end-1 to end-14 of the distribution
+// specification, the catalog, and whatever else the registry knows.
 //
 //	GET, HEAD     /v2/<name>/referrers/<digest>      answered from the index
 //	PUT           /v2/<name>/manifests/<reference>   passed through and indexed
@@ -29,32 +31,35 @@ func (p *Proxy) routes() http.Handler {
 	return chi.Chain(p.identify, p.observe, p.recovery, p.guardTransfers, p.limit, p.limitPages).HandlerFunc(p.dispatch)
 }
 
+// dispatch serves a request by the table of endpoints, and answers what it was
+// refused, or failed, with.
 func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request) {
+	if err := p.serve(w, r); err != nil {
+		p.fail(w, r, err)
+	}
+}
+
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) error {
 	if !knownMethod(r.Method) {
-		p.fail(w, r, &oci.Error{
+		return &oci.Error{
 			Status: http.StatusMethodNotAllowed, Code: oci.CodeUnsupported,
 			Message: "no registry has the method " + strconv.Quote(r.Method),
-		})
-		return
+		}
 	}
 	target, err := requestPath(r)
 	if err != nil {
-		p.fail(w, r, pathError(err))
-		return
+		return pathError(err)
 	}
 	if err := checkConnection(r.Header); err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	if target, err = p.named(r, target); err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	if p.access != nil {
-		p.admit(w, r, target)
-		return
+		return p.admit(w, r, target)
 	}
-	handlerFor(target.endpoint, r.Method)(p, w, r, target)
+	return p.routeOf(target, r.Method).handle(p, w, r, target)
 }
 
 // knownMethod tells whether a method is one of HTTP's own. What the registry
@@ -69,57 +74,13 @@ func knownMethod(method string) bool {
 	}
 }
 
-// endpointHandler serves a request whose path has been read.
-type endpointHandler func(p *Proxy, w http.ResponseWriter, r *http.Request, target path)
-
-func handlerFor(e endpoint, method string) endpointHandler {
-	read := method == http.MethodGet || method == http.MethodHead
-	switch {
-	case e >= endpointReferrers && !read:
-		return (*Proxy).refuseMethod
-	case e >= endpointReferrers:
-		return queryHandler(e)
-	case e == endpointManifests && method == http.MethodPut:
-		return (*Proxy).putManifest
-	case e == endpointManifests && method == http.MethodDelete:
-		return (*Proxy).deleteManifest
-	case e == endpointManifests && read:
-		return (*Proxy).showManifest
-	case e == endpointTags:
-		return (*Proxy).listTags
-	case e == endpointToken:
-		return (*Proxy).passToken
-	default:
-		return (*Proxy).passthrough
-	}
-}
-
-// queryHandler returns what answers an endpoint that can only be read.
-func queryHandler(e endpoint) endpointHandler {
-	switch e {
-	case endpointGraphReferrers:
-		return (*Proxy).graphReferrers
-	case endpointGraphParents:
-		return (*Proxy).graphParents
-	case endpointGraphTree:
-		return (*Proxy).graphTree
-	case endpointCatalogArtifacts:
-		return (*Proxy).catalogArtifacts
-	case endpointCatalogTags:
-		return (*Proxy).catalogTags
-	case endpointDiscovery:
-		return (*Proxy).discover
-	default:
-		return (*Proxy).listReferrers
-	}
-}
-
-func (p *Proxy) refuseMethod(w http.ResponseWriter, r *http.Request, _ path) {
-	p.fail(w, r, &oci.Error{
+// refuseMethod answers a method that what backref answers itself doesn't have.
+func (p *Proxy) refuseMethod(w http.ResponseWriter, r *http.Request, _ path) error {
+	return &oci.Error{
 		Status: http.StatusMethodNotAllowed, Code: oci.CodeUnsupported,
 		Message: "this can only be read: use GET",
 		Header:  http.Header{"Allow": {"GET, HEAD"}},
-	})
+	}
 }
 
 // pathError says to the client what is wrong with the path.

@@ -31,28 +31,25 @@ type taggedEntry struct {
 
 // catalogTags lists the tags that the upstream shows to the client, without
 // hidden ones, ordered by what their manifests say.
-func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path) error {
 	values, err := parameters(r)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	query, err := parseTagQuery(values)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	reading := tagCatalog{proxy: p, client: p.readerOf(r, target), query: query, list: p.newEntryList(query.filters)}
 	more, err := reading.page(r.Context())
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	link := ""
 	if more {
 		link = nextLink(here(target, values), query.next(reading.last))
 	}
-	p.sendJSON(w, r, struct {
+	return p.sendJSON(w, r, struct {
 		Name string     `json:"name"`
 		Tags *entryList `json:"tags"`
 	}{target.repository, reading.list}, filtersOf(query.filters), link)

@@ -18,48 +18,45 @@ import (
 
 // showManifest answers GET and HEAD of a manifest (end-3): a referrers tag by
 // the listing, what was served so by its digest, and all else by the upstream.
-func (p *Proxy) showManifest(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) showManifest(w http.ResponseWriter, r *http.Request, target path) error {
 	if p.showsListing(target) {
-		p.showReferrersTag(w, r, target)
-		return
+		return p.showReferrersTag(w, r, target)
 	}
-	p.pull(w, r, target)
+	return p.pull(w, r, target)
 }
 
-func (p *Proxy) pull(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) pull(w http.ResponseWriter, r *http.Request, target path) error {
 	if r.Method == http.MethodHead {
-		p.headManifest(w, r, target)
-		return
+		return p.headManifest(w, r, target)
 	}
-	p.getManifest(w, r, target)
+	return p.getManifest(w, r, target)
 }
 
 // showReferrersTag answers who reads the referrers tag, for lack of the API or
 // because of any error of it, by the listing itself: also where the tag is not
 // there, or was written when there were fewer referrers. A tag that is something
 // else passes as it came, but for those who would delete it.
-func (p *Proxy) showReferrersTag(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) showReferrersTag(w http.ResponseWriter, r *http.Request, target path) error {
 	client := p.readerOf(r, target)
 	found, err := p.standingOf(r.Context(), client, target.tag)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	if found.other() && !seeksReferrers(r) {
-		p.pull(w, r, target)
-		return
+		return p.pull(w, r, target)
 	}
 	shown, err := p.listingUnder(r.Context(), client, target.tag, found)
 	switch {
 	case err != nil:
-		p.fail(w, r, err)
+		return err
 	case shown.body != nil:
 		p.keepServed(r, target, shown)
 		shown.write(w, r)
+		return nil
 	case found.other():
-		p.fail(w, r, oci.NotFound(oci.CodeManifestUnknown, "there are no referrers, and what the tag stands for is no list of them: pull it by its digest", nil))
+		return oci.NotFound(oci.CodeManifestUnknown, "there are no referrers, and what the tag stands for is no list of them: pull it by its digest", nil)
 	default:
-		p.pull(w, r, target)
+		return p.pull(w, r, target)
 	}
 }
 

@@ -64,30 +64,26 @@ func plainStrings(list []byte) (plain []string, is bool) {
 // `n` and `last` and send all tags in no order: these are applied here. Tags
 // that are hidden are left out, and their places in the page filled. A list
 // that is right as it came passes unchanged.
-func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) error {
 	query, err := parameters(r)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	if r.Method != http.MethodGet || !p.hides() && !query.Has("n") && !query.Has("last") {
-		p.passthrough(w, r, target)
-		return
+		return p.passthrough(w, r, target)
 	}
 	reading := p.readTags(r, target, query)
 	resp, err := p.forward(reading.request)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Encoding") == "" {
 		if err := p.pageTags(reading, resp, query); err != nil {
-			p.fail(w, r, err)
-			return
+			return err
 		}
 	}
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // pageTags replaces the response's list by the page that was asked for, where

@@ -5,8 +5,9 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/backref/backref/oci"
 	"go.uber.org/zap"
+
+	"github.com/backref/backref/oci"
 )
 
 // holdListing finds out whether a condition that the upstream's tag doesn't meet

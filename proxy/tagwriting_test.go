@@ -8,8 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
 )
 
 // tagged returns what the upstream's tag stands for.

@@ -50,22 +50,19 @@ type treeNode struct {
 // graphTree answers with all that belongs to a manifest: what it refers to, what
 // refers to it, and where it is an index its manifests, each with what refers
 // to them in turn.
-func (p *Proxy) graphTree(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) graphTree(w http.ResponseWriter, r *http.Request, target path) error {
 	values, err := parameters(r)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	depth, err := parseDepth(values)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	client := p.readerOf(r, target)
 	subject, err := p.subject(r.Context(), client, values)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	tree := treeGrowth{
 		proxy: p, client: client, seen: make(map[digest.Digest]bool),
@@ -73,11 +70,10 @@ func (p *Proxy) graphTree(w http.ResponseWriter, r *http.Request, target path) {
 	}
 	root, err := tree.grow(r.Context(), subject, depth)
 	if err != nil {
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	w.Header().Set("OCI-Subject", subject.String())
-	p.sendJSON(w, r, root, "", "")
+	return p.sendJSON(w, r, root, "", "")
 }
 
 func parseDepth(values url.Values) (int, error) {

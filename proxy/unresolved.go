@@ -29,13 +29,12 @@ const (
 // Nothing is written before the upstream has let the client delete: who may
 // not, and asks the same of other tags, would be told by the time that it takes
 // which there are.
-func (p *Proxy) deleteUnresolved(w http.ResponseWriter, r *http.Request, target path) {
+func (p *Proxy) deleteUnresolved(w http.ResponseWriter, r *http.Request, target path) error {
 	manifests := p.resolvedByService(r, target)
 	resp, err := p.forward(r)
 	if err != nil {
 		p.doubt(r, target, manifests)
-		p.fail(w, r, err)
-		return
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if !refused(resp) {
@@ -44,7 +43,7 @@ func (p *Proxy) deleteUnresolved(w http.ResponseWriter, r *http.Request, target 
 		}
 		p.doubt(r, target, manifests)
 	}
-	p.relay(w, r, resp)
+	return p.relay(w, r, resp)
 }
 
 // resolvedByService returns what a tag stands for where the service may know.
