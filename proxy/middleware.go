@@ -15,6 +15,7 @@ import (
 
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/policy"
+	"github.com/backref/backref/registry"
 )
 
 // entry is what is known of a request beside the request itself. It is the
@@ -36,18 +37,24 @@ type entry struct {
 	fields []zap.Field
 }
 
-type entryKey struct{}
+var _ registry.Request = (*entry)(nil)
+
+// ID implements [registry.Request].
+func (e *entry) ID() string { return e.id }
+
+// Note implements [registry.Request].
+func (e *entry) Note(fields ...zap.Field) { e.fields = append(e.fields, fields...) }
 
 // Value implements [context.Context].
 func (e *entry) Value(key any) any {
-	if key == any(entryKey{}) {
+	if key == any(registry.RequestKey{}) {
 		return e
 	}
 	return e.Context.Value(key)
 }
 
 func entryOf(r *http.Request) *entry {
-	if e, ok := r.Context().Value(entryKey{}).(*entry); ok {
+	if e, ok := r.Context().Value(registry.RequestKey{}).(*entry); ok {
 		return e
 	}
 	return &entry{}
@@ -66,8 +73,7 @@ func requestID(r *http.Request) string {
 
 // note adds fields to the request's line in the log.
 func note(r *http.Request, fields ...zap.Field) {
-	e := entryOf(r)
-	e.fields = append(e.fields, fields...)
+	entryOf(r).Note(fields...)
 }
 
 // identify parses the path and gives the request its identifier: that of a
