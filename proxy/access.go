@@ -13,6 +13,7 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/policy"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/signin"
 	"github.com/backref/backref/upstream"
 )
@@ -73,7 +74,7 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error
 	switch {
 	case target.endpoint == endpointBase:
 		return p.base(w, r, client)
-	case p.access.allows(client, route.need, target):
+	case p.allows(r, client, route.need, target):
 		return p.forwarded(w, r, target, client, route.handle)
 	case client.Anonymous() && !p.access.door.Closed():
 		return p.access.unauthorized("sign in to do this")
@@ -102,16 +103,23 @@ func signInResult(client policy.Client, err error) string {
 	}
 }
 
-func (a *access) allows(client policy.Client, needs need, target path) bool {
+// allows tells whether the rules allow what a request needs. Where that is
+// something in a repository, the request has its caller from then on.
+func (p *Proxy) allows(r *http.Request, client policy.Client, needs need, target path) bool {
 	switch {
 	case needs.everything:
-		return a.rules.Administers(client)
+		return p.access.rules.Administers(client)
 	case needs.signedIn, needs.action != "" && target.repository == "":
-		return !client.Anonymous() || a.door.Closed()
+		return !client.Anonymous() || p.access.door.Closed()
 	case needs.action == "":
 		return false
 	}
-	return a.rules.Allows(client, needs.action, target.repository)
+	caller := registry.NewCaller(p.credentials(r), target.place())
+	if !p.registry.Admit(caller, client, needs.action) {
+		return false
+	}
+	entryOf(r).caller = caller
+	return true
 }
 
 // forwarded serves a request that is allowed.
@@ -179,7 +187,7 @@ func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target
 	if err != nil {
 		return err
 	}
-	p.metrics.gate.WithLabelValues("hidden").Inc()
+	p.registry.Hidden()
 	answerOf(index.Page{}, query, r.URL).write(w, r)
 	return nil
 }
@@ -212,6 +220,16 @@ func (p *Proxy) credentials(r *http.Request) upstream.Credentials {
 		as = as.For(entryOf(r).path.repository)
 	}
 	return as.On(p.origin(r), r.Header).Within(entryOf(r).path.namespace)
+}
+
+// callerOf returns on whose behalf a request is. In auth.mode service it is the
+// caller whom the rules have let in; whom they have not been asked about they
+// have not let in.
+func (p *Proxy) callerOf(r *http.Request, target path) *registry.Caller {
+	if caller := entryOf(r).caller; caller != nil {
+		return caller
+	}
+	return registry.NewCaller(p.credentials(r), target.place())
 }
 
 // disown takes from a request what is between the client and us: all headers

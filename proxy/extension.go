@@ -7,13 +7,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
 
@@ -41,123 +40,24 @@ func oneParam(values url.Values, name string) (string, error) {
 }
 
 // subject returns the manifest that the parameter subject names, by digest or
-// by a tag, which the upstream resolves for the client. Whether the client may
+// by a tag, which the upstream resolves for the caller. Whether the caller may
 // read in the repository is asked with it.
-func (p *Proxy) subject(ctx context.Context, client *reader, values url.Values) (digest.Digest, error) {
+func (p *Proxy) subject(ctx context.Context, caller *registry.Caller, values url.Values) (digest.Digest, error) {
 	text, err := oneParam(values, paramSubject)
 	if err != nil {
 		return "", err
 	}
+	reference := registry.Reference{Tag: text}
 	if subject, err := digest.Parse(text); err == nil {
-		return subject, p.enter(ctx, client, subject)
-	}
-	if !oci.ValidTag(text) {
+		reference = registry.Reference{Digest: subject}
+	} else if !oci.ValidTag(text) {
 		return "", &index.QueryError{Param: paramSubject, Reason: "need a tag or a digest of the repository"}
 	}
-	subject, err := p.tagDigest(ctx, client, text)
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
+	subject, err := p.registry.Resolve(ctx, caller, reference)
+	if reference.Tag != "" && errors.Is(err, upstream.ErrNotFound) {
 		return "", oci.NotFound(oci.CodeManifestUnknown, "subject: the registry has no such tag in this repository", err)
-	case err != nil:
-		return "", err
 	}
-	p.permit(client)
-	return subject, nil
-}
-
-// tagDigest resolves a tag, as the client. Where the upstream does so, that is
-// a permission, which is for the caller to note: many may ask at once.
-func (p *Proxy) tagDigest(ctx context.Context, client *reader, tag string) (digest.Digest, error) {
-	resolved, err := p.upstream.Resolve(ctx, client.as, client.repository, tag)
-	if err == nil && resolved == "" {
-		var manifest upstream.Manifest
-		manifest, err = p.upstream.Manifest(ctx, client.as, client.repository, tag, int64(p.config.Limits.ManifestSize))
-		resolved = manifest.Digest
-	}
-	return resolved, err
-}
-
-// records returns the records of manifests. Those that the index doesn't have
-// are fetched as the client and recorded; those that the upstream doesn't have
-// either are left out. The client has to be one that is permitted.
-func (p *Proxy) records(ctx context.Context, client *reader, manifests []digest.Digest) (map[digest.Digest]index.Record, error) {
-	for attempt := 1; ; attempt++ {
-		records, err := p.readRecords(ctx, client, manifests)
-		if !errors.Is(err, index.ErrStale) || attempt == maxAttempts {
-			return records, err
-		}
-	}
-}
-
-func (p *Proxy) readRecords(ctx context.Context, client *reader, manifests []digest.Digest) (map[digest.Digest]index.Record, error) {
-	mark, err := p.store.Mark(ctx)
-	if err != nil {
-		return nil, err
-	}
-	records := make(map[digest.Digest]index.Record, len(manifests))
-	var unknown []digest.Digest
-	for _, manifest := range manifests {
-		record, err := p.store.Get(ctx, client.repository, manifest)
-		switch {
-		case errors.Is(err, index.ErrNotFound):
-			unknown = append(unknown, manifest)
-		case err != nil:
-			return nil, err
-		default:
-			records[manifest] = record
-		}
-	}
-	fetched, err := p.fetchManifests(ctx, client, unknown)
-	if err != nil {
-		return nil, err
-	}
-	var readable []index.Record
-	for _, record := range fetched {
-		records[record.Digest] = record
-		if !record.Seen.IsZero() {
-			readable = append(readable, record)
-		}
-	}
-	if len(readable) == 0 {
-		return records, nil
-	}
-	return records, p.store.Observe(ctx, mark, readable...)
-}
-
-// fetchManifests fetches what the upstream has of some manifests, as the
-// client. One that can't be had whole, or be read as a manifest, has no more
-// than its digest, media type and size, and no time at which it was seen.
-func (p *Proxy) fetchManifests(ctx context.Context, client *reader, manifests []digest.Digest) ([]index.Record, error) {
-	var mutex sync.Mutex
-	var records []index.Record
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(p.config.Limits.UpstreamQueries)
-	for _, manifest := range manifests {
-		group.Go(func() error {
-			fetched, err := p.upstream.Manifest(ctx, client.as, client.repository, manifest.String(), int64(p.config.Limits.ManifestSize))
-			if errors.Is(err, upstream.ErrNotFound) || p.isBlob(ctx, client, manifest, err) {
-				return nil
-			}
-			if err != nil && !errors.Is(err, upstream.ErrInvalid) {
-				return err
-			}
-			record := index.Record{Repository: client.repository, Seen: p.now()}
-			if err == nil {
-				record.Manifest, err = p.manifestLimits().ParseServed(fetched.MediaType, manifest.Algorithm(), fetched.Body)
-			}
-			if err != nil {
-				record = index.Record{Repository: client.repository, Manifest: index.Manifest{
-					Digest: manifest, MediaType: fetched.MediaType, Size: int64(len(fetched.Body)),
-				}}
-			}
-			mutex.Lock()
-			defer mutex.Unlock()
-			records = append(records, record)
-			return nil
-		})
-	}
-	err := group.Wait()
-	return records, err
+	return subject, err
 }
 
 // pageLimit returns how many entries a page of the extension has at most.

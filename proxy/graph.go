@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"net/url"
 
@@ -19,12 +17,12 @@ func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target pa
 	if err != nil {
 		return err
 	}
-	client := p.readerOf(r, target)
-	subject, err := p.subject(r.Context(), client, values)
+	caller := p.callerOf(r, target)
+	subject, err := p.subject(r.Context(), caller, values)
 	if err != nil {
 		return err
 	}
-	found, err := p.listing(r.Context(), client, subject, query)
+	found, err := p.registry.Listing(r.Context(), caller, subject, query)
 	if err != nil {
 		return err
 	}
@@ -55,15 +53,17 @@ func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path
 	if err != nil {
 		return err
 	}
-	client := p.readerOf(r, target)
 	list := p.newEntryList(query)
-	last, more, err := p.parents(r.Context(), client, child, after, list)
+	last, more, err := p.registry.Parents(r.Context(), p.callerOf(r, target), child, parentAt(after), list.limit,
+		func(parent index.Parent, record index.Record) (bool, error) {
+			return list.add(parentEntry{parent.Kind.String(), record.Descriptor()})
+		})
 	if err != nil {
 		return err
 	}
 	link := ""
 	if more {
-		link = nextLink(here(target, values), url.Values{index.ParamLast: {last.Encode(parentsScope)}})
+		link = nextLink(here(target, values), url.Values{index.ParamLast: {placeOf(last).Encode(parentsScope)}})
 	}
 	return p.sendJSON(w, r, struct {
 		Digest  digest.Digest `json:"digest"`
@@ -89,57 +89,18 @@ func parseParents(values url.Values) (child digest.Digest, after index.Cursor, q
 	return child, after, query, err
 }
 
-// parents gathers a page of parents. Referrers are parents too, so whatever may
-// hold more of them than the index is asked first, as for a listing. A registry
-// that fails at the child as a manifest decides nothing: it may be a blob.
-func (p *Proxy) parents(ctx context.Context, client *reader, child digest.Digest, after index.Cursor, list *entryList) (last index.Cursor, more bool, err error) {
-	if err := p.enter(ctx, client, child); err != nil && !brokenManifest(err) {
-		return last, false, err
-	}
-	if err := p.complete(ctx, client, child); err != nil && !errors.Is(err, errNoManifest) {
-		return last, false, err
-	}
-	start := index.Parent{Digest: after.Digest}
+// parentAt returns the parent that a cursor stands behind, and placeOf the cursor.
+func parentAt(after index.Cursor) index.Parent {
+	parent := index.Parent{Digest: after.Digest}
 	if len(after.Key) == 1 {
-		start.Kind = index.EdgeKind(after.Key[0])
+		parent.Kind = index.EdgeKind(after.Key[0])
 	}
-	parents, err := p.store.Parents(ctx, client.repository, child, start, list.limit+1)
-	if err != nil {
-		return last, false, err
-	}
-	if err := p.tryParents(ctx, client, parents); err != nil || !client.permitted {
-		return last, false, err
-	}
-	for _, parent := range parents {
-		record, err := p.store.Get(ctx, client.repository, parent.Digest)
-		switch {
-		case errors.Is(err, index.ErrNotFound):
-			// It was deleted since.
-		case err != nil:
-			return last, false, err
-		default:
-			if added, err := list.add(parentEntry{parent.Kind.String(), record.Descriptor()}); !added || err != nil {
-				return last, true, err
-			}
-		}
-		last = index.Cursor{Key: string([]byte{byte(parent.Kind)}), Digest: parent.Digest}
-	}
-	return last, len(parents) > list.limit, nil
+	return parent
 }
 
-// complete makes the index know all referrers of a manifest that the upstream
-// shows to the client, those of its own API too.
-func (p *Proxy) complete(ctx context.Context, client *reader, subject digest.Digest) error {
-	_, err := p.listing(ctx, client, subject, index.Query{Limit: 1})
-	return err
-}
-
-// tryParents lets a client in by a parent that it may read, where what it asked
-// about is no manifest that the upstream has.
-func (p *Proxy) tryParents(ctx context.Context, client *reader, parents []index.Parent) error {
-	digests := make([]digest.Digest, 0, len(parents))
-	for _, parent := range parents {
-		digests = append(digests, parent.Digest)
+func placeOf(parent index.Parent) index.Cursor {
+	if parent.Digest == "" {
+		return index.Cursor{}
 	}
-	return p.tryManifests(ctx, client, digests)
+	return index.Cursor{Key: string([]byte{byte(parent.Kind)}), Digest: parent.Digest}
 }

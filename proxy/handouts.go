@@ -34,7 +34,9 @@ type handouts struct {
 type handoutKey [sha256.Size]byte
 
 func newHandouts() *handouts {
-	return &handouts{newCache[handoutKey, path](handoutTime, maxHandouts)}
+	return &handouts{otter.Must(&otter.Options[handoutKey, path]{
+		MaximumSize: maxHandouts, ExpiryCalculator: otter.ExpiryWriting[handoutKey, path](handoutTime),
+	})}
 }
 
 // keyOfHandout returns the key of an address. Clients that don't sign in count

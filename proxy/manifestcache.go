@@ -108,38 +108,22 @@ func (c *manifestCache) find(r *http.Request, target path) (cachedManifest, bool
 	return found, hit && found.version == c.deleted.Of(target.repository, target.digest.String())
 }
 
-// mayRead tells whether the registry lets the client read a manifest. A client
-// that is not known to may is asked for whether or not the manifest is cached,
-// so that the number of questions tells nothing; what the registry says beside
-// yes it will say to the client itself.
-func (p *Proxy) mayRead(r *http.Request, target path) bool {
-	client := p.readerOf(r, target)
-	if p.recall(client) {
-		return true
-	}
-	// A pull that went well proves nothing here: it may have been let in by
-	// other headers than those by which a client is remembered.
-	readable, err := p.upstream.Has(r.Context(), client.as, client.repository, target.digest)
-	if err != nil || !readable {
-		return false
-	}
-	p.permit(client)
-	return true
-}
-
 // serveCached answers from the cache where it has the manifest and the client
 // is known to be permitted. It is false where the upstream has to answer: a
 // client that has yet to be asked about is not told by the time that it takes
 // what is kept.
 func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path) bool {
-	if p.manifests == nil || target.digest == "" || target.foreign || !p.mayRead(r, target) {
+	if p.manifests == nil || target.digest == "" || target.foreign {
+		return false
+	}
+	caller := p.callerOf(r, target)
+	if !p.registry.MayRead(r.Context(), caller, target.digest) {
 		return false
 	}
 	found, hit := p.manifests.find(r, target)
 	if hit {
 		// One that the index doesn't know is for the upstream to show.
-		known, err := p.indexed(r.Context(), target, target.digest)
-		hit = known || err != nil
+		hit = p.registry.Indexed(r.Context(), caller, target.digest)
 	}
 	p.metrics.cached("manifests", hit)
 	if !hit {

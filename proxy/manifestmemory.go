@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,50 +9,8 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/oci"
 )
-
-// memoryPatience is how long a push waits for its turn.
-const memoryPatience = 10 * time.Second
-
-// manifestMemory bounds the bytes of manifests that are held at once, however
-// many clients push or pull. Room is taken for a whole manifest before its
-// first byte is read: pushes that each had a part of theirs could wait for
-// each other for ever.
-type manifestMemory struct {
-	room *semaphore.Weighted
-}
-
-func newManifestMemory(size config.Size) manifestMemory {
-	return manifestMemory{room: semaphore.NewWeighted(int64(size))}
-}
-
-// take waits for room for a manifest that is pushed. The room is to be given
-// back once.
-func (m manifestMemory) take(ctx context.Context, size int64) (giveBack func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, memoryPatience)
-	defer cancel()
-	switch err := m.room.Acquire(waiting, size); {
-	case ctx.Err() != nil && err != nil:
-		return nil, ctx.Err()
-	case err != nil:
-		return nil, oci.Unavailable(http.StatusServiceUnavailable,
-			"this proxy holds as many manifests as it may (limits.manifestMemory); try again later", err)
-	}
-	return func() { m.room.Release(size) }, nil
-}
-
-// takeSpare takes room for a manifest that is only looked at, if there is some
-// just now.
-func (m manifestMemory) takeSpare(size int64) (giveBack func(), taken bool) {
-	if !m.room.TryAcquire(size) {
-		return nil, false
-	}
-	return func() { m.room.Release(size) }, true
-}
 
 // hurry gives a client limits.manifestTime to send its manifest, since others
 // wait for the room. The caller has to call rest when it is there.

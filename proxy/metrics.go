@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/backref/backref/index"
 )
 
 // metrics are those of the proxy. None has a repository or a client among its
@@ -16,15 +14,11 @@ type metrics struct {
 	inFlight  prometheus.Gauge
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
-	outcomes  *prometheus.CounterVec
-	gate      *prometheus.CounterVec
-	events    *prometheus.CounterVec
 	cache     *prometheus.CounterVec
 	limited   *prometheus.CounterVec
 	// cut is the one of limited that counts slow clients.
-	cut        prometheus.Counter
-	signIns    *prometheus.CounterVec
-	hiddenTags *prometheus.CounterVec
+	cut     prometheus.Counter
+	signIns *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics with registry unless that is nil.
@@ -43,29 +37,13 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Help:    "Time from a request's header to the end of its response.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60},
 		}, []string{"endpoint", "method"}),
-		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "backref_intents_total",
-			Help: "Pushes and deletes of manifests that the index follows, by kind and what became of them upstream: carried out, refused, or unknown.",
-		}, []string{"kind", "outcome"}),
-		gate: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "backref_permission_checks_total",
-			Help: "Permission checks before a listing, by result: remembered, granted, hidden, or failed.",
-		}, []string{"result"}),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_cache_total",
 			Help: "Requests that a cache could have answered, by cache and result: hit or miss.",
 		}, []string{"cache", "result"}),
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "backref_events_total",
-			Help: "Events that the registry told of, by action and result: recorded, known, imported, forgotten, present, gone, unreadable, ignored, invalid, or failed.",
-		}, []string{"action", "result"}),
 		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_sign_ins_total",
 			Help: "Requests by how their client signed in (auth.mode service): accepted, anonymous, refused, or failed where that could not be found out.",
-		}, []string{"result"}),
-		hiddenTags: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "backref_hidden_tags_total",
-			Help: "Referrers that were pushed by digest, by whether they were given a hidden tag: given, or refused by the registry.",
 		}, []string{"result"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_limited_total",
@@ -82,7 +60,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	}
 	m.showZeroes()
 	if registry != nil {
-		registry.MustRegister(m.inFlight, m.requests, m.durations, m.outcomes, m.gate, m.events, m.cache, m.limited, m.signIns, m.hiddenTags)
+		registry.MustRegister(m.inFlight, m.requests, m.durations, m.cache, m.limited, m.signIns)
 	}
 	return m
 }
@@ -90,24 +68,10 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 // showZeroes has counters shown before they first count: the step from nothing to
 // 1 is no increase to Prometheus, and what an alert waits for is often rare.
 func (m *metrics) showZeroes() {
-	for _, result := range []string{"remembered", "granted", "hidden", "failed"} {
-		m.gate.WithLabelValues(result)
-	}
-	for _, kind := range []index.IntentKind{index.IntentPush, index.IntentDelete} {
-		for _, outcome := range []string{"carried out", "refused", "unknown"} {
-			m.outcomes.WithLabelValues(kind.String(), outcome)
-		}
-	}
-	for _, action := range []string{actionPush, actionMount, actionDelete, actionOther} {
-		m.events.WithLabelValues(action, eventFailed)
-	}
 	for _, cache := range []string{"pages", "manifests"} {
 		for _, result := range []string{"hit", "miss"} {
 			m.cache.WithLabelValues(cache, result)
 		}
-	}
-	for _, result := range []string{"given", "refused"} {
-		m.hiddenTags.WithLabelValues(result)
 	}
 }
 

@@ -33,6 +33,8 @@ type entry struct {
 	err error
 	// client is who signed in, in auth.mode service.
 	client policy.Client
+	// caller is on whose behalf the request is, once the rules have let it in.
+	caller *registry.Caller
 	// fields are added to the request's line in the log.
 	fields []zap.Field
 }

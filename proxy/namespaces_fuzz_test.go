@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/backref/backref/registry"
 )
 
 // FuzzMayName checks that no query names a registry, however it is written or
@@ -15,7 +17,7 @@ func FuzzMayName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query string) {
 		values, _ := url.ParseQuery(query)
 		older, _ := url.ParseQuery(strings.ReplaceAll(query, ";", "&"))
-		if (values.Has(paramNamespace) || older.Has(paramNamespace)) && !mayName(query) {
+		if (values.Has(registry.ParamNamespace) || older.Has(registry.ParamNamespace)) && !mayName(query) {
 			t.Errorf("%q names a registry", query)
 		}
 	})

@@ -55,7 +55,7 @@ type pagePlace struct {
 	cache *pageCache
 	key   pageKey
 	// tag is the referrers tag of the listing.
-	tag     tagName
+	tag     string
 	version uint64
 }
 
@@ -64,12 +64,12 @@ func (c *pageCache) place(r *http.Request, target path) *pagePlace {
 	if c == nil || target.foreign || len(r.URL.RawQuery) > maxKeptQuery {
 		return nil
 	}
-	tag := tagName{target.repository, oci.ReferrersTag(target.digest)}
+	tag := oci.ReferrersTag(target.digest)
 	return &pagePlace{
 		cache:   c,
 		key:     pageKey{target.repository, string(target.digest), r.URL.RawQuery},
 		tag:     tag,
-		version: c.store.Version(tag.repository, tag.tag),
+		version: c.store.Version(target.repository, tag),
 	}
 }
 
@@ -110,8 +110,7 @@ func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, place *pagePla
 // indexKnowsAll tells whether the index is all that has to be asked for the
 // listing of a place, but for the open intents that it knows of itself.
 func (p *Proxy) indexKnowsAll(place *pagePlace) bool {
-	return p.native.quiet(place.key.repository, digest.Digest(place.key.subject)) &&
-		(p.config.Referrers.FallbackTags == config.FallbackOff || p.tagChecks.recent(place.tag))
+	return p.registry.IndexKnowsAll(place.key.repository, digest.Digest(place.key.subject), place.tag)
 }
 
 // referrersAnswer is a page as it is sent.

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/registry"
 )
 
 // endpoint is a family of paths of the distribution specification.
@@ -61,6 +62,16 @@ type path struct {
 	// foreign that it is not known to be the upstream.
 	namespace string
 	foreign   bool
+}
+
+// reference returns the reference of a path that has one.
+func (t path) reference() registry.Reference {
+	return registry.Reference{Tag: t.tag, Digest: t.digest}
+}
+
+// place returns what a path of a repository is about.
+func (t path) place() registry.Place {
+	return registry.Place{Repository: t.repository, Namespace: t.namespace, Foreign: t.foreign}
 }
 
 // Errors of parsePath.

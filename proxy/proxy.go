@@ -1,19 +1,17 @@
 package proxy
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
 
@@ -33,7 +31,6 @@ type Options struct {
 // that outlive a request write what came of pushes, see [Proxy.Close].
 type Proxy struct {
 	config   config.Config
-	store    *confirmingStore
 	upstream *upstream.Registry
 	log      *zap.Logger
 	now      func() time.Time
@@ -42,42 +39,21 @@ type Proxy struct {
 	// endpoints says how each endpoint is served.
 	endpoints [endpointCount]family
 	// staying are the headers that are not passed to the registry.
-	staying     map[string]bool
-	buffers     bufferPool
-	metrics     *metrics
-	permissions *permissions
-	tagChecks   *tagChecks
-	tagKinds    tagKinds
-	tagMeanings *tagMeanings
-	tagLocks    tagLocks
-	// tagLocker is nil for a store that one process has.
-	tagLocker index.TagLocker
-	// subjects is nil for a store that finds none by their tags.
-	subjects  index.TagSubjects
-	served    *servedListings
+	staying   map[string]bool
+	buffers   bufferPool
+	metrics   *metrics
+	registry  *registry.Registry
+	writer    registry.Writer
 	manifests *manifestCache
-	// known are manifests that the index has lately been seen to know.
-	known  *otter.Cache[manifestName, struct{}]
-	pages  *pageCache
-	memory manifestMemory
-	native nativeSupport
+	pages     *pageCache
 	// order is that of listings for which none is asked.
-	order      index.Order
-	hiddenTags hiddenTags
-	realm      realm
-	limiter    *limiter
-	hints      hints
+	order   index.Order
+	realm   realm
+	limiter *limiter
+	hints   hints
 	// access is nil in auth.mode passthrough.
 	access     *access
 	namespaces namespaces
-	// elsewhere are manifests that were lately seen under the name of another
-	// registry.
-	elsewhere *otter.Cache[manifestName, struct{}]
-	// doubted says until when the referrers of a repository are doubted.
-	doubted *otter.Cache[string, time.Time]
-	// underway holds the intents of requests that this process is serving:
-	// nobody has been told of their outcome yet.
-	underway sync.Map
 }
 
 // New returns a proxy. It fails where an option is missing.
@@ -88,10 +64,6 @@ func New(o Options) (*Proxy, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	var key [32]byte
-	if _, err := rand.Read(key[:]); err != nil {
-		return nil, err
-	}
 	access, err := newAccess(o.Config.Auth, o.Log)
 	if err != nil {
 		return nil, err
@@ -101,32 +73,22 @@ func New(o Options) (*Proxy, error) {
 		return nil, fmt.Errorf("referrers.order: %w", err)
 	}
 	p := &Proxy{
-		order:       order,
-		access:      access,
-		config:      o.Config,
-		store:       newConfirmingStore(o.Store),
-		upstream:    o.Upstream,
-		log:         o.Log,
-		now:         o.Now,
-		metrics:     newMetrics(o.Metrics),
-		memory:      newManifestMemory(o.Config.Limits.ManifestMemory),
-		permissions: newPermissions(key, o.Config.Permissions),
-		manifests:   newManifestCache(o.Config.Cache),
-		known:       newCache[manifestName, struct{}](knownFor, knownManifests),
-		elsewhere:   newCache[manifestName, struct{}](knownFor, knownManifests),
-		doubted:     newCache[string, time.Time](time.Hour, knownManifests),
-		namespaces:  newNamespaces(o.Config.Upstream),
-		pages:       newPageCache(o.Config.Cache, o.Store),
-		limiter:     newLimiter(o.Config.Limits),
-		tagKinds:    newTagKinds(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
-		hiddenTags:  newHiddenTags(o.Config.Referrers),
-		native:      newNativeSupport(o.Config),
-		tagChecks:   newTagChecks(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
-		tagMeanings: newTagMeanings(o.Config.Referrers.RecheckTag, o.Config.Limits.TrackedSubjects),
-		served:      newServedListings(o.Config, o.Store),
+		order:      order,
+		access:     access,
+		config:     o.Config,
+		upstream:   o.Upstream,
+		log:        o.Log,
+		now:        o.Now,
+		metrics:    newMetrics(o.Metrics),
+		manifests:  newManifestCache(o.Config.Cache),
+		namespaces: newNamespaces(o.Config.Upstream),
+		pages:      newPageCache(o.Config.Cache, o.Store),
+		limiter:    newLimiter(o.Config.Limits),
 	}
-	p.subjects, _ = o.Store.(index.TagSubjects)
-	p.tagLocker, _ = o.Store.(index.TagLocker)
+	if p.registry, err = registry.New(p.registryOptions(o)); err != nil {
+		return nil, err
+	}
+	p.writer = p.registry.Writer()
 	p.staying = notForRegistry()
 	p.endpoints = endpointTable()
 	p.handler = p.routes()
@@ -137,14 +99,18 @@ func New(o Options) (*Proxy, error) {
 // after the last request and before the store is closed; what is not written
 // then, the next start finds open and asks the upstream about.
 func (p *Proxy) Close() {
-	p.store.drain()
+	p.registry.Close()
 }
+
+// Registry returns the registry that the proxy shows, for those who act there
+// beside requests.
+func (p *Proxy) Registry() *registry.Registry { return p.registry }
 
 // AfterRecords has next served when what came of the pushes that were answered
 // before is in the store: next reads there without the proxy.
 func (p *Proxy) AfterRecords(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := p.store.waitAll(r.Context()); err != nil {
+		if err := p.registry.Settled(r.Context()); err != nil {
 			panic(http.ErrAbortHandler) // Nobody waits for an answer.
 		}
 		next.ServeHTTP(w, r)
@@ -154,4 +120,42 @@ func (p *Proxy) AfterRecords(next http.Handler) http.Handler {
 // ServeHTTP serves one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.handler.ServeHTTP(w, r)
+}
+
+// registryOptions are those of the registry that the proxy shows.
+func (p *Proxy) registryOptions(o Options) registry.Options {
+	limits, referrers, timeouts := o.Config.Limits, o.Config.Referrers, o.Config.Upstream.Timeouts
+	options := registry.Options{
+		Index: o.Store, Upstream: o.Upstream, Log: o.Log, Metrics: o.Metrics, Now: o.Now, Forget: p.manifests.drop,
+		Limits: registry.Limits{
+			Manifest: index.ManifestLimits{
+				Depth: limits.ManifestDepth, Descriptors: limits.ManifestDescriptors, Annotations: limits.ManifestAnnotations,
+			},
+			Size: int64(limits.ManifestSize), Memory: int64(limits.ManifestMemory),
+			Annotations: int64(limits.ReferrerAnnotations), Descriptor: int(limits.DescriptorSize),
+			Entries: limits.TagEntries, Listings: int64(limits.TagListings), ListEntries: limits.ListEntries,
+			Subjects: limits.TrackedSubjects, TreeNodes: limits.TreeNodes, Response: int(limits.ResponseSize),
+			Concurrency: limits.UpstreamQueries,
+		},
+		Order: p.order, ReferrersTags: referrers.FallbackTags != config.FallbackOff,
+		RecheckTag: referrers.RecheckTag, RecheckNative: referrers.RecheckNative, ListingTTL: referrers.TagListingTTL,
+		HiddenTags: referrers.HiddenTags, Hide: hidingOf(o.Config.Tags.Hide),
+		PermissionTTL: o.Config.Permissions.CacheTTL, Permissions: o.Config.Permissions.CacheEntries,
+		RequestTime: timeouts.Connect + timeouts.ResponseHeader + timeouts.Grace,
+	}
+	if p.access != nil {
+		options.Rules = p.access.rules
+	}
+	return options
+}
+
+func hidingOf(tags string) registry.Hiding {
+	switch tags {
+	case "referrers":
+		return registry.HideReferrers
+	case "referrers+cosign":
+		return registry.HideReferrersAndCosign
+	default:
+		return registry.HideNothing
+	}
 }

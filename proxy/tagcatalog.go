@@ -6,14 +6,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
 
@@ -40,7 +39,7 @@ func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path)
 	if err != nil {
 		return err
 	}
-	reading := tagCatalog{proxy: p, client: p.readerOf(r, target), query: query, list: p.newEntryList(query.filters)}
+	reading := tagCatalog{proxy: p, caller: p.callerOf(r, target), query: query, list: p.newEntryList(query.filters)}
 	more, err := reading.page(r.Context())
 	if err != nil {
 		return err
@@ -58,7 +57,7 @@ func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path)
 // tagCatalog gathers one page of tags.
 type tagCatalog struct {
 	proxy  *Proxy
-	client *reader
+	caller *registry.Caller
 	query  tagQuery
 	list   *entryList
 	last   tagPlace
@@ -119,7 +118,7 @@ func (c *tagCatalog) fill(ctx context.Context, names, all []string) (more bool, 
 func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 	var names []string
 	limits := c.proxy.config.Limits
-	for tag, err := range c.proxy.upstream.Tags(ctx, c.client.as, c.client.repository, limits.ListEntries) {
+	for tag, err := range c.proxy.registry.Tags(ctx, c.caller) {
 		switch {
 		case errors.Is(err, upstream.ErrNotFound):
 			return nil, oci.NotFound(oci.CodeNameUnknown, "the registry has no such repository", err)
@@ -130,7 +129,7 @@ func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 		}
 		names = append(names, tag)
 	}
-	names, err := c.proxy.shown(ctx, c.client, names)
+	names, err := c.proxy.registry.Shown(ctx, c.caller, names)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +147,7 @@ func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 // lookUp resolves tags, as the client, and reads what their manifests say. A
 // tag that has gone meanwhile is left out.
 func (c *tagCatalog) lookUp(ctx context.Context, names []string) ([]taggedEntry, error) {
-	tagged, err := c.resolve(ctx, names)
+	tagged, err := c.proxy.registry.ResolveTags(ctx, c.caller, names)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +156,7 @@ func (c *tagCatalog) lookUp(ctx context.Context, names []string) ([]taggedEntry,
 		manifests = append(manifests, manifest)
 	}
 	slices.Sort(manifests)
-	records, err := c.proxy.records(ctx, c.client, slices.Compact(manifests))
+	records, err := c.proxy.registry.Records(ctx, c.caller, slices.Compact(manifests))
 	if err != nil {
 		return nil, err
 	}
@@ -168,33 +167,6 @@ func (c *tagCatalog) lookUp(ctx context.Context, names []string) ([]taggedEntry,
 		}
 	}
 	return entries, nil
-}
-
-func (c *tagCatalog) resolve(ctx context.Context, names []string) (map[string]digest.Digest, error) {
-	var mutex sync.Mutex
-	tagged := make(map[string]digest.Digest, len(names))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.proxy.config.Limits.UpstreamQueries)
-	for _, name := range names {
-		group.Go(func() error {
-			manifest, err := c.proxy.tagDigest(ctx, c.client, name)
-			if errors.Is(err, upstream.ErrNotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			mutex.Lock()
-			defer mutex.Unlock()
-			tagged[name] = manifest
-			return nil
-		})
-	}
-	err := group.Wait()
-	if err == nil && len(tagged) > 0 {
-		c.proxy.permit(c.client)
-	}
-	return tagged, err
 }
 
 // place returns where the entry stands.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
 
@@ -23,7 +24,7 @@ const maxTagError = 64 << 10
 // request for tags.
 type tagReading struct {
 	proxy  *Proxy
-	client *reader
+	caller *registry.Caller
 	// request is the client's, in a form whose answer can be read.
 	request *http.Request
 	// further are the client's parameters but those that say which page.
@@ -43,7 +44,7 @@ func (p *Proxy) readTags(r *http.Request, target path, query url.Values) *tagRea
 	request.Header.Set("Accept-Encoding", "identity")
 	request.Header.Del("Range")
 	return &tagReading{
-		proxy: p, client: p.readerOf(r, target), request: request, further: further,
+		proxy: p, caller: p.callerOf(r, target), request: request, further: further,
 		bytes: int64(p.config.Limits.TagListSize), pages: p.config.Limits.TagListPages,
 	}
 }
@@ -66,7 +67,7 @@ func (t *tagReading) cut(tags []string, last string, n int) (page []string, more
 		return nil, len(tags) > 0, nil
 	}
 	for chunk := range slices.Chunk(behind(tags, last), max(n+1, minTagPage)) {
-		shown, err := t.proxy.shown(t.request.Context(), t.client, chunk)
+		shown, err := t.proxy.registry.Shown(t.request.Context(), t.caller, chunk)
 		if err != nil {
 			return nil, false, err
 		}
@@ -100,7 +101,7 @@ func (t *tagReading) fill(first, shown []string, wanted int, next *url.URL) ([]s
 		if len(tags) > 0 && len(previous) > 0 && tags[0] == previous[0] {
 			return nil, nil, fmt.Errorf("%w: list tags: the same page again", upstream.ErrInvalid)
 		}
-		more, err := t.proxy.shown(t.request.Context(), t.client, tags)
+		more, err := t.proxy.registry.Shown(t.request.Context(), t.caller, tags)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -69,7 +69,7 @@ func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) er
 	if err != nil {
 		return err
 	}
-	if r.Method != http.MethodGet || !p.hides() && !query.Has("n") && !query.Has("last") {
+	if r.Method != http.MethodGet || !p.registry.Hides() && !query.Has("n") && !query.Has("last") {
 		return p.passthrough(w, r, target)
 	}
 	reading := p.readTags(r, target, query)
@@ -118,7 +118,7 @@ func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Val
 		}
 		return replaceTags(resp, list, page, reading.linkBehind(here, page, n, more))
 	}
-	shown, err := p.shown(reading.request.Context(), reading.client, list.tags)
+	shown, err := p.registry.Shown(reading.request.Context(), reading.caller, list.tags)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (p *Proxy) pageTags(reading *tagReading, resp *http.Response, query url.Val
 		page := behind(shown, last)
 		page = page[:min(n, len(page))]
 		return replaceTags(resp, list, page, reading.linkBehind(here, page, n, true))
-	case len(shown) == len(list.tags) && (len(shown) > 0 || whole || !p.hides()):
+	case len(shown) == len(list.tags) && (len(shown) > 0 || whole || !p.registry.Hides()):
 		return nil
 	case whole:
 		return replaceTags(resp, list, shown, nil)
@@ -180,7 +180,7 @@ func (t *tagReading) first(resp *http.Response) (tagList, error) {
 	t.bytes -= int64(len(body))
 	t.pages--
 	switch {
-	case t.bytes < 0 && t.proxy.hides():
+	case t.bytes < 0 && t.proxy.registry.Hides():
 		return tagList{}, tooManyTags("limits.tagListSize")
 	case t.bytes < 0:
 		return tagList{}, nil

@@ -14,17 +14,6 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// Limits bound what is read for one judgement.
-type Limits struct {
-	// Manifest and Size bound one manifest.
-	Manifest index.ManifestLimits
-	Size     int64
-	// Entries is the most that a referrers tag may list.
-	Entries int
-	// Concurrency is how many manifests are read at once.
-	Concurrency int
-}
-
 // Records is what the index knows: the subject of a manifest that it has need
 // not be asked for again.
 type Records interface {
@@ -159,4 +148,9 @@ func (r *Reader) ask(ctx context.Context, question func(context.Context) error) 
 		return question(ctx)
 	}
 	return r.Ask(ctx, question)
+}
+
+// reader returns what reads the upstream as a caller.
+func (r *Registry) reader(caller *Caller) *Reader {
+	return &Reader{Upstream: r.upstream, As: caller.as, Records: r.store, Limits: r.limits}
 }

@@ -1,0 +1,189 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream"
+)
+
+// conditions is the [Writer] by which the conditions of a push hold although the
+// upstream may ignore them, and by which writers of one tag take turns where one
+// of them has a condition.
+type conditions struct {
+	registry *Registry
+	next     Writer
+}
+
+// Push implements [Writer].
+func (w conditions) Push(ctx context.Context, push *Push) (*http.Response, error) {
+	hold, err := w.registry.holdTag(ctx, push)
+	if err != nil {
+		return nil, err
+	}
+	defer hold.release()
+	push.hold = hold
+	return w.next.Push(ctx, push)
+}
+
+// Delete implements [Writer].
+func (w conditions) Delete(ctx context.Context, deletion *Deletion) (*http.Response, error) {
+	if deletion.Tag == "" {
+		return w.next.Delete(ctx, deletion)
+	}
+	release, err := w.registry.tagLocks.share(ctx, tagName{deletion.Caller.repository, deletion.Tag})
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return w.next.Delete(ctx, deletion)
+}
+
+// tagHold is a writer's place among the writers of its tag.
+type tagHold struct {
+	// release lets the next writer go on. It may be called more than once.
+	release func()
+	// conditional says that the writer is alone, and that its condition holds
+	// as long as held does not end; held is nil for others.
+	conditional bool
+	held        context.Context
+	// instead is the header that the upstream is sent instead, where the condition
+	// is about what was served in place of the tag.
+	instead http.Header
+}
+
+// holdTag takes a push its place. One with a condition, which the upstream may
+// not heed, gets it only if the condition holds and will until it is released:
+// no other push or deletion of the tag through this process comes between, and
+// no other push with a condition through any process that shares the index.
+// Other pushes wait only while there is one with a condition in their process.
+//
+// To a client that may not pull the tag the condition can't be checked here: it
+// is the upstream's alone.
+//
+// A push by digest moves no tag: its conditions are the upstream's alone.
+func (r *Registry) holdTag(ctx context.Context, push *Push) (tagHold, error) {
+	if push.Tag == "" {
+		return tagHold{release: func() {}}, nil
+	}
+	conditions, err := parseConditions(push.Header)
+	if err != nil {
+		return tagHold{}, err
+	}
+	name := tagName{push.Caller.repository, push.Tag}
+	switch {
+	case conditions.given():
+	case r.ShowsListing(push.Tag):
+		// What the tag stands for decides where the push goes.
+		release, err := r.tagLocks.own(ctx, name)
+		return tagHold{release: release}, err
+	default:
+		release, err := r.tagLocks.share(ctx, name)
+		return tagHold{release: release}, err
+	}
+	held, release, err := r.ownTag(ctx, name)
+	if err != nil {
+		return tagHold{}, err
+	}
+	current, err := r.resolveTag(ctx, push.Caller.as, push.Caller.repository, push.Tag)
+	switch {
+	case withheld(err):
+		// The upstream gets the condition too, and its answer stands.
+		return tagHold{release: release, conditional: true, held: held}, nil
+	case err != nil && !errors.Is(err, upstream.ErrNotFound):
+	case conditions.hold(current):
+		return tagHold{release: release, conditional: true, held: held}, nil
+	default:
+		var instead http.Header
+		if instead, err = r.holdListing(ctx, push, conditions); instead != nil {
+			return tagHold{release: release, conditional: true, held: held, instead: instead}, nil
+		}
+		if err == nil {
+			err = preconditionFailed()
+		}
+	}
+	release()
+	return tagHold{}, err
+}
+
+// holdListing finds out whether a condition that the upstream's tag doesn't meet
+// is met by what was served in its place: the listing as it is now. It returns
+// the header with the condition that the upstream is to be asked for then, else nil.
+func (r *Registry) holdListing(ctx context.Context, push *Push, conditions preconditions) (http.Header, error) {
+	if !r.ShowsListing(push.Tag) || conditions.match == nil || conditions.match.any {
+		return nil, nil
+	}
+	found, err := r.StandingOf(ctx, push.Caller, push.Tag)
+	if err != nil || found.other() {
+		return nil, err
+	}
+	shown, err := r.ListingUnder(ctx, push.Caller, push.Tag, found)
+	if err != nil || shown.Body == nil || !conditions.hold(shown.Digest) {
+		return nil, err
+	}
+	held := push.Header.Clone()
+	held.Del("If-Match")
+	held.Del("If-None-Match")
+	if found.digest == "" {
+		held.Set("If-None-Match", "*")
+	} else {
+		held.Set("If-Match", strconv.Quote(found.digest.String()))
+	}
+	return held, nil
+}
+
+// withheld tells whether the upstream won't tell the client what it was asked,
+// however often: who may push need not be one who may pull, and the question is
+// ours, not the client's.
+func withheld(err error) bool {
+	var status *upstream.StatusError
+	if !errors.As(err, &status) || errors.Is(err, upstream.ErrNotFound) {
+		return false
+	}
+	return status.Status >= 400 && status.Status < 500 &&
+		status.Status != http.StatusTooManyRequests && status.Status != http.StatusRequestTimeout
+}
+
+// preconditionFailed is the answer to a push whose condition is lost. The
+// specification has no code for that; DENIED is the one for a request that is
+// well formed, understood and refused, and the status says why.
+func preconditionFailed() *oci.Error {
+	return &oci.Error{
+		Status: http.StatusPreconditionFailed, Code: oci.CodeDenied,
+		Message: "the tag is not what the condition of this push asks for; read it again and repeat the change",
+	}
+}
+
+// sendHeld sends a push whose condition holds, and waits for the answer even
+// where the client does not: a push that was given up but goes on upstream
+// could undo the one after it. It is given up on when the next could have the
+// tag, which the registry need not notice: what it carries out later than
+// upstream.timeouts.grace nothing can hold back.
+func (r *Registry) sendHeld(ctx context.Context, push *Push) (*http.Response, error) {
+	if push.hold.held.Err() != nil {
+		return nil, tagLost()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.RequestTime)
+	resp, err := push.send(ctx)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = cancelling{resp.Body, cancel}
+	return resp, nil
+}
+
+// cancelling ends a context when a body is closed.
+type cancelling struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (c cancelling) Close() error {
+	defer c.cancel()
+	return c.ReadCloser.Close()
+}

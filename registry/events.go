@@ -1,0 +1,188 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream"
+)
+
+// eventTries is how often an event is worked off anew where a push or delete
+// overtook it.
+const eventTries = 5
+
+// Results of an event, as the metric has them.
+const (
+	eventRecorded   = "recorded"   // the manifest is in the index now
+	eventKnown      = "known"      // it was before
+	eventImported   = "imported"   // the entries of the referrers tag are too
+	eventForgotten  = "forgotten"  // the manifest is in the index no more
+	eventPresent    = "present"    // it was to be deleted, but the registry has it
+	eventGone       = "gone"       // it was pushed, but the registry has it not
+	eventUnreadable = "unreadable" // it is none that the index can hold
+	eventIgnored    = "ignored"    // the event is no business of the index
+	eventInvalid    = "invalid"    // the event can't be used
+	eventFailed     = "failed"     // the registry will have to send it again
+)
+
+// forgetter is what a store needs beside, so that deletes count.
+type forgetter interface {
+	Forget(ctx context.Context, mark index.Mark, repository string, manifest digest.Digest) error
+}
+
+// Events works off what the registry tells of: what was pushed or deleted there
+// past backref. They are hints only. What is recorded or forgotten is what the
+// registry says when it is asked, with the service's own credentials.
+type Events struct {
+	registry *Registry
+	// slots bounds the envelopes that are worked off at once.
+	slots chan struct{}
+}
+
+// Events returns what works off notifications, of as many envelopes at once as
+// manifests are read for one question.
+func (r *Registry) Events() *Events {
+	return &Events{registry: r, slots: make(chan struct{}, max(1, r.limits.Concurrency))}
+}
+
+// WorkOff works off events in their order, up to the first that can't be. One
+// that was begun is finished even where the registry has no more patience: the
+// next try then finds it done.
+func (e *Events) WorkOff(ctx context.Context, notifications []Notification) error {
+	as, configured := e.registry.upstream.Service()
+	if !configured {
+		return oci.Unavailable(http.StatusServiceUnavailable, "backref needs credentials of its own to take events: "+
+			"set upstream.service.username, or upstream.service.anonymous where anyone may read", nil)
+	}
+	select {
+	case e.slots <- struct{}{}:
+		defer func() { <-e.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for _, n := range notifications {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		result, err := e.handle(context.WithoutCancel(ctx), as, n)
+		if err != nil {
+			result = eventFailed
+		}
+		e.registry.metrics.events.WithLabelValues(n.action, result).Inc()
+		if err != nil {
+			return fmt.Errorf("%s of %s in %s: %w", n.action, n.digest, n.repository, err)
+		}
+	}
+	return nil
+}
+
+// handle works off one event, anew where something overtook it.
+func (e *Events) handle(ctx context.Context, as upstream.Credentials, n Notification) (result string, err error) {
+	if !n.concerns {
+		return eventIgnored, nil
+	}
+	if n.err != nil {
+		e.leaveOut(n, n.err)
+		return eventInvalid, nil
+	}
+	for range eventTries {
+		if n.action == actionDelete {
+			result, err = e.deleted(ctx, as, n)
+		} else {
+			result, err = e.pushed(ctx, as, n)
+		}
+		if !errors.Is(err, index.ErrStale) {
+			return result, err
+		}
+	}
+	return "", err
+}
+
+// deleted forgets a manifest that the registry says it deleted, and that it
+// has not when it is asked.
+func (e *Events) deleted(ctx context.Context, as upstream.Credentials, n Notification) (string, error) {
+	r := e.registry
+	store, able := r.store.store.(forgetter)
+	if !able {
+		return "", errors.New("the index can't forget")
+	}
+	r.forget(n.repository, n.digest)
+	mark, err := r.store.Mark(ctx)
+	if err != nil {
+		return "", err
+	}
+	present, err := r.upstream.Has(ctx, as, n.repository, n.digest)
+	switch {
+	case err != nil:
+		return "", err
+	case present:
+		return eventPresent, nil
+	}
+	known, err := r.recorded(ctx, n.repository, n.digest)
+	if err != nil {
+		return "", err
+	}
+	if err := store.Forget(ctx, mark, n.repository, n.digest); err != nil {
+		return "", err
+	}
+	if !known {
+		// Most likely a blob.
+		return eventIgnored, nil
+	}
+	return eventForgotten, nil
+}
+
+// pushed records a manifest, and what it lists where it is a referrers tag.
+func (e *Events) pushed(ctx context.Context, as upstream.Credentials, n Notification) (string, error) {
+	r := e.registry
+	r.tagKinds.forget(n.repository, n.tag)
+	mark, err := r.store.Mark(ctx)
+	if err != nil {
+		return "", err
+	}
+	known, err := r.recorded(ctx, n.repository, n.digest)
+	if err != nil {
+		return "", err
+	}
+	lists := oci.IsReferrersTag(n.tag) && r.options.ReferrersTags
+	if known && !lists {
+		return eventKnown, nil
+	}
+	fetched, err := r.upstream.Manifest(ctx, as, n.repository, n.digest.String(), r.limits.Size)
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
+		return eventGone, nil
+	case errors.Is(err, upstream.ErrInvalid):
+		e.leaveOut(n, err)
+		return eventUnreadable, nil
+	case err != nil:
+		return "", err
+	}
+	manifest, err := r.limits.Manifest.ParseServed(fetched.MediaType, n.digest.Algorithm(), fetched.Body)
+	if err != nil {
+		e.leaveOut(n, err)
+		return eventUnreadable, nil
+	}
+	record := index.Record{Repository: n.repository, Manifest: manifest, Seen: r.now()}
+	if err := r.store.Observe(ctx, mark, record); err != nil {
+		return "", err
+	}
+	if !lists {
+		return eventRecorded, nil
+	}
+	service := NewCaller(as, Place{Repository: n.repository})
+	return eventImported, r.importList(ctx, service, n.tag, manifest)
+}
+
+// leaveOut tells the operator of an event that leaves no trace in the index.
+func (e *Events) leaveOut(n Notification, err error) {
+	e.registry.log.Warn("event is left out", zap.String("action", n.action), zap.String("repository", n.repository),
+		zap.Stringer("digest", n.digest), zap.Error(err))
+}

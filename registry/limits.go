@@ -1,0 +1,29 @@
+package registry
+
+import "github.com/backref/backref/index"
+
+// Limits bound what is read, held and shown. Sizes are in bytes.
+type Limits struct {
+	// Manifest and Size bound one manifest, and Memory those that are held at
+	// once.
+	Manifest     index.ManifestLimits
+	Size, Memory int64
+	// Annotations bounds those of a referrer that is pushed, and Descriptor an
+	// entry of a listing.
+	Annotations int64
+	Descriptor  int
+	// Entries is the most that a referrers tag may list, or the upstream's own
+	// API, of one subject.
+	Entries int
+	// Listings bounds the listings together that are kept because they were served
+	// under referrers tags.
+	Listings int64
+	// ListEntries is the most tags of a repository that are read.
+	ListEntries int
+	// Subjects is of how many it is remembered what was found out about them.
+	Subjects int
+	// TreeNodes and Response bound a tree.
+	TreeNodes, Response int
+	// Concurrency is how many manifests are read at once for one question.
+	Concurrency int
+}

@@ -1,0 +1,235 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream"
+)
+
+// nativeReferrers asks the upstream's own referrers API, as the caller. It
+// returns none where the upstream has no such API for the subject.
+func (r *Registry) nativeReferrers(ctx context.Context, caller *Caller, subject digest.Digest) ([]oci.Descriptor, error) {
+	if caller.Permitted() && r.native.quiet(caller.repository, subject) {
+		return nil, nil
+	}
+	entries, err := r.upstream.Referrers(ctx, caller.as, caller.repository, subject, r.limits.Entries)
+	switch {
+	case errors.Is(err, upstream.ErrNoReferrers):
+		return nil, r.withoutNative(ctx, caller, subject, err)
+	case err != nil:
+		return nil, err
+	case len(entries) > 0:
+		r.permit(caller)
+	}
+	r.native.answered(caller.repository)
+	return entries, nil
+}
+
+// errNoManifest means that the registry failed at a subject that is perhaps a
+// blob, when all else had been asked.
+var errNoManifest = errors.New("perhaps no manifest")
+
+// brokenManifest tells whether the registry failed at what it was asked for as
+// a manifest: Distribution 2.8 does so where the digest is that of a blob.
+func brokenManifest(err error) bool {
+	var status *upstream.StatusError
+	return errors.As(err, &status) && status.Status == http.StatusInternalServerError
+}
+
+// nativeChunk is how many manifests that the upstream lists are read before they
+// are recorded: what a long list has begun is there for the next query.
+const nativeChunk = 256
+
+// readNative records what only the upstream's own API lists, so that from then on
+// the index speaks for it: some registries list an entry without its artifact
+// type or annotations, and when it was seen is known only then. It returns the
+// entries that can't be recorded, as the upstream lists them: it may know what it
+// says. One whose manifest has another subject is no referrer.
+func (r *Registry) readNative(ctx context.Context, caller *Caller, subject digest.Digest, native []oci.Descriptor) ([]oci.Descriptor, error) {
+	unknown, err := r.unknownOf(ctx, caller.repository, native)
+	if err != nil {
+		return nil, err
+	}
+	var left []oci.Descriptor
+	for chunk := range slices.Chunk(unknown, nativeChunk) {
+		mark, err := r.store.Mark(ctx)
+		if err != nil {
+			return nil, err
+		}
+		records, unread, err := r.fetchListed(ctx, caller, subject, chunk)
+		if err != nil {
+			return nil, err
+		}
+		left = append(left, unread...)
+		if len(records) == 0 {
+			continue
+		}
+		if err := r.store.Observe(ctx, mark, records...); err != nil {
+			return nil, err
+		}
+		for _, record := range records {
+			// Where the store leaves one out it was there nevertheless.
+			left = append(left, record.Descriptor())
+		}
+	}
+	return left, nil
+}
+
+// unknownOf returns the entries that the index doesn't have.
+func (r *Registry) unknownOf(ctx context.Context, repository string, entries []oci.Descriptor) ([]oci.Descriptor, error) {
+	var unknown []oci.Descriptor
+	for _, entry := range entries {
+		known, err := r.recorded(ctx, repository, entry.Digest)
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			unknown = append(unknown, entry)
+		}
+	}
+	return unknown, nil
+}
+
+// fetchListed fetches the manifests that the upstream lists as referrers of a
+// subject, as the caller, and returns beside them the entries whose manifests
+// can't be had, or read.
+func (r *Registry) fetchListed(ctx context.Context, caller *Caller, subject digest.Digest, entries []oci.Descriptor) ([]index.Record, []oci.Descriptor, error) {
+	var mutex sync.Mutex
+	var records []index.Record
+	var unread []oci.Descriptor
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.limits.Concurrency)
+	for _, entry := range entries {
+		group.Go(func() error {
+			manifest, err := r.fetchEntry(ctx, caller, entry)
+			mutex.Lock()
+			defer mutex.Unlock()
+			switch {
+			case errors.Is(err, upstream.ErrNotFound), errors.Is(err, upstream.ErrInvalid), errors.Is(err, index.ErrManifest):
+				unread = append(unread, entry)
+			case err != nil:
+				return err
+			case manifest.Subject() == subject:
+				records = append(records, index.Record{Repository: caller.repository, Manifest: manifest, Seen: r.now()})
+			}
+			return nil
+		})
+	}
+	return records, unread, group.Wait()
+}
+
+// fetchEntry fetches a manifest that the upstream lists. Of which media type it
+// is, the entry may be all that tells.
+func (r *Registry) fetchEntry(ctx context.Context, caller *Caller, entry oci.Descriptor) (index.Manifest, error) {
+	fetched, err := r.upstream.Manifest(ctx, caller.as, caller.repository, entry.Digest.String(), r.limits.Size)
+	if err != nil {
+		return index.Manifest{}, err
+	}
+	manifest, err := r.limits.Manifest.ParseServed(fetched.MediaType, entry.Digest.Algorithm(), fetched.Body)
+	if errors.Is(err, index.ErrMediaType) && entry.MediaType != "" {
+		return r.limits.Manifest.Parse(entry.MediaType, entry.Digest.Algorithm(), fetched.Body)
+	}
+	return manifest, err
+}
+
+// page reads a page from the index, and merges in further referrers of the
+// upstream's own. Of those that both have the index speaks alone: it may know of
+// another time, and other annotations, and so place them elsewhere.
+func (r *Registry) page(ctx context.Context, grant Grant, subject digest.Digest, native []oci.Descriptor, query index.Query) (index.Page, error) {
+	selected, err := selectReferrers(native, query)
+	if err != nil {
+		return index.Page{}, err
+	}
+	if _, err := r.shorten(selected); err != nil {
+		return index.Page{}, err
+	}
+	before, err := r.unrecorded(ctx, grant, selected)
+	if err != nil {
+		return index.Page{}, err
+	}
+	page, err := r.readPage(ctx, grant, subject, query)
+	if err != nil {
+		return index.Page{}, err
+	}
+	after, err := r.unrecorded(ctx, grant, selected)
+	if err != nil {
+		return index.Page{}, err
+	}
+	if len(before) != len(after) {
+		// One of them came or went, so that it may be in neither of the two.
+		return index.Page{}, index.ErrStale
+	}
+	return merge(page, after, query), nil
+}
+
+// unrecorded returns the entries that the index doesn't have.
+func (r *Registry) unrecorded(ctx context.Context, grant Grant, entries []index.Referrer) ([]index.Referrer, error) {
+	var unrecorded []index.Referrer
+	for _, entry := range entries {
+		known, err := r.recorded(ctx, grant.repository, entry.Digest)
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			unrecorded = append(unrecorded, entry)
+		}
+	}
+	return unrecorded, nil
+}
+
+// selectReferrers returns the entries that belong on a page of the query or a
+// later one, in its order.
+func selectReferrers(entries []oci.Descriptor, query index.Query) ([]index.Referrer, error) {
+	var referrers []index.Referrer
+	for _, entry := range entries {
+		place := query.Order.Place(entry, time.Time{})
+		if !query.Matches(entry) || !query.Behind(place) {
+			continue
+		}
+		encoded, err := entry.Encode()
+		if err != nil {
+			return nil, err
+		}
+		referrers = append(referrers, index.Referrer{
+			Digest: entry.Digest, ArtifactType: entry.ArtifactType, Key: place.Key, Descriptor: json.RawMessage(encoded),
+		})
+	}
+	slices.SortFunc(referrers, func(a, b index.Referrer) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
+	referrers = slices.CompactFunc(referrers, func(a, b index.Referrer) bool { return a.Digest == b.Digest })
+	slices.SortFunc(referrers, inOrder(query))
+	return referrers, nil
+}
+
+func inOrder(query index.Query) func(a, b index.Referrer) int {
+	return func(a, b index.Referrer) int { return query.Order.Compare(a.Place(), b.Place()) }
+}
+
+// merge puts further entries, that are not in it, into a page of the index, in
+// the order and within the bounds of the query.
+func merge(page index.Page, further []index.Referrer, query index.Query) index.Page {
+	if page.More {
+		last := page.Referrers[len(page.Referrers)-1].Place()
+		further = slices.DeleteFunc(slices.Clone(further), func(r index.Referrer) bool {
+			return query.Order.Compare(r.Place(), last) > 0
+		})
+	}
+	if len(further) == 0 {
+		return page
+	}
+	all := append(slices.Clone(page.Referrers), further...)
+	slices.SortFunc(all, inOrder(query))
+	fits := query.Fit(all)
+	return index.Page{Referrers: all[:fits], More: page.More || fits < len(all)}
+}

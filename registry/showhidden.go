@@ -1,0 +1,72 @@
+package registry
+
+import (
+	"context"
+	"errors"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream"
+)
+
+// knownReferrers tells of each tag that has the form of a hidden tag whether the
+// index knows the manifest that it is named after as a referrer. All are looked
+// up at once: there is one for each referrer of the repository.
+func (r *Registry) knownReferrers(ctx context.Context, caller *Caller, tags []string) (map[string]bool, error) {
+	var hidden []string
+	var named []digest.Digest
+	for _, tag := range tags {
+		if name, ok := oci.HiddenTagOf(tag); ok {
+			hidden, named = append(hidden, tag), append(named, name)
+		}
+	}
+	if len(hidden) == 0 {
+		return nil, nil
+	}
+	subjects, err := r.store.Subjects(ctx, caller.repository, named)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]bool, len(hidden))
+	for i, tag := range hidden {
+		if subjects[i] != "" {
+			known[tag] = true
+		}
+	}
+	return known, nil
+}
+
+// holdsReferrer tells whether a tag of that form is a hidden tag in deed: it
+// stands for the manifest that it is named after, which has a subject, or for
+// nothing any more. What was found is remembered as for referrers tags.
+func (r *Registry) holdsReferrer(ctx context.Context, caller *Caller, tag string) (bool, error) {
+	name, now := r.tagKindName(caller, tag), r.now()
+	if before, known := r.tagKinds.get(name); known && now.Sub(before.asked) < r.options.RecheckTag {
+		return before.lists, nil
+	}
+	fetched, err := r.upstream.Manifest(ctx, caller.as, caller.repository, tag, r.limits.Size)
+	held := false
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
+		held = true
+	case errors.Is(err, upstream.ErrInvalid):
+	case err != nil:
+		return false, err
+	default:
+		manifest, err := r.limits.Manifest.ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
+		// What can't be read is not shown to be a referrer.
+		held = err == nil && oci.HiddenTag(manifest.Digest) == tag && manifest.Subject() != ""
+	}
+	r.tagKinds.set(name, tagKind{digest: fetched.Digest, asked: now, lists: held})
+	return held, nil
+}
+
+// tagKindName is the name under which it is remembered what a tag is.
+func (r *Registry) tagKindName(caller *Caller, tag string) tagName {
+	if caller.elsewhere != "" {
+		// No registry's name has a space.
+		return tagName{caller.elsewhere + " " + caller.repository, tag}
+	}
+	return tagName{caller.repository, tag}
+}
