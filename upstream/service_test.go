@@ -373,3 +373,25 @@ func TestDownloadsAreSigned(t *testing.T) {
 		t.Errorf("tokens were asked for %q", g.asked)
 	}
 }
+
+// Bodies can be moved whoever signs the request.
+func TestBodiesOfTheServiceMove(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		// More than what is read with a header.
+		w.Header().Set("Content-Length", fmt.Sprint(1<<20))
+		_, _ = w.Write(make([]byte, 1<<20))
+	}))
+	defer server.Close()
+	registry := open(t, server.URL, config.UpstreamService{Anonymous: true})
+	service, _ := registry.Service()
+	resp, err := registry.Send(service, (&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/v2/a/blobs/x"}, Header: http.Header{}}).WithContext(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if _, moves := resp.Body.(interface {
+		Move(to upstream.Mover, most int64, within time.Duration) (int64, error)
+	}); !moves {
+		t.Errorf("a body of type %T", resp.Body)
+	}
+}
