@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/upstream/wire"
 )
 
@@ -22,10 +21,10 @@ var ErrNoRealm = errors.New("the upstream registry names no usable token service
 // newRealmTransport returns the way to the registry's token service. It is
 // another than the registry's: the client certificate is for that alone, and
 // an answer that lies must not lead to what only this machine can reach.
-func newRealmTransport(cfg config.Upstream, options wire.Options) *wire.Transport {
-	onThisMachine := loopback(cfg.URL.Hostname())
+func newRealmTransport(o Options, options wire.Options) *wire.Transport {
+	onThisMachine := loopback(o.URL.Hostname())
 	options.DialContext = (&net.Dialer{
-		Timeout: cfg.Timeouts.Connect,
+		Timeout: o.Timeouts.Connect,
 		Control: func(_, address string, _ syscall.RawConn) error { return checkRealmAddress(address, onThisMachine) },
 	}).DialContext
 	return wire.New(withoutCertificate(options))

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/upstream/wire"
 )
 
@@ -149,13 +148,13 @@ func (r *Registry) unfit(here, next *url.URL) string {
 // newElsewhereTransport returns the way to where the registry redirects to. As
 // with its token service, no certificate of ours is shown there, and an answer
 // that lies must not lead to what only this machine, or its network, can reach.
-func newElsewhereTransport(cfg config.Upstream, options wire.Options) *wire.Transport {
+func newElsewhereTransport(o Options, options wire.Options) *wire.Transport {
 	options.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		home, err := net.DefaultResolver.LookupNetIP(ctx, "ip", cfg.URL.Hostname())
+		home, err := net.DefaultResolver.LookupNetIP(ctx, "ip", o.URL.Hostname())
 		if err != nil {
 			return nil, err
 		}
-		dialer := net.Dialer{Timeout: cfg.Timeouts.Connect, Control: func(_, peer string, _ syscall.RawConn) error {
+		dialer := net.Dialer{Timeout: o.Timeouts.Connect, Control: func(_, peer string, _ syscall.RawConn) error {
 			return checkElsewhere(peer, home)
 		}}
 		return dialer.DialContext(ctx, network, address)

@@ -9,7 +9,6 @@ import (
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/upstream/wire"
 )
 
@@ -29,31 +28,31 @@ type Registry struct {
 	anonymous bool
 }
 
-// New returns the registry that cfg describes. It does not connect yet.
-func New(cfg config.Upstream) (*Registry, error) {
-	if cfg.URL == nil || cfg.URL.Host == "" || (cfg.URL.Scheme != "http" && cfg.URL.Scheme != "https") {
-		return nil, fmt.Errorf("upstream.url: need an http or https URL with a host, got %q", cfg.URL)
+// New returns the registry that o describes. It does not connect yet.
+func New(o Options) (*Registry, error) {
+	if o.URL == nil || o.URL.Host == "" || (o.URL.Scheme != "http" && o.URL.Scheme != "https") {
+		return nil, fmt.Errorf("upstream.url: need an http or https URL with a host, got %q", o.URL)
 	}
-	base := *cfg.URL
+	base := *o.URL
 	base.RawPath = ""
 	if base.Path = strings.Trim(base.Path, "/"); base.Path != "" {
 		base.Path = "/" + base.Path
 	}
-	speak, err := clientTLS(cfg.TLS)
+	speak, err := clientTLS(o.TLS)
 	if err != nil {
 		return nil, err
 	}
-	options := wireOptions(cfg, speak)
+	options := wireOptions(o, speak)
 	r := &Registry{
 		base:       &base,
 		transport:  wire.New(options),
-		realm:      newRealmTransport(cfg, options),
-		elsewhere:  newElsewhereTransport(cfg, options),
-		queries:    cfg.Timeouts.Query,
-		configured: cfg.Service.Configured(),
-		anonymous:  cfg.Service.Anonymous,
+		realm:      newRealmTransport(o, options),
+		elsewhere:  newElsewhereTransport(o, options),
+		queries:    o.Timeouts.query(),
+		configured: o.Service.configured(),
+		anonymous:  o.Service.Anonymous,
 	}
-	r.service, err = newServiceClient(cfg, byHost{host: base.Host, registry: reaching{r.transport}, others: reaching{r.realm}})
+	r.service, err = newServiceClient(o, byHost{host: base.Host, registry: reaching{r.transport}, others: reaching{r.realm}})
 	if err != nil {
 		return nil, err
 	}

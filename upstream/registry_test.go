@@ -12,13 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/upstream"
 )
 
 // answering returns a registry whose server answers a request by some bytes, and
 // keeps the connection.
-func answering(t *testing.T, answer string, change func(*config.Upstream)) *upstream.Registry {
+func answering(t *testing.T, answer string, change func(*upstream.Options)) *upstream.Registry {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,10 +38,9 @@ func answering(t *testing.T, answer string, change func(*config.Upstream)) *upst
 			}()
 		}
 	}()
-	cfg := config.Default().Upstream
-	cfg.URL = &url.URL{Scheme: "http", Host: listener.Addr().String()}
-	change(&cfg)
-	registry, err := upstream.New(cfg)
+	o := upstream.Options{URL: &url.URL{Scheme: "http", Host: listener.Addr().String()}}
+	change(&o)
+	registry, err := upstream.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,14 +53,14 @@ func TestNoAnswer(t *testing.T) {
 	short := func(phase *time.Duration) { *phase = 50 * time.Millisecond }
 	for name, c := range map[string]struct {
 		answer string
-		bound  func(*config.Upstream)
+		bound  func(*upstream.Options)
 		// header says that there is none of an answer.
 		header bool
 		names  string
 	}{
-		"no HTTP":   {"SSH-2.0-OpenSSH_9.9\r\n", func(*config.Upstream) {}, true, ""},
-		"no header": {"", func(cfg *config.Upstream) { short(&cfg.Timeouts.ResponseHeader) }, true, "upstream.timeouts.responseHeader"},
-		"no body":   {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na", func(cfg *config.Upstream) { short(&cfg.Timeouts.Stall) }, false, "upstream.timeouts.stall"},
+		"no HTTP":   {"SSH-2.0-OpenSSH_9.9\r\n", func(*upstream.Options) {}, true, ""},
+		"no header": {"", func(o *upstream.Options) { short(&o.Timeouts.ResponseHeader) }, true, "upstream.timeouts.responseHeader"},
+		"no body":   {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na", func(o *upstream.Options) { short(&o.Timeouts.Stall) }, false, "upstream.timeouts.stall"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			registry := answering(t, c.answer, c.bound)

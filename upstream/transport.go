@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/upstream/wire"
 )
 
@@ -21,14 +20,14 @@ type (
 )
 
 // wireOptions returns what all ways to or from the registry have in common.
-func wireOptions(cfg config.Upstream, speak *tls.Config) wire.Options {
+func wireOptions(o Options, speak *tls.Config) wire.Options {
 	return wire.Options{
 		TLS:                speak,
-		Connect:            cfg.Timeouts.Connect,
-		ResponseHeader:     cfg.Timeouts.ResponseHeader,
-		Stall:              cfg.Timeouts.Stall,
-		Idle:               cfg.Timeouts.Idle,
-		MaxIdleConnections: cfg.MaxIdleConnections,
+		Connect:            o.Timeouts.Connect,
+		ResponseHeader:     o.Timeouts.ResponseHeader,
+		Stall:              o.Timeouts.Stall,
+		Idle:               o.Timeouts.Idle,
+		MaxIdleConnections: o.MaxIdleConnections,
 		Settings:           "upstream.timeouts",
 	}
 }
