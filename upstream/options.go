@@ -19,6 +19,9 @@ type Options struct {
 	// MaxIdleConnections is how many idle connections to the registry are kept at
 	// most; 0 is 100.
 	MaxIdleConnections int
+	// StandardTransport has package net/http send all requests, also those that
+	// connections of package wire's own are quicker for.
+	StandardTransport bool
 }
 
 // Service is how backref proves itself to the registry. The zero value does not.

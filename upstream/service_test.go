@@ -370,7 +370,7 @@ func TestDownloadsAreSigned(t *testing.T) {
 	}
 }
 
-// Bodies can be moved whoever signs the request.
+// Bodies can be moved whoever signs the request, unless net/http is to send it.
 func TestBodiesOfTheServiceMove(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		// More than what is read with a header.
@@ -378,16 +378,27 @@ func TestBodiesOfTheServiceMove(t *testing.T) {
 		_, _ = w.Write(make([]byte, 1<<20))
 	}))
 	defer server.Close()
-	registry := open(t, server.URL, upstream.Service{Anonymous: true})
-	service, _ := registry.Service()
-	resp, err := registry.Send(service, (&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/v2/a/blobs/x"}, Header: http.Header{}}).WithContext(t.Context()))
+	base, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	if _, moves := resp.Body.(interface {
-		Move(to upstream.Mover, most int64, within time.Duration) (int64, error)
-	}); !moves {
-		t.Errorf("a body of type %T", resp.Body)
+	for _, standard := range []bool{false, true} {
+		registry, err := upstream.New(upstream.Options{URL: base, Service: upstream.Service{Anonymous: true}, StandardTransport: standard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(registry.Close)
+		service, _ := registry.Service()
+		resp, err := registry.Send(service, (&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/v2/a/blobs/x"}, Header: http.Header{}}).WithContext(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, moves := resp.Body.(interface {
+			Move(to upstream.Mover, most int64, within time.Duration) (int64, error)
+		})
+		if moves == standard {
+			t.Errorf("standard %t: a body of type %T", standard, resp.Body)
+		}
+		_ = resp.Body.Close()
 	}
 }

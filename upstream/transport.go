@@ -29,6 +29,7 @@ func wireOptions(o Options, speak *tls.Config) wire.Options {
 		Idle:               o.Timeouts.Idle,
 		MaxIdleConnections: o.MaxIdleConnections,
 		Settings:           "upstream.timeouts",
+		Standard:           o.StandardTransport,
 	}
 }
 

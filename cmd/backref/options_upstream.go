@@ -19,5 +19,6 @@ func upstreamOptions(cfg config.Upstream) upstream.Options {
 			Query:          cfg.Timeouts.Query,
 		},
 		MaxIdleConnections: cfg.MaxIdleConnections,
+		StandardTransport:  cfg.Transport == config.TransportStandard,
 	}
 }

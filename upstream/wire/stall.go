@@ -3,7 +3,9 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -51,7 +53,12 @@ func (t *Transport) unanswered(ctx context.Context, err error) error {
 	if ctx.Err() == nil && strings.Contains(err.Error(), lateHeader) {
 		return errors.Join(t.silent, err)
 	}
-	return stalled(ctx, err)
+	err = stalled(ctx, err)
+	if late, is := errors.AsType[net.Error](err); is && late.Timeout() && !errors.Is(err, errTimeout) && !errors.Is(err, context.DeadlineExceeded) {
+		// That of a TLS handshake matches nothing.
+		return fmt.Errorf("%w: %w", err, errTimeout)
+	}
+	return err
 }
 
 // closeFailed gives up a response, if there is one, for what went wrong.
