@@ -125,6 +125,8 @@ func TestMistakesAreNamed(t *testing.T) {
 			[]string{`flag: upstream.url: "localhost:5000" is not a URL that begins with http:// or https:// and a host`}},
 		{"name of a registry", "upstream: {namespaces: [https://registry.example.com]}\n", nil, minimal(),
 			[]string{`FILE:1: upstream.namespaces: "https://registry.example.com" is not a host such as registry.example.com or localhost:5000`}},
+		{"unknown transport", "upstream: {transport: fast}\n", nil, minimal(),
+			[]string{`FILE:1: upstream.transport: "fast" is none of own, standard`}},
 		{"prefix", "server: {trustedProxies: [10.0.0.0/33]}\n", nil, minimal(),
 			[]string{`FILE:1: server.trustedProxies: "10.0.0.0/33" is neither a CIDR prefix nor an address`}},
 		{"amounts", "limits: {tagEntries: 0, upstreamQueries: -1}\nupstream: {timeouts: {query: 5ns}}\n", nil, minimal(), []string{

@@ -104,7 +104,7 @@ func benchmarkProxy(b *testing.B, referrers int, cache config.Cache) *Proxy {
 	cfg.Upstream.URL, cfg.Cache = cannedRegistry(b), cache
 	// The canned registry has no tags: it would answer a manifest.
 	cfg.Referrers.FallbackTags = config.FallbackOff
-	behind, err := upstream.New(cfg.Upstream)
+	behind, err := upstream.New(upstream.Options{URL: cfg.Upstream.URL})
 	if err != nil {
 		b.Fatal(err)
 	}

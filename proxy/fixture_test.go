@@ -171,7 +171,7 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 	for _, set := range configure {
 		set(&cfg)
 	}
-	behind, err := upstream.New(cfg.Upstream)
+	behind, err := upstream.New(behindOf(cfg.Upstream))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +186,15 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 	front := httptest.NewServer(handler)
 	t.Cleanup(front.Close)
 	return &fixture{t: t, registry: registry, store: store, proxy: handler, metrics: metrics, warnings: logs, url: front.URL, upstreamURL: upstreamServer.URL}
+}
+
+// behindOf returns the options of the registry behind a proxy of that
+// configuration.
+func behindOf(cfg config.Upstream) upstream.Options {
+	return upstream.Options{
+		URL: cfg.URL, Service: upstream.Service(cfg.Service), TLS: upstream.TLS(cfg.TLS),
+		Timeouts: upstream.Timeouts{Stall: cfg.Timeouts.Stall, Query: cfg.Timeouts.Query},
+	}
 }
 
 // reply is a response whose body has been read.

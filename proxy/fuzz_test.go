@@ -21,7 +21,7 @@ func fuzzed(f *testing.F) *Proxy {
 	f.Helper()
 	cfg := config.Default()
 	cfg.Upstream.URL = &url.URL{Scheme: "http", Host: "registry.example", Path: "/base"}
-	behind, err := upstream.New(cfg.Upstream)
+	behind, err := upstream.New(upstream.Options{URL: cfg.Upstream.URL})
 	if err != nil {
 		f.Fatal(err)
 	}

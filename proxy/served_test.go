@@ -28,7 +28,7 @@ func (f *fixture) replica(now func() time.Time) *fixture {
 		f.t.Fatal(err)
 	}
 	cfg.Upstream.URL = base
-	behind, err := upstream.New(cfg.Upstream)
+	behind, err := upstream.New(upstream.Options{URL: base})
 	if err != nil {
 		f.t.Fatal(err)
 	}

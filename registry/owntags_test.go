@@ -16,7 +16,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/registry"
@@ -94,9 +93,7 @@ func newShelf(t *testing.T) (*shelf, registry.OwnTags) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := config.Default().Upstream
-	cfg.URL = base
-	behind, err := upstream.New(cfg)
+	behind, err := upstream.New(upstream.Options{URL: base})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@
 // credentials go to the configured registry only and are never printed, that
 // redirects are followed for backref's own questions only, and to no address
 // that a client could not be sent to, and that every answer it reads is bounded
-// in size and time. What an answer means for the index or a client is left to
+// in size and time. How requests get there and answers back is that of package
+// wire, below this one. What an answer means for the index or a client is left to
 // its callers.
 package upstream

@@ -5,18 +5,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/upstream"
 )
 
 func registryAt(t testing.TB, base string) *upstream.Registry {
 	t.Helper()
-	cfg := config.Default().Upstream
+	var o upstream.Options
 	var err error
-	if cfg.URL, err = url.Parse(base); err != nil {
+	if o.URL, err = url.Parse(base); err != nil {
 		t.Fatal(err)
 	}
-	registry, err := upstream.New(cfg)
+	registry, err := upstream.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

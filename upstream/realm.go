@@ -11,29 +11,23 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/backref/backref/config"
+	"github.com/backref/backref/upstream/wire"
 )
 
 // ErrNoRealm means that the registry names no token service that backref
 // could pass requests on to.
 var ErrNoRealm = errors.New("the upstream registry names no usable token service")
 
-// realmIdle is the most idle connections to the token service that are kept.
-const realmIdle = 16
-
 // newRealmTransport returns the way to the registry's token service. It is
 // another than the registry's: the client certificate is for that alone, and
 // an answer that lies must not lead to what only this machine can reach.
-func newRealmTransport(cfg config.Upstream, registry *http.Transport) *http.Transport {
-	transport := registry.Clone()
-	transport.TLSClientConfig.GetClientCertificate = nil
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = realmIdle, realmIdle
-	onThisMachine := loopback(cfg.URL.Hostname())
-	transport.DialContext = (&net.Dialer{
-		Timeout: cfg.Timeouts.Connect,
+func newRealmTransport(o Options, options wire.Options) *wire.Transport {
+	onThisMachine := loopback(o.URL.Hostname())
+	options.DialContext = (&net.Dialer{
+		Timeout: o.Timeouts.Connect,
 		Control: func(_, address string, _ syscall.RawConn) error { return checkRealmAddress(address, onThisMachine) },
 	}).DialContext
-	return transport
+	return wire.New(withoutCertificate(options))
 }
 
 // checkRealmAddress refuses the addresses that no token service has: those of
@@ -114,7 +108,7 @@ func (r *Registry) RoundTripRealm(req *http.Request, realm *url.URL) (*http.Resp
 	if target.Scheme == r.base.Scheme && sameHost(&target, r.base) {
 		by = r.transport
 	}
-	resp, err := r.watch(by, req)
+	resp, err := reaching{by}.RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("token service: %w", err)
 	}

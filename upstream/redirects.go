@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/backref/backref/config"
+	"github.com/backref/backref/upstream/wire"
 )
 
 // maxRedirects is how many redirects one question follows, as Go's own client
@@ -70,7 +70,7 @@ func (r *Registry) ask1(ctx context.Context, as Credentials, method string, to *
 		resp, err = r.do(ctx, as.Within(""), req)
 	} else {
 		req.Header.Set("User-Agent", "backref")
-		resp, err = r.watch(r.elsewhere, req.WithContext(ctx))
+		resp, err = reaching{r.elsewhere}.RoundTrip(req.WithContext(ctx))
 	}
 	if err == nil && !counts(resp, to, ours) {
 		closeBody(resp.Body)
@@ -148,21 +148,18 @@ func (r *Registry) unfit(here, next *url.URL) string {
 // newElsewhereTransport returns the way to where the registry redirects to. As
 // with its token service, no certificate of ours is shown there, and an answer
 // that lies must not lead to what only this machine, or its network, can reach.
-func newElsewhereTransport(cfg config.Upstream, registry *http.Transport) *http.Transport {
-	transport := registry.Clone()
-	transport.TLSClientConfig.GetClientCertificate = nil
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = realmIdle, realmIdle
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		home, err := net.DefaultResolver.LookupNetIP(ctx, "ip", cfg.URL.Hostname())
+func newElsewhereTransport(o Options, options wire.Options) *wire.Transport {
+	options.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		home, err := net.DefaultResolver.LookupNetIP(ctx, "ip", o.URL.Hostname())
 		if err != nil {
 			return nil, err
 		}
-		dialer := net.Dialer{Timeout: cfg.Timeouts.Connect, Control: func(_, peer string, _ syscall.RawConn) error {
+		dialer := net.Dialer{Timeout: o.Timeouts.Connect, Control: func(_, peer string, _ syscall.RawConn) error {
 			return checkElsewhere(peer, home)
 		}}
 		return dialer.DialContext(ctx, network, address)
 	}
-	return transport
+	return wire.New(withoutCertificate(options))
 }
 
 // vicinity says from where an address can be reached.

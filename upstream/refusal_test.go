@@ -16,7 +16,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/upstream"
 )
 
@@ -84,21 +83,20 @@ func newRefused(t *testing.T, secure bool) *upstream.Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := config.Default().Upstream
-	cfg.URL = &url.URL{Scheme: "http", Host: listener.Addr().String()}
+	o := upstream.Options{URL: &url.URL{Scheme: "http", Host: listener.Addr().String()}}
 	if secure {
 		certified := httptest.NewTLSServer(nil)
 		certified.Close()
-		cfg.URL.Scheme = "https"
-		cfg.TLS.CAFile = filepath.Join(t.TempDir(), "ca.pem")
+		o.URL.Scheme = "https"
+		o.TLS.CAFile = filepath.Join(t.TempDir(), "ca.pem")
 		authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw})
-		if err := os.WriteFile(cfg.TLS.CAFile, authority, 0o600); err != nil {
+		if err := os.WriteFile(o.TLS.CAFile, authority, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		listener = tls.NewListener(listener, &tls.Config{Certificates: certified.TLS.Certificates, MinVersion: tls.VersionTLS12})
 	}
 	refusing(t, listener)
-	registry, err := upstream.New(cfg)
+	registry, err := upstream.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,7 @@
 package upstream
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,29 +9,17 @@ import (
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 
-	"github.com/backref/backref/config"
+	"github.com/backref/backref/upstream/wire"
 )
-
-// continueTimeout is how long a body is held back for a "100 Continue" of the
-// registry: one that refuses says so at once, and many never send it.
-const continueTimeout = time.Second
-
-// unbounded stands where no bound on a time is set.
-const unbounded = 24 * time.Hour
 
 // Registry is the registry behind backref. It may be used concurrently.
 type Registry struct {
 	base *url.URL
-	// own are for requests that need nothing more, transport for all others.
-	own       *connections
-	transport *http.Transport
-	// realm is the way to its token service, elsewhere that to where it
-	// redirects to.
-	realm     *http.Transport
-	elsewhere *http.Transport
-	queries   time.Duration
-	// stall is how long it may pause within a body.
-	stall time.Duration
+	// transport is the way to it, realm that to its token service, elsewhere
+	// that to where it redirects to.
+	transport, realm, elsewhere *wire.Transport
+
+	queries time.Duration
 	// service signs the questions that backref asks for itself.
 	service *auth.Client
 	// configured says that it has credentials, or needs none.
@@ -43,51 +28,31 @@ type Registry struct {
 	anonymous bool
 }
 
-// New returns the registry that cfg describes. It does not connect yet.
-func New(cfg config.Upstream) (*Registry, error) {
-	if cfg.URL == nil || cfg.URL.Host == "" || (cfg.URL.Scheme != "http" && cfg.URL.Scheme != "https") {
-		return nil, fmt.Errorf("upstream.url: need an http or https URL with a host, got %q", cfg.URL)
+// New returns the registry that o describes. It does not connect yet.
+func New(o Options) (*Registry, error) {
+	if o.URL == nil || o.URL.Host == "" || (o.URL.Scheme != "http" && o.URL.Scheme != "https") {
+		return nil, fmt.Errorf("upstream.url: need an http or https URL with a host, got %q", o.URL)
 	}
-	base := *cfg.URL
+	base := *o.URL
 	base.RawPath = ""
 	if base.Path = strings.Trim(base.Path, "/"); base.Path != "" {
 		base.Path = "/" + base.Path
 	}
-	speak, err := clientTLS(cfg.TLS)
+	speak, err := clientTLS(o.TLS)
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{
-		TLSClientConfig:       speak.Clone(),
-		DialContext:           (&sender{dialer: net.Dialer{Timeout: cfg.Timeouts.Connect}, secure: base.Scheme == "https"}).dial,
-		TLSHandshakeTimeout:   cfg.Timeouts.Connect,
-		ExpectContinueTimeout: continueTimeout,
-		ResponseHeaderTimeout: cfg.Timeouts.ResponseHeader,
-		IdleConnTimeout:       cfg.Timeouts.Idle,
-		MaxIdleConns:          cfg.MaxIdleConnections,
-		MaxIdleConnsPerHost:   cfg.MaxIdleConnections,
-		ForceAttemptHTTP2:     true,
-		DisableCompression:    true,
-
-		MaxResponseHeaderBytes: maxHeader,
-		WriteBufferSize:        64 << 10,
-		ReadBufferSize:         64 << 10,
-	}
-	realm := newRealmTransport(cfg, transport)
+	options := wireOptions(o, speak)
 	r := &Registry{
-		own:        newConnections(&base, speak, cfg),
 		base:       &base,
-		transport:  transport,
-		realm:      realm,
-		elsewhere:  newElsewhereTransport(cfg, transport),
-		queries:    cfg.Timeouts.Query,
-		stall:      cmp.Or(cfg.Timeouts.Stall, unbounded),
-		configured: cfg.Service.Configured(),
-		anonymous:  cfg.Service.Anonymous,
+		transport:  wire.New(options),
+		realm:      newRealmTransport(o, options),
+		elsewhere:  newElsewhereTransport(o, options),
+		queries:    o.Timeouts.query(),
+		configured: o.Service.configured(),
+		anonymous:  o.Service.Anonymous,
 	}
-	r.service, err = newServiceClient(cfg, byHost{host: base.Host, registry: carrier(r.carry), others: carrier(func(req *http.Request) (*http.Response, error) {
-		return r.watch(realm, req)
-	})})
+	r.service, err = newServiceClient(o, byHost{host: base.Host, registry: reaching{r.transport}, others: reaching{r.realm}})
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +61,9 @@ func New(cfg config.Upstream) (*Registry, error) {
 
 // Close closes the idle connections.
 func (r *Registry) Close() {
-	r.transport.CloseIdleConnections()
-	r.own.close()
-	r.realm.CloseIdleConnections()
-	r.elsewhere.CloseIdleConnections()
+	r.transport.Close()
+	r.realm.Close()
+	r.elsewhere.Close()
 }
 
 // RoundTrip sends a request whose URL holds only path and query, as a client
@@ -108,32 +72,10 @@ func (r *Registry) Close() {
 // error that matches [ErrUnreachable].
 //
 // A body that the system can move has a method
-// Move(to Mover, most int64, within time.Duration) (int64, error).
+// Move(to Mover, most int64, within time.Duration) (int64, error), see [Mover].
 func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.aim(req)
-	return r.carry(req)
-}
-
-// carry sends a request by whatever is best for it.
-func (r *Registry) carry(req *http.Request) (*http.Response, error) {
-	if r.own.takes(req) {
-		resp, err := r.own.roundTrip(req)
-		switch {
-		case err == nil:
-			return resp, nil
-		case !errors.Is(err, errHTTP2):
-			return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-		}
-	}
-	return r.watch(r.transport, req)
-}
-
-// carrier is a [http.RoundTripper].
-type carrier func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements [http.RoundTripper].
-func (c carrier) RoundTrip(req *http.Request) (*http.Response, error) {
-	return c(req)
+	return reaching{r.transport}.RoundTrip(req)
 }
 
 // aim points a request at the registry.

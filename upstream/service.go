@@ -13,8 +13,6 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
 	"oras.land/oras-go/v2/registry/remote/errcode"
-
-	"github.com/backref/backref/config"
 )
 
 // Service returns the service's own credentials. They are false where none
@@ -26,8 +24,8 @@ func (r *Registry) Service() (Credentials, bool) {
 // newServiceClient returns the client that signs requests with the service's
 // own credentials: it answers the registry's challenges, keeps tokens, and
 // follows no redirect.
-func newServiceClient(cfg config.Upstream, transport http.RoundTripper) (*auth.Client, error) {
-	credential, err := serviceCredential(cfg)
+func newServiceClient(o Options, transport http.RoundTripper) (*auth.Client, error) {
+	credential, err := serviceCredential(o)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +34,11 @@ func newServiceClient(cfg config.Upstream, transport http.RoundTripper) (*auth.C
 			Transport:     onceTransport{transport},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		Cache:      newTokens(cfg.Timeouts.Query),
+		Cache:      newTokens(o.Timeouts.query()),
 		Credential: credential,
 		ClientID:   "backref",
 	}
-	if loopback(cfg.URL.Hostname()) {
+	if loopback(o.URL.Hostname()) {
 		// A registry on this machine may have its token service here too.
 		client.BlockedRealmPrefixes = []netip.Prefix{}
 	}
@@ -49,23 +47,23 @@ func newServiceClient(cfg config.Upstream, transport http.RoundTripper) (*auth.C
 
 // serviceCredential returns what looks the service's credentials up. They are
 // for the configured registry and no other.
-func serviceCredential(cfg config.Upstream) (auth.CredentialFunc, error) {
-	if cfg.Service.DockerConfig != "" {
-		return dockerCredential(cfg.Service.DockerConfig, cfg.URL.Host)
+func serviceCredential(o Options) (auth.CredentialFunc, error) {
+	if o.Service.DockerConfig != "" {
+		return dockerCredential(o.Service.DockerConfig, o.URL.Host)
 	}
-	password := cfg.Service.Password
-	if cfg.Service.PasswordFile != "" {
-		content, err := os.ReadFile(cfg.Service.PasswordFile)
+	password := o.Service.Password
+	if o.Service.PasswordFile != "" {
+		content, err := os.ReadFile(o.Service.PasswordFile)
 		if err != nil {
 			return nil, fmt.Errorf("upstream.service.passwordFile: %w", err)
 		}
 		password = strings.TrimRight(string(content), "\r\n")
 	}
 	credential := auth.EmptyCredential
-	if cfg.Service.Username != "" {
-		credential = auth.Credential{Username: cfg.Service.Username, Password: password}
+	if o.Service.Username != "" {
+		credential = auth.Credential{Username: o.Service.Username, Password: password}
 	}
-	return auth.StaticCredential(cfg.URL.Host, credential), nil
+	return auth.StaticCredential(o.URL.Host, credential), nil
 }
 
 // dockerCredential looks credentials up in Docker's configuration file, which

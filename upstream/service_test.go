@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/upstream"
 )
 
@@ -108,15 +107,13 @@ func (g *guarded) revoke() {
 }
 
 // open returns the registry with the service's credentials.
-func open(t *testing.T, base string, service config.UpstreamService) *upstream.Registry {
+func open(t *testing.T, base string, service upstream.Service) *upstream.Registry {
 	t.Helper()
 	u, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := config.Default().Upstream
-	cfg.URL, cfg.Service = u, service
-	registry, err := upstream.New(cfg)
+	registry, err := upstream.New(upstream.Options{URL: u, Service: service})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,8 +121,8 @@ func open(t *testing.T, base string, service config.UpstreamService) *upstream.R
 	return registry
 }
 
-func login() config.UpstreamService {
-	return config.UpstreamService{Username: "backref", Password: "s3cret"}
+func login() upstream.Service {
+	return upstream.Service{Username: "backref", Password: "s3cret"}
 }
 
 // sendOnce sends a body that can't be sent twice.
@@ -223,7 +220,7 @@ func TestAnOpenDoor(t *testing.T) {
 
 func TestWrongCredentials(t *testing.T) {
 	g := newGuarded(t)
-	registry := open(t, g.url, config.UpstreamService{Username: "backref", Password: "wr0ng"})
+	registry := open(t, g.url, upstream.Service{Username: "backref", Password: "wr0ng"})
 	_, err := sendOnce(t, registry, http.MethodPatch, "/v2/app/blobs/uploads/1", "body")
 	if !errors.Is(err, upstream.ErrUnreachable) || strings.Contains(err.Error(), "wr0ng") {
 		t.Errorf("got %v", err)
@@ -250,16 +247,15 @@ func TestCredentialsOfDocker(t *testing.T) {
 			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			registry := open(t, g.url, config.UpstreamService{DockerConfig: path})
+			registry := open(t, g.url, upstream.Service{DockerConfig: path})
 			if status, err := sendOnce(t, registry, http.MethodGet, "/v2/app/manifests/x", ""); status != http.StatusAccepted || err != nil {
 				t.Error(status, err)
 			}
 		})
 	}
-	cfg := config.Default().Upstream
-	cfg.URL = &url.URL{Scheme: "http", Host: "localhost"}
-	cfg.Service.DockerConfig = filepath.Join(dir, "missing")
-	if _, err := upstream.New(cfg); err == nil {
+	o := upstream.Options{URL: &url.URL{Scheme: "http", Host: "localhost"}}
+	o.Service.DockerConfig = filepath.Join(dir, "missing")
+	if _, err := upstream.New(o); err == nil {
 		t.Error("a missing file is no error")
 	}
 }
@@ -371,5 +367,38 @@ func TestDownloadsAreSigned(t *testing.T) {
 	}
 	if len(g.asked) != 2 {
 		t.Errorf("tokens were asked for %q", g.asked)
+	}
+}
+
+// Bodies can be moved whoever signs the request, unless net/http is to send it.
+func TestBodiesOfTheServiceMove(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		// More than what is read with a header.
+		w.Header().Set("Content-Length", fmt.Sprint(1<<20))
+		_, _ = w.Write(make([]byte, 1<<20))
+	}))
+	defer server.Close()
+	base, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, standard := range []bool{false, true} {
+		registry, err := upstream.New(upstream.Options{URL: base, Service: upstream.Service{Anonymous: true}, StandardTransport: standard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(registry.Close)
+		service, _ := registry.Service()
+		resp, err := registry.Send(service, (&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/v2/a/blobs/x"}, Header: http.Header{}}).WithContext(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, moves := resp.Body.(interface {
+			Move(to upstream.Mover, most int64, within time.Duration) (int64, error)
+		})
+		if moves == standard {
+			t.Errorf("standard %t: a body of type %T", standard, resp.Body)
+		}
+		_ = resp.Body.Close()
 	}
 }

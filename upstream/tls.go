@@ -6,17 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-
-	"github.com/backref/backref/config"
 )
 
 // clientTLS returns how TLS is spoken to the registry. The authorities are
 // read once; the certificate anew for each connection, since such ones are
 // short-lived.
-func clientTLS(cfg config.UpstreamTLS) (*tls.Config, error) {
+func clientTLS(o TLS) (*tls.Config, error) {
 	speak := &tls.Config{MinVersion: tls.VersionTLS12}
-	if cfg.CAFile != "" {
-		content, err := os.ReadFile(cfg.CAFile)
+	if o.CAFile != "" {
+		content, err := os.ReadFile(o.CAFile)
 		if err != nil {
 			return nil, fmt.Errorf("upstream.tls.caFile: %w", err)
 		}
@@ -29,13 +27,13 @@ func clientTLS(cfg config.UpstreamTLS) (*tls.Config, error) {
 		}
 		speak.RootCAs = roots
 	}
-	if cfg.CertFile != "" {
-		first, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+	if o.CertFile != "" {
+		first, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("upstream.tls: %w", err)
 		}
 		speak.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+			pair, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
 			if err != nil {
 				// Half of a pair is new while the other is being written.
 				return &first, nil

@@ -63,7 +63,7 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 		// Nothing that is asked for needs the registry.
 		return &ownMaintenance{store: store}, nil
 	}
-	registry, err := upstream.New(cfg.Upstream)
+	registry, err := upstream.New(upstreamOptions(cfg.Upstream))
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

@@ -66,7 +66,7 @@ func (s *server) open(ctx context.Context) error {
 	if s.store, err = openStore(ctx, s.config.Index, s.log); err != nil {
 		return err
 	}
-	if s.upstream, err = upstream.New(s.config.Upstream); err != nil {
+	if s.upstream, err = upstream.New(upstreamOptions(s.config.Upstream)); err != nil {
 		return err
 	}
 	metrics := prometheus.NewRegistry()

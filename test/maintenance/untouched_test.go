@@ -64,7 +64,7 @@ func newUntouched(t *rapid.T, dir string, kept *keptRegistry) (*untouched, func(
 	store, err := bolt.Open(file, bolt.Options{})
 	must(err)
 	must(store.SetOutbox(t.Context(), true))
-	registry, err := upstream.New(cfg.Upstream)
+	registry, err := upstream.New(upstream.Options{URL: base, Service: upstream.Service(cfg.Upstream.Service)})
 	must(err)
 	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: registry, Log: zap.NewNop()})
 	must(err)

@@ -1,4 +1,4 @@
-package upstream
+package wire
 
 import (
 	"context"
@@ -16,15 +16,13 @@ const sendStep = 128 << 10
 // sender dials connections that send bodies in larger steps than net/http does
 // by itself, from memory that is used again.
 type sender struct {
-	dialer net.Dialer
-	// secure says that TLS is spoken over the connections.
-	secure  bool
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	buffers sync.Pool
 }
 
-// dial is the DialContext of a [http.Transport].
-func (s *sender) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := s.dialer.DialContext(ctx, network, address)
+// dialContext is the DialContext of a [http.Transport].
+func (s *sender) dialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := s.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -35,13 +33,20 @@ func (s *sender) dial(ctx context.Context, network, address string) (net.Conn, e
 // more of a request.
 const answerTime = 5 * time.Second
 
-// sendingConn is one such connection. A registry that refuses a body answers
+// handshakeRecord is what TLS begins with (RFC 8446, section 5.1), and no method
+// of HTTP.
+const handshakeRecord = 0x16
+
+// sendingConn is one such connection. A server that refuses a body answers
 // and closes the connection; net/http gives up as soon as it can't send the
 // rest, be there an answer to read or not. So the end of sending is told when
 // reading has ended too: then the connection is closed.
 type sendingConn struct {
 	net.Conn
 	sender *sender
+	// begun says that something was written, secure that this began a TLS
+	// handshake. Whoever writes has them.
+	begun, secure bool
 	// heard says that something was read, deaf that nothing more can be.
 	heard, deaf atomic.Bool
 	ending      sync.Once
@@ -62,6 +67,9 @@ func (c *sendingConn) Read(p []byte) (int, error) {
 
 // Write implements [io.Writer].
 func (c *sendingConn) Write(p []byte) (int, error) {
+	if !c.begun && len(p) > 0 {
+		c.begun, c.secure = true, p[0] == handshakeRecord
+	}
 	n, err := c.Conn.Write(p)
 	c.awaitAnswer(err)
 	return n, err
@@ -70,7 +78,7 @@ func (c *sendingConn) Write(p []byte) (int, error) {
 // awaitAnswer waits, after a failure to send, until the connection was read to
 // its end, if anybody reads: while TLS is agreed upon nobody does.
 func (c *sendingConn) awaitAnswer(failure error) {
-	if failure == nil || c.deaf.Load() || c.sender.secure && !c.heard.Load() || errors.Is(failure, net.ErrClosed) {
+	if failure == nil || c.deaf.Load() || c.secure && !c.heard.Load() || errors.Is(failure, net.ErrClosed) {
 		return
 	}
 	patience := time.NewTimer(answerTime)

@@ -1,15 +1,14 @@
-package upstream
+package wire
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 )
 
 // Interim takes the informational responses to a request (RFC 9110, section
-// 15.2), such as 103 Early Hints, before [Registry.RoundTrip] returns the final
+// 15.2), such as 103 Early Hints, before [Transport.RoundTrip] returns the final
 // one. It may be called by another goroutine, also after that.
 type Interim interface {
 	// Interim takes one. The header is not used by others.
@@ -28,17 +27,13 @@ func tellInterim(ctx context.Context, status int, header http.Header) {
 
 // traceInterim has net/http do so, as often as our own connections do.
 func traceInterim(ctx context.Context) context.Context {
-	to, wanted := ctx.Value(InterimKey{}).(Interim)
-	if !wanted {
-		return ctx
-	}
 	told := 0
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		Got1xxResponse: func(status int, header textproto.MIMEHeader) error {
 			if told++; told > maxInterim {
-				return fmt.Errorf("%w: more than %d interim ones", errAnswered, maxInterim)
+				return errTooManyInterim
 			}
-			to.Interim(status, http.Header(header))
+			tellInterim(ctx, status, http.Header(header))
 			return nil
 		},
 	})

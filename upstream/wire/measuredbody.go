@@ -1,4 +1,4 @@
-package upstream
+package wire
 
 import (
 	"errors"
@@ -6,7 +6,17 @@ import (
 	"time"
 )
 
-// Mover is what a body can be moved to.
+// Mover is what the body of a response can be moved to, without a copy in the
+// memory of this process, by its method Move(to Mover, most int64, within
+// time.Duration) (int64, error). A body has that where its length is known, the
+// connection that it comes by is plain TCP, and the package's own, and not all
+// of it came with the header. Where the Mover is a plain TCP connection too the
+// system moves the body; another reads it.
+//
+// Move writes the next part, at most so much, for which the Mover may take so
+// long, and returns how much it was. Error: [io.EOF] after the last part,
+// [io.ErrUnexpectedEOF] where the body breaks off, [ErrStalled] where the server
+// pauses. After another error the body can't be read on.
 type Mover interface {
 	io.Writer
 	io.ReaderFrom
@@ -21,7 +31,7 @@ type measuredBody struct {
 
 // Read implements [io.Reader].
 func (b *measuredBody) Read(p []byte) (int, error) {
-	if err := b.expect(b.connections.stall); err != nil {
+	if err := b.expect(b.connections.transport.stall); err != nil {
 		return 0, err
 	}
 	if b.left == 0 {
@@ -80,14 +90,14 @@ func (b *movedBody) Move(to Mover, most int64, within time.Duration) (int64, err
 	return n, nil
 }
 
-// await waits until there is something to move. From then on registry and
+// await waits until there is something to move. From then on server and
 // client are waited for together.
 func (b *movedBody) await(within time.Duration) error {
-	if err := b.expect(b.connections.stall); err != nil {
+	if err := b.expect(b.connections.transport.stall); err != nil {
 		return err
 	}
 	if err := awaitReadable(b.connection.socket); err != nil {
 		return b.failed(err)
 	}
-	return b.expect(b.connections.stall + within)
+	return b.expect(b.connections.transport.stall + within)
 }

@@ -1,13 +1,11 @@
-package upstream
+package wire
 
 import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 )
 
@@ -18,27 +16,37 @@ const (
 	maxInterim = 5
 )
 
-var (
-	// errTimeout is what a connection says whose time is over.
-	errTimeout = os.ErrDeadlineExceeded
-	// errAnswered means that a response had begun when the connection failed.
-	errAnswered = errors.New("the answer broke off")
-	// errSilent means that no response came in time.
-	errSilent = fmt.Errorf("no response within upstream.timeouts.responseHeader: %w", os.ErrDeadlineExceeded)
-)
-
 // takes tells whether a request can be sent here: one that does no harm when
 // it is sent twice and that has no body, over HTTP/1.1.
 func (s *connections) takes(req *http.Request) bool {
-	return (req.Method == http.MethodGet || req.Method == http.MethodHead) &&
-		(req.Body == nil || req.Body == http.NoBody) && !s.http2.Load()
+	if req.Method != http.MethodGet && req.Method != http.MethodHead || req.Body != nil && req.Body != http.NoBody || req.Close {
+		return false
+	}
+	switch {
+	case req.URL == nil || req.URL.Host == "" || req.Header == nil || !ascii(req.URL.Host):
+		// An error, or a name that has to be written in another way first.
+		return false
+	case req.URL.Scheme == "https":
+		return !s.offersHTTP2(req.URL.Host)
+	default:
+		return req.URL.Scheme == "http"
+	}
 }
 
-// roundTrip sends a request, again where the registry had given up the
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// roundTrip sends a request, again where the server had given up the
 // connection meanwhile. Error: [errHTTP2] where net/http has to send it.
 func (s *connections) roundTrip(req *http.Request) (*http.Response, error) {
 	for {
-		c, reused, err := s.get(req.Context())
+		c, reused, err := s.get(req.Context(), req.URL)
 		if err != nil {
 			return nil, err
 		}
@@ -47,12 +55,12 @@ func (s *connections) roundTrip(req *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 		_ = c.Close()
-		switch ctxErr := req.Context().Err(); {
-		case ctxErr != nil:
-			return nil, ctxErr
+		switch ended := context.Cause(req.Context()); {
+		case ended != nil:
+			return nil, ended
 		case errors.Is(err, errTimeout):
-			return nil, errors.Join(errSilent, err)
-		case !reused || errors.Is(err, errAnswered):
+			return nil, errors.Join(s.transport.silent, err)
+		case !reused || errors.Is(err, ErrAnswered):
 			return nil, err
 		}
 	}
@@ -67,7 +75,7 @@ func (s *connections) exchange(c *connection, req *http.Request) (*http.Response
 		stop()
 		return nil, err
 	}
-	body := received{connections: s, connection: c, stop: stop, over: req.Context().Err, reusable: !resp.Close}
+	body := received{connections: s, connection: c, stop: stop, ctx: req.Context(), reusable: !resp.Close}
 	switch known := resp.ContentLength >= 0; {
 	case resp.Body == http.NoBody:
 		body.end()
@@ -85,9 +93,9 @@ func (s *connections) exchange(c *connection, req *http.Request) (*http.Response
 
 // readResponse writes a request and reads until the header that counts.
 func (s *connections) readResponse(c *connection, req *http.Request) (*http.Response, error) {
-	deadline := time.Now().Add(s.header)
+	deadline := time.Now().Add(s.transport.header)
 	err := c.SetDeadline(deadline)
-	if err := errors.Join(err, req.Context().Err()); err != nil {
+	if err := errors.Join(err, context.Cause(req.Context())); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(req.Write(c.writer), c.writer.Flush()); err != nil {
@@ -104,16 +112,16 @@ func (s *connections) readResponse(c *connection, req *http.Request) (*http.Resp
 			// The parser says only that a part is missing.
 			return nil, errors.Join(errTimeout, err)
 		case err != nil:
-			return nil, errors.Join(errAnswered, err)
+			return nil, errors.Join(ErrAnswered, err)
 		case resp.StatusCode >= http.StatusOK:
 			c.bounded.N = 1 << 62
 			return resp, nil
 		case resp.StatusCode == http.StatusSwitchingProtocols:
-			return nil, fmt.Errorf("%w: it switches protocols unasked", errAnswered)
+			return nil, errSwitches
 		}
 		tellInterim(req.Context(), resp.StatusCode, resp.Header)
 	}
-	return nil, fmt.Errorf("%w: more than %d interim ones", errAnswered, maxInterim)
+	return nil, errTooManyInterim
 }
 
 // received is what the bodies of responses have in common: the connection that
@@ -122,8 +130,8 @@ type received struct {
 	connections *connections
 	connection  *connection
 	stop        func() bool
-	// over tells whether the request has ended.
-	over func() error
+	// ctx is the request's, which the body lives as long as.
+	ctx context.Context
 	// until is when what is read now has to be there.
 	until time.Time
 	// ended says that the whole body was read.
@@ -155,7 +163,7 @@ func (b *received) expect(within time.Duration) error {
 	}
 	b.until = time.Now().Add(within)
 	err := b.connection.SetReadDeadline(b.until)
-	if ended := b.over(); ended != nil {
+	if ended := context.Cause(b.ctx); ended != nil {
 		return ended
 	}
 	return err
@@ -163,11 +171,11 @@ func (b *received) expect(within time.Duration) error {
 
 // failed names the reason for an error that reading ended with.
 func (b *received) failed(err error) error {
-	if ended := b.over(); ended != nil {
+	if ended := context.Cause(b.ctx); ended != nil {
 		return ended
 	}
 	if errors.Is(err, errTimeout) && !time.Now().Before(b.until) {
-		return errStalled
+		return b.connections.transport.stalled
 	}
 	return err
 }
@@ -195,7 +203,7 @@ type framedBody struct {
 
 // Read implements [io.Reader].
 func (b *framedBody) Read(p []byte) (int, error) {
-	if err := b.expect(b.connections.stall); err != nil {
+	if err := b.expect(b.connections.transport.stall); err != nil {
 		return 0, err
 	}
 	n, err := b.inner.Read(p)

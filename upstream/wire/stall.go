@@ -1,49 +1,64 @@
-package upstream
+package wire
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// errStalled means that the registry kept a body waiting.
-var errStalled = fmt.Errorf("the registry paused for longer than upstream.timeouts.stall: %w", os.ErrDeadlineExceeded)
-
-// watch sends a request and gives up where the registry pauses within a
-// body, be it one that it takes or one that it sends. What the client takes
+// watch sends a request by net/http and gives up where the server pauses within
+// a body, be it one that it takes or one that it sends. What the client takes
 // its time with doesn't count.
-func (r *Registry) watch(by http.RoundTripper, req *http.Request) (*http.Response, error) {
+func (t *Transport) watch(by *http.Transport, req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	giveUp := func() { cancel(errStalled) }
+	giveUp := func() { cancel(t.stalled) }
 	out := req.WithContext(traceInterim(ctx))
 	var sent *sentBody
 	if req.Body != nil && req.Body != http.NoBody {
-		sent = &sentBody{ReadCloser: req.Body, waiting: newPause(giveUp), stall: r.stall, last: r.stall + r.transport.ResponseHeaderTimeout}
+		sent = &sentBody{ReadCloser: req.Body, waiting: newPause(giveUp), stall: t.stall, last: t.stall + by.ResponseHeaderTimeout}
 		out.Body = sent
 	}
 	resp, err := by.RoundTrip(out)
 	if sent != nil {
 		if failure := sent.end(resp); failure != nil {
-			// What the registry says to a part of a body counts for nothing.
+			// What the server says to a part of a body counts for nothing.
 			err = closeFailed(resp, failure)
 		}
 	}
 	if err != nil {
-		err = stalled(ctx, err)
+		err = t.unanswered(ctx, err)
 		cancel(nil)
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		cancel(nil)
+		return nil, errors.Join(errSwitches, resp.Body.Close())
 	}
 	if resp.Body == http.NoBody {
 		cancel(nil)
 		return resp, nil
 	}
-	resp.Body = &receivedBody{ReadCloser: resp.Body, waiting: newPause(giveUp), stall: r.stall, ctx: ctx, done: func() { cancel(nil) }}
+	resp.Body = &receivedBody{ReadCloser: resp.Body, waiting: newPause(giveUp), stall: t.stall, ctx: ctx, done: func() { cancel(nil) }}
 	return resp, nil
+}
+
+// unanswered names the reason for an error that net/http ended with.
+func (t *Transport) unanswered(ctx context.Context, err error) error {
+	if ctx.Err() == nil && strings.Contains(err.Error(), lateHeader) {
+		return errors.Join(t.silent, err)
+	}
+	err = stalled(ctx, err)
+	if late, is := errors.AsType[net.Error](err); is && late.Timeout() && !errors.Is(err, errTimeout) && !errors.Is(err, context.DeadlineExceeded) {
+		// That of a TLS handshake matches nothing.
+		return fmt.Errorf("%w: %w", err, errTimeout)
+	}
+	return err
 }
 
 // closeFailed gives up a response, if there is one, for what went wrong.
@@ -56,7 +71,7 @@ func closeFailed(resp *http.Response, failure error) error {
 
 // stalled names the reason for an error where that was a pause.
 func stalled(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+	if cause := context.Cause(ctx); errors.Is(cause, ErrStalled) {
 		return cause
 	}
 	return err
@@ -69,7 +84,7 @@ func newPause(over func()) *time.Timer {
 	return timer
 }
 
-// sentBody is the body of a request. Between two reads the registry is waited
+// sentBody is the body of a request. Between two reads the server is waited
 // for; after the last one, for the response too.
 type sentBody struct {
 	io.ReadCloser
@@ -108,7 +123,7 @@ func (b *sentBody) Close() error {
 }
 
 // end stops the watch when the response is there, and tells why the body could
-// not be read to its end, if that is so. A registry that has refused a request
+// not be read to its end, if that is so. A server that has refused a request
 // wants no more of it.
 func (b *sentBody) end(resp *http.Response) error {
 	if resp == nil || resp.StatusCode >= http.StatusMultipleChoices {
@@ -122,7 +137,7 @@ func (b *sentBody) end(resp *http.Response) error {
 	return nil
 }
 
-// receivedBody is the body of a response. While it is read, the registry is
+// receivedBody is the body of a response. While it is read, the server is
 // waited for.
 type receivedBody struct {
 	io.ReadCloser

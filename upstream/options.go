@@ -1,0 +1,80 @@
+package upstream
+
+import (
+	"cmp"
+	"net/url"
+	"time"
+)
+
+// Options describe a registry and the way to it. URL alone is needed: the rest
+// works as its zero value does, as an anonymous client without bounds on times.
+type Options struct {
+	// URL is the registry's, http or https, without /v2; it may have a path.
+	URL *url.URL
+	// Service is who backref is to the registry when it asks for itself.
+	Service Service
+	TLS     TLS
+	// Timeouts bound the phases of a request.
+	Timeouts Timeouts
+	// MaxIdleConnections is how many idle connections to the registry are kept at
+	// most; 0 is 100.
+	MaxIdleConnections int
+	// StandardTransport has package net/http send all requests, also those that
+	// connections of package wire's own are quicker for.
+	StandardTransport bool
+}
+
+// Service is how backref proves itself to the registry. The zero value does not.
+type Service struct {
+	// Username and Password sign in; the password may be a token.
+	Username string
+	Password string
+	// PasswordFile is a file with the password, instead of it. It is read once.
+	PasswordFile string
+	// DockerConfig is Docker's config.json with the credentials, or with the name
+	// of the credential helper that has them, instead of all of these.
+	DockerConfig string
+	// Anonymous says that the registry lets anyone read.
+	Anonymous bool
+}
+
+// configured tells whether backref can sign in by itself, or needs not to.
+func (s Service) configured() bool {
+	return s.Anonymous || s.Username != "" || s.DockerConfig != ""
+}
+
+// TLS is how TLS is spoken to the registry and its token service, from version
+// 1.2 on. There is no way not to verify it.
+type TLS struct {
+	// CAFile is a PEM file with authorities that are trusted beside the system's.
+	// It is read once.
+	CAFile string
+	// CertFile and KeyFile are PEM files with the certificate that is shown to
+	// the registry alone. They are read anew for each connection.
+	CertFile string
+	KeyFile  string
+}
+
+// Timeouts bound the phases of a request. 0 sets no bound.
+type Timeouts struct {
+	// Connect bounds opening a connection, and the TLS handshake.
+	Connect time.Duration
+	// ResponseHeader bounds the time from the end of a request to the header of
+	// its response.
+	ResponseHeader time.Duration
+	// Stall is how long the registry may pause while it takes or sends a body.
+	Stall time.Duration
+	// Idle is how long an idle connection is kept.
+	Idle time.Duration
+	// Query bounds one question that backref asks for itself, redirects and body
+	// included.
+	Query time.Duration
+}
+
+// unbounded stands where no bound on a time is set.
+const unbounded = 24 * time.Hour
+
+// query returns the bound of one question.
+func (t Timeouts) query() time.Duration {
+	return cmp.Or(t.Query, unbounded)
+}

@@ -1,0 +1,85 @@
+package wire
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// continueTimeout is how long a body is held back for a "100 Continue" of the
+// server: one that refuses says so at once, and many never send it.
+const continueTimeout = time.Second
+
+// Transport sends requests and returns what servers answer. It is a
+// [http.RoundTripper], and may be used concurrently.
+type Transport struct {
+	// own are for requests that need nothing more, standard for all others.
+	own      *connections
+	standard *http.Transport
+	// header bounds the time to a response's header, stall a pause in a body.
+	header, stall time.Duration
+	// silent and stalled are ErrSilent and ErrStalled with the settings' names.
+	silent, stalled error
+}
+
+// New returns a transport. It does not connect yet.
+func New(options Options) *Transport {
+	o := options.withDefaults()
+	t := &Transport{
+		header:  cmp.Or(o.ResponseHeader, unbounded),
+		stall:   cmp.Or(o.Stall, unbounded),
+		silent:  within(o.Settings, "responseHeader", ErrSilent),
+		stalled: within(o.Settings, "stall", ErrStalled),
+	}
+	t.standard = &http.Transport{
+		TLSClientConfig:       o.TLS.Clone(),
+		DialContext:           (&sender{dial: o.DialContext}).dialContext,
+		TLSHandshakeTimeout:   o.Connect,
+		ExpectContinueTimeout: continueTimeout,
+		ResponseHeaderTimeout: o.ResponseHeader,
+		IdleConnTimeout:       o.Idle,
+		MaxIdleConns:          o.MaxIdleConnections,
+		MaxIdleConnsPerHost:   o.MaxIdleConnections,
+		ForceAttemptHTTP2:     true,
+		DisableCompression:    true,
+
+		MaxResponseHeaderBytes: maxHeader,
+		WriteBufferSize:        64 << 10,
+		ReadBufferSize:         64 << 10,
+	}
+	if !o.Standard {
+		t.own = newConnections(t, o)
+	}
+	return t
+}
+
+// RoundTrip implements [http.RoundTripper]. The response is as it came; the
+// caller closes its body. Informational responses that precede it, at most five,
+// go to the [Interim] of the request's context.
+//
+// A body that the system can move has a method
+// Move(to Mover, most int64, within time.Duration) (int64, error), see [Mover].
+// Hooks of package httptrace are called where net/http sends the request.
+//
+// Errors: [ErrSilent], [ErrStalled], [ErrAnswered]; the cause that the request's
+// context ended for; those of net, crypto/tls and net/http. Where there is one,
+// nothing is known of what the server did.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.own != nil && t.own.takes(req) {
+		resp, err := t.own.roundTrip(req)
+		if err == nil || !errors.Is(err, errHTTP2) {
+			return resp, err
+		}
+	}
+	return t.watch(t.standard, req)
+}
+
+// Close closes the connections that no request uses, and keeps none from then
+// on. Requests under way go on.
+func (t *Transport) Close() {
+	t.standard.CloseIdleConnections()
+	if t.own != nil {
+		t.own.close()
+	}
+}
