@@ -46,7 +46,11 @@ func newAccess(cfg config.Auth, log *zap.Logger) (*access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth.rules: %w", err)
 	}
-	door, err := signin.New(cfg, log)
+	issuers := make([]signin.Issuer, 0, len(cfg.Issuers))
+	for _, issuer := range cfg.Issuers {
+		issuers = append(issuers, signin.Issuer(issuer))
+	}
+	door, err := signin.New(signin.Options{HtpasswdFile: cfg.HtpasswdFile, CacheTTL: cfg.CacheTTL, Issuers: issuers}, log)
 	if err != nil {
 		return nil, err
 	}

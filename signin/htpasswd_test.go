@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/signin"
 )
 
@@ -52,7 +51,7 @@ func basic(name, password string) http.Header {
 func TestPasswords(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users")
 	write(t, file, "# who may sign in\n\n"+users(t, bcrypt.MinCost, "ann", "right", "bob", "other"))
-	door, err := signin.New(config.Auth{HtpasswdFile: file, CacheTTL: time.Minute}, zap.NewNop())
+	door, err := signin.New(signin.Options{HtpasswdFile: file, CacheTTL: time.Minute}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +88,7 @@ func TestPasswords(t *testing.T) {
 func TestAChangedFileCountsAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users")
 	write(t, file, users(t, bcrypt.MinCost, "ann", "old", "bob", "x"))
-	door, err := signin.New(config.Auth{HtpasswdFile: file, CacheTTL: time.Hour}, zap.NewNop())
+	door, err := signin.New(signin.Options{HtpasswdFile: file, CacheTTL: time.Hour}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,13 +131,13 @@ func TestFilesThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "users")
 			write(t, file, content)
-			_, err := signin.New(config.Auth{HtpasswdFile: file}, zap.NewNop())
+			_, err := signin.New(signin.Options{HtpasswdFile: file}, zap.NewNop())
 			if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), hash) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
-	if _, err := signin.New(config.Auth{HtpasswdFile: "missing"}, zap.NewNop()); err == nil {
+	if _, err := signin.New(signin.Options{HtpasswdFile: "missing"}, zap.NewNop()); err == nil {
 		t.Error("a missing file is no error")
 	}
 }
@@ -148,7 +147,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 func BenchmarkWrongPassword(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "users")
 	write(b, file, users(b, bcrypt.DefaultCost, "ann", "right"))
-	door, err := signin.New(config.Auth{HtpasswdFile: file, CacheTTL: time.Minute}, zap.NewNop())
+	door, err := signin.New(signin.Options{HtpasswdFile: file, CacheTTL: time.Minute}, zap.NewNop())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/policy"
 )
 
@@ -46,7 +45,7 @@ type issuers struct {
 	byURL map[string]*issuer
 }
 
-func newIssuers(list []config.Issuer) *issuers {
+func newIssuers(list []Issuer) *issuers {
 	known := &issuers{byURL: map[string]*issuer{}}
 	for _, cfg := range list {
 		known.byURL[cfg.URL.String()] = &issuer{
@@ -97,7 +96,7 @@ func (i *issuers) check(ctx context.Context, token string) (policy.Client, error
 
 // issuer is one that tokens are believed of.
 type issuer struct {
-	config config.Issuer
+	config Issuer
 	client *http.Client
 
 	// keys are those that it publishes, once it was asked where.

@@ -20,22 +20,21 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/signin"
 	"github.com/backref/backref/test/rig"
 )
 
-func doorOf(t *testing.T, issuer *rig.Issuer, change ...func(*config.Issuer)) *signin.Door {
+func doorOf(t *testing.T, issuer *rig.Issuer, change ...func(*signin.Issuer)) *signin.Door {
 	t.Helper()
 	base, err := url.Parse(issuer.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := config.Issuer{URL: base, Audience: "backref", GroupsClaim: "groups"}
+	cfg := signin.Issuer{URL: base, Audience: "backref", GroupsClaim: "groups"}
 	for _, c := range change {
 		c(&cfg)
 	}
-	door, err := signin.New(config.Auth{Issuers: []config.Issuer{cfg}}, zap.NewNop())
+	door, err := signin.New(signin.Options{Issuers: []signin.Issuer{cfg}}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +109,7 @@ func withHMAC(t *testing.T, issuer *rig.Issuer, claims string) string {
 
 func TestClaims(t *testing.T) {
 	issuer := rig.NewIssuer(t)
-	door := doorOf(t, issuer, func(c *config.Issuer) { c.UsernameClaim, c.Prefix = "email", "oidc:" })
+	door := doorOf(t, issuer, func(c *signin.Issuer) { c.UsernameClaim, c.Prefix = "email", "oidc:" })
 	for _, c := range []struct {
 		claims map[string]any
 		want   string
@@ -177,7 +176,7 @@ func TestHangingIssuer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	door, err := signin.New(config.Auth{Issuers: []config.Issuer{{URL: base, Audience: "backref"}}}, zap.NewNop())
+	door, err := signin.New(signin.Options{Issuers: []signin.Issuer{{URL: base, Audience: "backref"}}}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/policy"
 )
 
@@ -29,15 +28,15 @@ type Door struct {
 
 // New returns the door that cfg describes. Issuers are not asked before the
 // first of their tokens comes.
-func New(cfg config.Auth, log *zap.Logger) (*Door, error) {
+func New(o Options, log *zap.Logger) (*Door, error) {
 	d := &Door{}
-	if len(cfg.Issuers) > 0 {
-		d.tokens = newIssuers(cfg.Issuers)
+	if len(o.Issuers) > 0 {
+		d.tokens = newIssuers(o.Issuers)
 	}
-	if cfg.HtpasswdFile == "" {
+	if o.HtpasswdFile == "" {
 		return d, nil
 	}
-	passwords, err := newHtpasswd(cfg.HtpasswdFile, cfg.CacheTTL, log)
+	passwords, err := newHtpasswd(o.HtpasswdFile, o.CacheTTL, log)
 	if err != nil {
 		return nil, err
 	}
