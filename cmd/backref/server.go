@@ -18,6 +18,7 @@ import (
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/proxy/admin"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/upstream"
 )
@@ -88,7 +89,7 @@ func (s *server) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.admin, err = s.listen("admin", s.config.Admin.Listen, s.config.Admin.TLS, proxy.NewAdmin(proxy.AdminOptions{
+		s.admin, err = s.listen("admin", s.config.Admin.Listen, s.config.Admin.TLS, admin.New(admin.Options{
 			Ready: s.ready, Metrics: metrics, Log: s.log, Token: token, Events: handler.Events(), Maintenance: maintenance,
 		}))
 		if err != nil {
