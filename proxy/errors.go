@@ -53,7 +53,7 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 		answer = oci.Unavailable(http.StatusServiceUnavailable, "the referrers index can't be used just now; try again later", err)
 	}
 	if answer.Limit != "" {
-		p.metrics.limited.WithLabelValues(answer.Limit).Inc()
+		p.metrics.requests.Limited(answer.Limit)
 	}
 	answer.Write(w)
 }

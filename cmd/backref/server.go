@@ -19,6 +19,7 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/proxy/admin"
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/upstream"
 )
@@ -147,10 +148,10 @@ func (s *server) listen(key, address string, secure config.ServerTLS, handler ht
 	if err != nil {
 		return listener{}, errors.Join(err, accepting.Close())
 	}
-	return listener{proxy.Listener(accepting), &http.Server{
+	return listener{wrap.Listener(accepting), &http.Server{
 		Handler:           handler,
 		TLSConfig:         speak,
-		ConnContext:       proxy.ConnContext,
+		ConnContext:       wrap.ConnContext,
 		ReadHeaderTimeout: s.config.Server.ReadHeaderTimeout,
 		IdleTimeout:       s.config.Server.IdleTimeout,
 		MaxHeaderBytes:    int(s.config.Server.MaxHeaderBytes),
