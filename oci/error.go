@@ -63,6 +63,21 @@ func (e *Error) Unwrap() error {
 	return e.Cause
 }
 
+// Write answers a request with the error: its status, its header, and the JSON
+// that the specification defines ("Error Codes"). Nothing may have been written
+// of the answer before but header fields, which stay.
+func (e *Error) Write(w http.ResponseWriter) {
+	header := w.Header()
+	for name, values := range e.Header {
+		header[name] = values
+	}
+	body := ErrorBody(e.Code, e.Message)
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(body)
+}
+
 // Unavailable is the answer when something that has to be asked fails. Clients
 // are told to try again after [RetryAfter].
 func Unavailable(status int, message string, cause error) *Error {

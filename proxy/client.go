@@ -2,84 +2,16 @@ package proxy
 
 import (
 	"net/http"
-	"net/netip"
-	"slices"
-	"strings"
 
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/upstream"
 )
 
-// clientAddress returns the address that a request comes from: that of the
-// peer or, where trusted proxies passed it on, what the last of them says.
-func (p *Proxy) clientAddress(r *http.Request) netip.Addr {
-	address := peerAddress(r)
-	if len(p.config.Server.TrustedProxies) == 0 || !p.trusted(address) {
-		return address
-	}
-	for _, hop := range slices.Backward(forwardedFor(r.Header)) {
-		before, err := parseNode(hop)
-		if err != nil {
-			return address
-		}
-		if address = before; !p.trusted(address) {
-			return address
-		}
-	}
-	return address
-}
-
 // origin returns where a request comes from, as the registry is told.
 func (p *Proxy) origin(r *http.Request) upstream.Origin {
-	from := upstream.Origin{Peer: peerAddress(r)}
+	from := upstream.Origin{Peer: wrap.PeerAddress(r)}
 	if before := r.Header["X-Forwarded-For"]; len(before) > 0 && p.trusted(from.Peer) {
 		from.Before = before
 	}
 	return from
-}
-
-// forwardedFor reads Forwarded (RFC 7239), else X-Forwarded-For: by whom the
-// request was passed on, the nearest to us last.
-func forwardedFor(header http.Header) []string {
-	var hops []string
-	for _, line := range header["Forwarded"] {
-		for element := range strings.SplitSeq(line, ",") {
-			for pair := range strings.SplitSeq(element, ";") {
-				name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-				if strings.EqualFold(name, "for") {
-					hops = append(hops, strings.Trim(value, `"`))
-				}
-			}
-		}
-	}
-	if len(hops) > 0 {
-		return hops
-	}
-	for _, line := range header["X-Forwarded-For"] {
-		for hop := range strings.SplitSeq(line, ",") {
-			hops = append(hops, strings.TrimSpace(hop))
-		}
-	}
-	return hops
-}
-
-// parseNode reads an address with or without a port.
-func parseNode(text string) (netip.Addr, error) {
-	if withPort, err := netip.ParseAddrPort(text); err == nil {
-		return withPort.Addr().Unmap(), nil
-	}
-	address, err := netip.ParseAddr(strings.Trim(text, "[]"))
-	return address.Unmap(), err
-}
-
-// network is what counts as one client without credentials: an IPv4 address,
-// or the /64 that an IPv6 host chooses its addresses from.
-func network(address netip.Addr) netip.Addr {
-	if !address.Is6() {
-		return address
-	}
-	prefix, err := address.WithZone("").Prefix(64)
-	if err != nil {
-		return address
-	}
-	return prefix.Addr()
 }

@@ -4,8 +4,8 @@
 //
 // A request is parsed once, in path.go and routes.go, into a value that can
 // only be valid. There is one file per endpoint family; what all requests
-// share (identifiers, logs, metrics, recovery) is in the wrappers of
-// middleware.go. Every error of our own leaves through the writer in
+// share (identifiers, logs, metrics, recovery, limits) is in the wrappers of
+// package wrap. Every error of our own leaves through the writer in
 // errors.go; what the registry answered is relayed as it is.
 //
 // The package guarantees that a client which has its 201 with OCI-Subject

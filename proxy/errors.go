@@ -53,9 +53,9 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 		answer = oci.Unavailable(http.StatusServiceUnavailable, "the referrers index can't be used just now; try again later", err)
 	}
 	if answer.Limit != "" {
-		p.metrics.limited.WithLabelValues(answer.Limit).Inc()
+		p.metrics.requests.Limited(answer.Limit)
 	}
-	writeError(w, answer)
+	answer.Write(w)
 }
 
 // relayStatus passes on an answer that the upstream gave to a question of our
@@ -72,29 +72,15 @@ func (p *Proxy) relayStatus(w http.ResponseWriter, r *http.Request, status *upst
 		code := map[int]string{
 			http.StatusUnauthorized: oci.CodeUnauthorized, http.StatusForbidden: oci.CodeDenied,
 		}[status.Status]
-		writeErrorBody(w, status.Status, cmp.Or(code, oci.CodeTooManyRequests), "the registry behind this proxy refused the request; sign in, or try again later")
+		refused := oci.Error{
+			Status: status.Status, Code: cmp.Or(code, oci.CodeTooManyRequests),
+			Message: "the registry behind this proxy refused the request; sign in, or try again later",
+		}
+		refused.Write(w)
 		return
 	}
 	saysNoType(w.Header())
 	w.Header().Set("Content-Length", strconv.Itoa(len(status.Body)))
 	w.WriteHeader(status.Status)
 	_, _ = w.Write(status.Body)
-}
-
-func writeError(w http.ResponseWriter, e *oci.Error) {
-	for name, values := range e.Header {
-		w.Header()[name] = values
-	}
-	writeErrorBody(w, e.Status, e.Code, e.Message)
-}
-
-// writeErrorBody writes the JSON that the specification defines ("Error
-// Codes").
-func writeErrorBody(w http.ResponseWriter, status int, code, message string) {
-	body := oci.ErrorBody(code, message)
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
 }

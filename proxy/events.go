@@ -23,7 +23,7 @@ type events struct {
 	*registry.Events
 }
 
-// Events returns the handler of notifications, for [AdminOptions].
+// Events returns the handler of notifications, for the operators' listener.
 func (p *Proxy) Events() http.Handler {
 	return &events{p, p.registry.Events()}
 }
@@ -47,7 +47,7 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// sender of notifications to see.
 		answer = oci.Unavailable(http.StatusServiceUnavailable, "an event can't be worked off just now; send it again", err)
 	}
-	writeError(w, answer)
+	answer.Write(w)
 }
 
 func readNotifications(w http.ResponseWriter, r *http.Request) ([]registry.Notification, error) {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/oci"
-	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/proxy/admin"
 )
 
 const eventsType = "application/vnd.docker.distribution.events.v1+json"
@@ -36,11 +36,11 @@ func newEventsFixture(t *testing.T, configure ...func(*config.Config)) eventsFix
 		cfg.Referrers.RecheckTag = config.Default().Referrers.RecheckTag
 	}}, configure...)
 	f := newFixture(t, configure...)
-	admin := httptest.NewServer(proxy.NewAdmin(proxy.AdminOptions{
+	operators := httptest.NewServer(admin.New(admin.Options{
 		Ready: func(context.Context, []string) error { return nil }, Metrics: f.metrics, Log: zaptest.NewLogger(t), Events: f.proxy.Events(),
 	}))
-	t.Cleanup(admin.Close)
-	return eventsFixture{f, admin.URL}
+	t.Cleanup(operators.Close)
+	return eventsFixture{f, operators.URL}
 }
 
 func (f eventsFixture) post(mediaType, body string) reply {
@@ -295,9 +295,9 @@ func TestEventsNeedCredentials(t *testing.T) {
 }
 
 func TestAdminWithoutEvents(t *testing.T) {
-	admin := proxy.NewAdmin(proxy.AdminOptions{Metrics: prometheus.NewRegistry(), Log: zaptest.NewLogger(t)})
+	operators := admin.New(admin.Options{Metrics: prometheus.NewRegistry(), Log: zaptest.NewLogger(t)})
 	w := httptest.NewRecorder()
-	admin.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://127.0.0.1/events", nil))
+	operators.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://127.0.0.1/events", nil))
 	if w.Code != http.StatusNotFound {
 		t.Errorf("status %d", w.Code)
 	}

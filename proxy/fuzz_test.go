@@ -13,6 +13,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/upstream"
 )
 
@@ -141,7 +142,9 @@ func FuzzForwarded(f *testing.F) {
 		if before != "" && !config.ValidPrefix(before) && len(before) <= 256 {
 			t.Fatalf("prefix %q", before)
 		}
-		r = r.WithContext(&entry{Context: r.Context(), prefix: before})
+		e := &entry{Entry: wrap.Entry{Context: r.Context()}, prefix: before}
+		e.Door = e
+		r = r.WithContext(&e.Entry)
 		text := p.clientURL(r, realmPath).String()
 		u, err := url.Parse(text)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Path != before+realmPath ||

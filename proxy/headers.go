@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/wrap"
 )
 
 // hopByHop are the headers that speak of one connection (RFC 9110, section
@@ -122,23 +123,9 @@ func (p *Proxy) upstreamHeader(r *http.Request) http.Header {
 	return header
 }
 
-// peerAddress returns the address at the other end of the connection.
-func peerAddress(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return peer.Addr().Unmap()
-}
-
 // trusted tells whether the peer may say on whose behalf it speaks.
 func (p *Proxy) trusted(peer netip.Addr) bool {
-	for _, prefix := range p.config.Server.TrustedProxies {
-		if prefix.Contains(peer) {
-			return true
-		}
-	}
-	return false
+	return wrap.Proxies(p.config.Server.TrustedProxies).Trust(peer)
 }
 
 // validHost accepts a host with or without port.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/upstream"
 )
 
@@ -25,7 +26,7 @@ type interim struct {
 
 // interimOf returns the context for a request to the registry.
 func (p *Proxy) interimOf(r *http.Request) *interim {
-	return &interim{Context: r.Context(), proxy: p, request: r, client: entryOf(r).answer}
+	return &interim{Context: r.Context(), proxy: p, request: r, client: wrap.EntryOf(r).Answer()}
 }
 
 // Value implements [context.Context].

@@ -12,6 +12,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy/wrap"
 )
 
 // manifestCache keeps manifests that were pulled by digest. A nil one keeps
@@ -141,7 +142,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path)
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		writeWhole(w, r, found.body)
+		wrap.WriteWhole(w, r, found.body)
 	}
 	return true
 }

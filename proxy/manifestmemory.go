@@ -10,24 +10,13 @@ import (
 	"time"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/wrap"
 )
 
 // hurry gives a client limits.manifestTime to send its manifest, since others
 // wait for the room. The caller has to call rest when it is there.
 func (p *Proxy) hurry(w http.ResponseWriter, r *http.Request) (rest func(), err error) {
-	until := time.Now().Add(p.config.Limits.ManifestTime)
-	if body, guarded := r.Body.(*guardedBody); guarded {
-		body.until = until
-		return func() {}, nil
-	}
-	connection := http.NewResponseController(w)
-	if err := connection.SetReadDeadline(until); err != nil {
-		if errors.Is(err, http.ErrNotSupported) {
-			return func() {}, nil
-		}
-		return nil, fmt.Errorf("bound the time of a push: %w", err)
-	}
-	return func() { _ = connection.SetReadDeadline(time.Time{}) }, nil
+	return wrap.Hurry(w, r, time.Now().Add(p.config.Limits.ManifestTime))
 }
 
 // discard reads a manifest that is refused, and keeps nothing of it: most

@@ -12,6 +12,7 @@ import (
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/wrap"
 )
 
 // pageCache keeps answers to referrers queries, ready to be sent, as long as
@@ -157,5 +158,5 @@ func (a referrersAnswer) write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusOK)
-	writeWhole(w, r, a.body)
+	wrap.WriteWhole(w, r, a.body)
 }

@@ -6,15 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
 
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/upstream"
 )
-
-// copyBufferSize is what one streamed body holds in memory.
-const copyBufferSize = 64 << 10
 
 // passthrough relays a request and its response, both bodies streamed.
 func (p *Proxy) passthrough(w http.ResponseWriter, r *http.Request, _ path) error {
@@ -129,8 +125,8 @@ func (p *Proxy) copyBody(w http.ResponseWriter, r *http.Request, resp *http.Resp
 	if resp.ContentLength < 0 {
 		to = flushing{w, http.NewResponseController(w)}
 	}
-	buffer := p.buffers.get()
-	defer p.buffers.put(buffer)
+	buffer := p.buffers.Get()
+	defer p.buffers.Put(buffer)
 	// Hiding ReadFrom makes the copy use our buffer.
 	_, err := io.CopyBuffer(struct{ io.Writer }{to}, resp.Body, buffer[:])
 	return err
@@ -148,22 +144,6 @@ func (f flushing) Write(b []byte) (int, error) {
 		return n, err
 	}
 	return n, f.control.Flush()
-}
-
-// bufferPool keeps copy buffers for reuse.
-type bufferPool struct {
-	pool sync.Pool
-}
-
-func (b *bufferPool) get() *[copyBufferSize]byte {
-	if buffer, ok := b.pool.Get().(*[copyBufferSize]byte); ok {
-		return buffer
-	}
-	return new([copyBufferSize]byte)
-}
-
-func (b *bufferPool) put(buffer *[copyBufferSize]byte) {
-	b.pool.Put(buffer)
 }
 
 // detached returns a context for what has to be finished although the client

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
@@ -40,17 +41,16 @@ type Proxy struct {
 	endpoints [endpointCount]family
 	// staying are the headers that are not passed to the registry.
 	staying   map[string]bool
-	buffers   bufferPool
+	buffers   wrap.Buffers
 	metrics   *metrics
 	registry  *registry.Registry
 	writer    registry.Writer
 	manifests *manifestCache
 	pages     *pageCache
 	// order is that of listings for which none is asked.
-	order   index.Order
-	realm   realm
-	limiter *limiter
-	hints   hints
+	order index.Order
+	realm realm
+	hints hints
 	// access is nil in auth.mode passthrough.
 	access     *access
 	namespaces namespaces
@@ -83,7 +83,6 @@ func New(o Options) (*Proxy, error) {
 		manifests:  newManifestCache(o.Config.Cache),
 		namespaces: newNamespaces(o.Config.Upstream),
 		pages:      newPageCache(o.Config.Cache, o.Store),
-		limiter:    newLimiter(o.Config.Limits),
 	}
 	if p.registry, err = registry.New(p.registryOptions(o)); err != nil {
 		return nil, err

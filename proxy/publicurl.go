@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/config"
+	"github.com/backref/backref/proxy/wrap"
 )
 
 // hints are what the operator has been told about the way to us.
@@ -33,7 +34,7 @@ func (p *Proxy) clientBase(r *http.Request) (scheme, host string) {
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	if len(p.config.Server.TrustedProxies) == 0 || !p.trusted(peerAddress(r)) {
+	if len(p.config.Server.TrustedProxies) == 0 || !p.trusted(wrap.PeerAddress(r)) {
 		return scheme, host
 	}
 	forwardedScheme, forwardedHost := forwarded(r.Header)
@@ -98,7 +99,7 @@ func (p *Proxy) clientPrefix(r *http.Request) string {
 		return strings.TrimRight(public.EscapedPath(), "/")
 	}
 	given := r.Header["X-Forwarded-Prefix"]
-	if len(given) == 0 || len(p.config.Server.TrustedProxies) == 0 || !p.trusted(peerAddress(r)) {
+	if len(given) == 0 || len(p.config.Server.TrustedProxies) == 0 || !p.trusted(wrap.PeerAddress(r)) {
 		return ""
 	}
 	var prefix strings.Builder
@@ -130,7 +131,7 @@ func (p *Proxy) tellForwarded(r *http.Request) {
 	if len(r.Header["X-Forwarded-Proto"]) == 0 && len(r.Header["Forwarded"]) == 0 {
 		return
 	}
-	if scheme, _ := forwarded(r.Header); scheme != "https" || p.trusted(peerAddress(r)) || p.hints.proto.Swap(true) {
+	if scheme, _ := forwarded(r.Header); scheme != "https" || p.trusted(wrap.PeerAddress(r)) || p.hints.proto.Swap(true) {
 		return
 	}
 	p.log.Warn("a peer says that its clients use HTTPS, and is not believed: if it is a proxy of yours, set server.trustedProxies to its address, or server.publicURL",

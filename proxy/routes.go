@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/wrap"
 )
 
 // routes is what every request goes through. The URL grammar is that of
@@ -28,7 +29,32 @@ import (
 //	GET, HEAD     /v2/[<name>/]_oci/ext/discover     what extensions there are
 //	any           /v2/, /v2/_catalog, other          passed through
 func (p *Proxy) routes() http.Handler {
-	return chi.Chain(p.identify, p.observe, p.recovery, p.guardTransfers, p.limit, p.limitPages).HandlerFunc(p.dispatch)
+	return chi.Chain(p.wrappers()...).HandlerFunc(p.dispatch)
+}
+
+// wrappers are what every request goes through before it is dispatched, from
+// the outermost in.
+func (p *Proxy) wrappers() chi.Middlewares {
+	requests, proxies, limits := p.metrics.requests, wrap.Proxies(p.config.Server.TrustedProxies), &p.config.Limits
+	return chi.Middlewares{
+		wrap.Identify(wrap.IdentifyOptions{Open: p.open, Proxies: proxies}),
+		wrap.Observe(wrap.ObserveOptions{Log: p.log, Metrics: requests, Now: p.now}),
+		wrap.Recover(wrap.RecoverOptions{Fail: p.fail}),
+		wrap.Pace(wrap.PaceOptions{Patience: p.patience(), Buffers: &p.buffers, Metrics: requests}),
+		wrap.Limit(wrap.LimitOptions{
+			Rate: limits.Rate, Burst: limits.Burst, ClientRate: limits.ClientRate, ClientBurst: limits.ClientBurst,
+			Concurrency: limits.Concurrency, ClientConcurrency: limits.ClientConcurrency,
+			TrackedClients: limits.TrackedClients, Proxies: proxies, Now: p.now, Fail: p.fail,
+		}),
+		wrap.LimitPages(wrap.LimitPagesOptions{
+			Most: limits.PageSize, Paged: p.paged, Parameters: parameters, Metrics: requests, Fail: p.fail,
+		}),
+	}
+}
+
+// paged tells whether a request is for a list whose n is bounded.
+func (p *Proxy) paged(r *http.Request) bool {
+	return p.endpoints[entryOf(r).path.endpoint].paged
 }
 
 // dispatch serves a request by the table of endpoints, and answers what it was

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
 )
 
@@ -111,6 +112,6 @@ func writeListing(w http.ResponseWriter, r *http.Request, s registry.TagListing)
 	header.Set("Content-Length", strconv.Itoa(len(s.Body)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		writeWhole(w, r, s.Body)
+		wrap.WriteWhole(w, r, s.Body)
 	}
 }

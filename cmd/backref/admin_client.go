@@ -15,7 +15,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/proxy/admin"
 	"github.com/backref/backref/reconcile"
 )
 
@@ -115,7 +115,7 @@ func (c *adminClient) ask(ctx context.Context) (bool, error) {
 	if resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("/livez is answered with %s", resp.Status)
 	}
-	return resp.Header.Get("Server") == proxy.AdminServer, errors.Join(err, resp.Body.Close())
+	return resp.Header.Get("Server") == admin.Server, errors.Join(err, resp.Body.Close())
 }
 
 // do sends a request and returns the body of a successful answer.

@@ -18,6 +18,8 @@ import (
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/proxy/admin"
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/upstream"
 )
@@ -88,7 +90,7 @@ func (s *server) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.admin, err = s.listen("admin", s.config.Admin.Listen, s.config.Admin.TLS, proxy.NewAdmin(proxy.AdminOptions{
+		s.admin, err = s.listen("admin", s.config.Admin.Listen, s.config.Admin.TLS, admin.New(admin.Options{
 			Ready: s.ready, Metrics: metrics, Log: s.log, Token: token, Events: handler.Events(), Maintenance: maintenance,
 		}))
 		if err != nil {
@@ -146,10 +148,10 @@ func (s *server) listen(key, address string, secure config.ServerTLS, handler ht
 	if err != nil {
 		return listener{}, errors.Join(err, accepting.Close())
 	}
-	return listener{proxy.Listener(accepting), &http.Server{
+	return listener{wrap.Listener(accepting), &http.Server{
 		Handler:           handler,
 		TLSConfig:         speak,
-		ConnContext:       proxy.ConnContext,
+		ConnContext:       wrap.ConnContext,
 		ReadHeaderTimeout: s.config.Server.ReadHeaderTimeout,
 		IdleTimeout:       s.config.Server.IdleTimeout,
 		MaxHeaderBytes:    int(s.config.Server.MaxHeaderBytes),

@@ -1,7 +1,8 @@
-package proxy
+package wrap
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -53,7 +54,8 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return n, err
 	case !b.until.IsZero() && !time.Now().Before(b.until):
-		return n, b.proxy.tooSlow(err)
+		// Whoever set that time says what it means.
+		return n, err
 	default:
 		return n, b.tooSlow(err)
 	}
@@ -61,7 +63,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 
 func (b *guardedBody) tooSlow(cause error) error {
 	slow := oci.Unavailable(http.StatusRequestTimeout, "the body came too slowly; send it again over a better connection, or in chunks", cause)
-	slow.Limit = "limits.transferInterval"
+	slow.Limit = limitTransferInterval
 	if !b.http2 {
 		slow.Header.Set("Connection", "close")
 	}
@@ -104,4 +106,22 @@ func (b *guardedBody) leave(end time.Time, answered bool) {
 	if !b.ended {
 		_ = b.control.SetReadDeadline(end)
 	}
+}
+
+// Hurry gives a client until then to send the rest of a body, however much it
+// sends in time. Reading it ends with [os.ErrDeadlineExceeded] then. The caller
+// has to call rest when it has read the body.
+func Hurry(w http.ResponseWriter, r *http.Request, until time.Time) (rest func(), err error) {
+	if body, guarded := r.Body.(*guardedBody); guarded {
+		body.until = until
+		return func() {}, nil
+	}
+	connection := http.NewResponseController(w)
+	if err := connection.SetReadDeadline(until); err != nil {
+		if errors.Is(err, http.ErrNotSupported) {
+			return func() {}, nil
+		}
+		return nil, fmt.Errorf("bound the time of a body: %w", err)
+	}
+	return func() { _ = connection.SetReadDeadline(time.Time{}) }, nil
 }

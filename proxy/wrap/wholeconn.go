@@ -1,4 +1,4 @@
-package proxy
+package wrap
 
 import (
 	"context"
@@ -75,9 +75,9 @@ func (c *wholeConn) release() {
 	}
 }
 
-// writeWhole writes the body of a response whose length was given, together
+// WriteWhole writes the body of a response whose length was given, together
 // with its header where that can be had.
-func writeWhole(w http.ResponseWriter, r *http.Request, body []byte) {
+func WriteWhole(w http.ResponseWriter, r *http.Request, body []byte) {
 	if conn, is := r.Context().Value(connKey{}).(*wholeConn); is {
 		conn.holding = true
 		defer conn.release()

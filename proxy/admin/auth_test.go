@@ -1,4 +1,4 @@
-package proxy
+package admin
 
 import (
 	"net/http"
@@ -12,17 +12,17 @@ import (
 
 // Profiles are open to all, the arguments of the program are not.
 func TestNoArgumentsAreShown(t *testing.T) {
-	admin := NewAdmin(AdminOptions{Metrics: prometheus.NewRegistry(), Log: zaptest.NewLogger(t)})
+	handler := New(Options{Metrics: prometheus.NewRegistry(), Log: zaptest.NewLogger(t)})
 	for path, want := range map[string]string{"/debug/pprof/cmdline": "backref\n", "/debug/pprof/": "", "/debug/vars": ""} {
 		w := httptest.NewRecorder()
-		admin.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if want != "" && w.Body.String() != want || strings.Contains(w.Body.String(), "-test.") {
 			t.Errorf("%s: %d %q", path, w.Code, w.Body)
 		}
 	}
 }
 
-func TestRequireAdmin(t *testing.T) {
+func TestRequireOperator(t *testing.T) {
 	const local, remote = "127.0.0.1:40000", "192.0.2.7:40000"
 	for _, c := range []struct {
 		name, token, peer, host string
@@ -52,7 +52,7 @@ func TestRequireAdmin(t *testing.T) {
 				r.Header.Set(c.header[0], c.header[1])
 			}
 			w := httptest.NewRecorder()
-			requireAdmin(c.token)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+			requireOperator(c.token)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
 			if w.Code != c.want {
 				t.Errorf("status %d, want %d", w.Code, c.want)
 			}

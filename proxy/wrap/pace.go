@@ -1,96 +1,83 @@
-package proxy
+package wrap
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/backref/backref/config"
-	"github.com/backref/backref/upstream"
 )
 
-// The steps in which the system is asked to move a body. A client's time is
-// counted by the step, so that a slow one gets small steps; the largest is what
-// the system moves at once.
 const (
-	smallestStep = 256 << 10
-	largestStep  = 1 << 20
-	// quickStep is how long a step takes at most that a larger one follows.
-	quickStep = 50 * time.Millisecond
+	// largestStep is how much of a body the system is asked to move at once.
+	largestStep = 1 << 20
 	// anyTime is given to clients where no limit is set.
 	anyTime = 24 * time.Hour
 )
 
-// mover is a body that the system can move to a plain connection.
-type mover interface {
-	Move(to upstream.Mover, most int64, within time.Duration) (int64, error)
+// Patience is how long a client may keep backref waiting within a body: each
+// Interval of waiting has to bring Size bytes. An Interval of 0 lets all take
+// their time; else Size is at least 1.
+type Patience struct {
+	Interval time.Duration
+	Size     int64
 }
 
-// move has the system move a body to a client, in larger steps the quicker
-// that goes.
-func (p *Proxy) move(to upstream.Mover, body mover) error {
-	for step := int64(smallestStep); ; {
-		start := time.Now()
-		switch _, err := body.Move(to, step, transferTime(&p.config.Limits, step)); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		step = min(2*step, largestStep)
-		if time.Since(start) > quickStep {
-			step = smallestStep
-		}
-	}
-}
-
-// transferTime is how long a client may take over n bytes of a body.
-func transferTime(limits *config.Limits, n int64) time.Duration {
-	if limits.TransferInterval <= 0 {
+// For returns how long a client may take over n bytes of a body.
+func (p Patience) For(n int64) time.Duration {
+	if p.Interval <= 0 {
 		return anyTime
 	}
-	return limits.TransferInterval * time.Duration(max(1, n/int64(limits.TransferSize)))
+	return p.Interval * time.Duration(max(1, n/p.Size))
 }
 
-// guardTransfers cuts clients off that keep backref waiting within a body:
-// each interval of waiting has to bring limits.transferSize. A transfer as a
-// whole may take as long as it takes, and what the registry is waited for
-// doesn't count. When the request is over, so is its body.
-func (p *Proxy) guardTransfers(next http.Handler) http.Handler {
-	limits := &p.config.Limits
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		control := http.NewResponseController(w)
-		waiting := transfer{proxy: p, control: control, http2: r.ProtoMajor > 1}
-		guarded := &guardedWriter{ResponseWriter: w, transfer: waiting}
-		if r.Body != nil && r.Body != http.NoBody {
-			guarded.body = &guardedBody{ReadCloser: r.Body, transfer: waiting}
-			withBody := *r
-			withBody.Body = guarded.body
-			r = &withBody
-			// A connection may still have the deadline of its last response,
-			// and is written to when the body is asked for.
-			_ = control.SetWriteDeadline(time.Time{})
+// PaceOptions are what [Pace] needs; Buffers and Metrics are required.
+type PaceOptions struct {
+	Patience Patience
+	// Buffers are what bodies are copied by.
+	Buffers *Buffers
+	Metrics *Metrics
+}
+
+// Pace cuts clients off that keep backref waiting within a body for longer than
+// the patience with them lasts. A transfer as a whole may take as long as it
+// takes, and what the registry is waited for doesn't count. When the request is
+// over, so is its body.
+func Pace(o PaceOptions) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { o.serve(next, w, r) })
+	}
+}
+
+func (o *PaceOptions) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	waiting := transfer{pace: o, control: control, http2: r.ProtoMajor > 1}
+	guarded := &guardedWriter{ResponseWriter: w, transfer: waiting}
+	if r.Body != nil && r.Body != http.NoBody {
+		guarded.body = &guardedBody{ReadCloser: r.Body, transfer: waiting}
+		withBody := *r
+		withBody.Body = guarded.body
+		r = &withBody
+		// A connection may still have the deadline of its last response,
+		// and is written to when the body is asked for.
+		_ = control.SetWriteDeadline(time.Time{})
+	}
+	EntryOf(r).answer = guarded
+	returned := false
+	defer func() {
+		// The server sends what is left of the response, and reads what is
+		// left of the request.
+		end := time.Now().Add(o.Patience.For(1))
+		_ = control.SetWriteDeadline(end)
+		if guarded.body != nil {
+			guarded.body.leave(end, returned)
 		}
-		entryOf(r).answer = guarded
-		returned := false
-		defer func() {
-			// The server sends what is left of the response, and reads what is
-			// left of the request.
-			end := time.Now().Add(transferTime(limits, 1))
-			_ = control.SetWriteDeadline(end)
-			if guarded.body != nil {
-				guarded.body.leave(end, returned)
-			}
-		}()
-		next.ServeHTTP(guarded, r)
-		returned = true
-	})
+	}()
+	next.ServeHTTP(guarded, r)
+	returned = true
 }
 
 // transfer is one body under way, in one direction.
 type transfer struct {
-	proxy   *Proxy
+	pace    *PaceOptions
 	control *http.ResponseController
 	// http2 says that a deadline also ends a stream that nobody waits for.
 	http2 bool
@@ -101,13 +88,13 @@ type transfer struct {
 
 // deadline is until when n bytes have to be moved.
 func (t *transfer) deadline(start time.Time, n int64) time.Time {
-	return start.Add(transferTime(&t.proxy.config.Limits, n) - t.waited)
+	return start.Add(t.pace.Patience.For(n) - t.waited)
 }
 
 // count adds what was moved since start.
 func (t *transfer) count(start time.Time, n int64) {
 	t.waited += time.Since(start)
-	if t.moved += n; t.moved >= int64(t.proxy.config.Limits.TransferSize) {
+	if t.moved += n; t.moved >= t.pace.Patience.Size {
 		t.waited, t.moved = 0, 0
 	}
 }
@@ -183,8 +170,8 @@ func (w *guardedWriter) ReadFrom(r io.Reader) (total int64, err error) {
 	to, able := w.ResponseWriter.(io.ReaderFrom)
 	from, limited := r.(*io.LimitedReader)
 	if !able || !limited || w.http2 {
-		buffer := w.proxy.buffers.get()
-		defer w.proxy.buffers.put(buffer)
+		buffer := w.pace.Buffers.Get()
+		defer w.pace.Buffers.Put(buffer)
 		return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buffer[:])
 	}
 	for from.N > 0 {
@@ -216,7 +203,7 @@ func (w *guardedWriter) end(start, deadline time.Time, moved int64, err error) {
 		_ = w.control.SetWriteDeadline(time.Time{})
 	}
 	if err != nil && !time.Now().Before(deadline) {
-		w.proxy.metrics.cut.Inc()
+		w.pace.Metrics.cut.Inc()
 	}
 }
 

@@ -1,4 +1,4 @@
-package proxy
+package admin
 
 import (
 	"context"
@@ -11,8 +11,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// AdminOptions are what the admin listener serves.
-type AdminOptions struct {
+// Options are what the admin listener serves. Ready, Metrics and Log are
+// required.
+type Options struct {
 	// Ready tells why the server should get no requests just now; nil if it
 	// should. What the values of exclude name is not looked at.
 	Ready   func(ctx context.Context, exclude []string) error
@@ -27,18 +28,17 @@ type AdminOptions struct {
 	Maintenance http.Handler
 }
 
-// AdminServer is the header Server of the admin listener's answers, by which the
+// Server is the header Server of the admin listener's answers, by which the
 // command line knows it.
-const AdminServer = "backref"
+const Server = "backref"
 
-// NewAdmin returns the handler of the admin listener: /livez, /readyz,
-// /metrics, /debug/pprof and, for those who have the token, /events
-// and /admin.
-func NewAdmin(o AdminOptions) http.Handler {
+// New returns the handler of the admin listener: /livez, /readyz, /metrics,
+// /debug/pprof and, for those who have the token, /events and /admin.
+func New(o Options) http.Handler {
 	router := chi.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Server", AdminServer)
+			w.Header().Set("Server", Server)
 			next.ServeHTTP(w, r)
 		})
 	})
@@ -62,7 +62,7 @@ func NewAdmin(o AdminOptions) http.Handler {
 	router.Get("/debug/pprof/profile", pprof.Profile)
 	router.Get("/debug/pprof/symbol", pprof.Symbol)
 	router.Get("/debug/pprof/trace", pprof.Trace)
-	protected := router.With(requireAdmin(o.Token))
+	protected := router.With(requireOperator(o.Token))
 	if o.Events != nil {
 		protected.Method(http.MethodPost, "/events", o.Events)
 	}

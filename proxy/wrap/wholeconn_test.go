@@ -1,4 +1,4 @@
-package proxy
+package wrap
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ func TestWriteWhole(t *testing.T) {
 			t.Error("the connection is not found")
 		}
 		w.Header().Set("Content-Length", strconv.Itoa(size))
-		writeWhole(w, r, content[:size])
+		WriteWhole(w, r, content[:size])
 	}), ConnState: func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			connections++
@@ -84,7 +84,7 @@ func BenchmarkWriteWhole(b *testing.B) {
 			}
 			server := &http.Server{ConnContext: ConnContext, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-				writeWhole(w, r, body)
+				WriteWhole(w, r, body)
 			})}
 			go func() { _ = server.Serve(listener(accepting)) }()
 			defer func() { _ = server.Close() }()

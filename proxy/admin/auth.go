@@ -1,4 +1,4 @@
-package proxy
+package admin
 
 import (
 	"crypto/sha256"
@@ -10,13 +10,13 @@ import (
 	"github.com/backref/backref/oci"
 )
 
-// requireAdmin lets only operators pass: those who send the token or, where
+// requireOperator lets only operators pass: those who send the token or, where
 // there is none, who are on this machine.
-func requireAdmin(token string) func(http.Handler) http.Handler {
+func requireOperator(token string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if refusal := refuseAdmin(r, token); refusal != nil {
-				writeError(w, refusal)
+			if refusal := refuse(r, token); refusal != nil {
+				refusal.Write(w)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -24,8 +24,8 @@ func requireAdmin(token string) func(http.Handler) http.Handler {
 	}
 }
 
-// refuseAdmin returns why a request is not an operator's; nil if it is.
-func refuseAdmin(r *http.Request, token string) *oci.Error {
+// refuse returns why a request is not an operator's; nil if it is.
+func refuse(r *http.Request, token string) *oci.Error {
 	switch {
 	case token == "" && fromThisMachine(r):
 		return nil

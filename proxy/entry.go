@@ -1,0 +1,80 @@
+package proxy
+
+import (
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/policy"
+	"github.com/backref/backref/proxy/wrap"
+	"github.com/backref/backref/registry"
+)
+
+// entry is what is known of a request beside the request itself.
+type entry struct {
+	wrap.Entry
+
+	path path
+	// prefix is what clients have before the paths that backref serves.
+	prefix string
+	// err is why the path can't be read.
+	err error
+	// client is who signed in, in auth.mode service.
+	client policy.Client
+	// caller is on whose behalf the request is, once the rules have let it in.
+	caller *registry.Caller
+}
+
+var _ wrap.Door = (*entry)(nil)
+
+// open returns the entry of a request, whose path it reads.
+func (p *Proxy) open(r *http.Request) *wrap.Entry {
+	e := &entry{prefix: p.clientPrefix(r)}
+	e.Door = e
+	e.path, e.err = parsePath(r.URL)
+	p.tellForwarded(r)
+	return &e.Entry
+}
+
+// Endpoint implements [wrap.Door].
+func (e *entry) Endpoint() string { return e.path.endpoint.String() }
+
+// Fields implements [wrap.Door].
+func (e *entry) Fields(r *http.Request, to []zap.Field) []zap.Field {
+	if e.path.repository != "" {
+		to = append(to, zap.String("repository", e.path.repository))
+	}
+	if e.path.tag != "" {
+		to = append(to, zap.String("tag", e.path.tag))
+	}
+	if e.path.digest != "" {
+		to = append(to, zap.String("digest", e.path.digest.String()))
+	}
+	if e.path.endpoint == endpointOther {
+		to = append(to, zap.String("path", r.URL.Path))
+	}
+	return to
+}
+
+func entryOf(r *http.Request) *entry {
+	if e, ok := wrap.EntryOf(r).Door.(*entry); ok {
+		return e
+	}
+	return &entry{}
+}
+
+// requestPath returns what the path of the request names.
+func requestPath(r *http.Request) (path, error) {
+	e := entryOf(r)
+	return e.path, e.err
+}
+
+// requestID returns the identifier of the request.
+func requestID(r *http.Request) string {
+	return wrap.EntryOf(r).ID()
+}
+
+// note adds fields to the request's line in the log.
+func note(r *http.Request, fields ...zap.Field) {
+	wrap.EntryOf(r).Note(fields...)
+}

@@ -1,0 +1,68 @@
+package wrap
+
+import (
+	"context"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/registry"
+)
+
+// Entry is what is known of a request beside the request itself. It is the
+// request's context too, so that one allocation holds both. It belongs to the
+// goroutine of the request.
+type Entry struct {
+	context.Context //nolint:containedctx // It is one, of that context's values.
+
+	// Door is set by who opens the entry (see [IdentifyOptions]).
+	Door Door
+
+	id string
+	// answer is what the client is written to by.
+	answer http.ResponseWriter
+	// fields are added to the request's line in the log.
+	fields []zap.Field
+}
+
+// Door is what the door of the server knows of a request.
+type Door interface {
+	// Endpoint is the name of the family of paths that the request's is of. It
+	// is a label of metrics, so there are few.
+	Endpoint() string
+	// Fields adds what the path of the request names to the fields of a line in
+	// the log.
+	Fields(r *http.Request, to []zap.Field) []zap.Field
+}
+
+// Fail answers a request with an error, of which nothing was written yet.
+type Fail func(w http.ResponseWriter, r *http.Request, err error)
+
+var _ registry.Request = (*Entry)(nil)
+
+// ID implements [registry.Request].
+func (e *Entry) ID() string { return e.id }
+
+// Answer returns the writer of the request's answer, by which informational
+// responses go to the client; nil where [Pace] has not wrapped the handler.
+func (e *Entry) Answer() http.ResponseWriter { return e.answer }
+
+// Note implements [registry.Request].
+func (e *Entry) Note(fields ...zap.Field) { e.fields = append(e.fields, fields...) }
+
+// Value implements [context.Context].
+func (e *Entry) Value(key any) any {
+	if key == any(registry.RequestKey{}) {
+		return e
+	}
+	return e.Context.Value(key)
+}
+
+// EntryOf returns the entry of a request; an empty one where [Identify] has not
+// wrapped the handler.
+func EntryOf(r *http.Request) *Entry {
+	if e, ok := r.Context().Value(registry.RequestKey{}).(*Entry); ok {
+		return e
+	}
+	return &Entry{}
+}
