@@ -130,6 +130,7 @@ func TestOneConditionalWriterAtATime(t *testing.T) {
 	f := newFixture(t)
 	var writing, created atomic.Int32
 	var conditional atomic.Bool
+	intruders := make(chan struct{}, 12)
 	f.registry.answer(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut {
 			return false
@@ -137,9 +138,14 @@ func TestOneConditionalWriterAtATime(t *testing.T) {
 		alone := r.Header.Get("If-Match") != ""
 		if now := writing.Add(1); alone && now > 1 || conditional.Load() {
 			t.Error("another push while one with a condition is under way")
+			intruders <- struct{}{}
 		}
 		conditional.Store(alone)
-		time.Sleep(2 * time.Millisecond)
+		// Long enough for those who don't wait to come.
+		select {
+		case <-intruders:
+		case <-time.After(2 * time.Millisecond):
+		}
 		conditional.Store(false)
 		writing.Add(-1)
 		return false

@@ -223,7 +223,13 @@ func (f *fixture) do(method, path string, body []byte, headers ...string) reply 
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return reply{resp.StatusCode, resp.Header, read}
+	got := reply{resp.StatusCode, resp.Header, read}
+	document, err := described()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	checkDescribed(f.t, document, method, path, got)
+	return got
 }
 
 // push pushes a manifest by its digest through the proxy.

@@ -165,6 +165,8 @@ func TestAnAnswerWaitsForNoBody(t *testing.T) {
 				t.Errorf("%s, %q, %v", resp.Status, body, err)
 			}
 			_, _ = io.WriteString(conn, "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+			// Whoever still waits for the body is told that there is no more.
+			_ = conn.(*net.TCPConn).CloseWrite()
 			if rest, _ := io.ReadAll(reader); len(rest) != 0 {
 				t.Errorf("a body was taken for a request: %q", rest)
 			}

@@ -45,7 +45,12 @@ func configFor(t *testing.T, registry string) config.Config {
 
 func start(t *testing.T, cfg config.Config) *running {
 	t.Helper()
-	s, err := newServer(t.Context(), cfg, io.Discard)
+	return startLogging(t, cfg, io.Discard)
+}
+
+func startLogging(t *testing.T, cfg config.Config, log io.Writer) *running {
+	t.Helper()
+	s, err := newServer(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}

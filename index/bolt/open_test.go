@@ -209,9 +209,33 @@ func TestOpenInUse(t *testing.T) {
 		}
 		opened <- err
 	}()
-	time.Sleep(100 * time.Millisecond)
+	waitsFor(t, path)
 	must(t, store.Close())
 	must(t, <-opened)
+}
+
+// waitsFor waits until this process has a file open twice: for one that has it,
+// and for one that waits for its lock.
+func waitsFor(t *testing.T, path string) {
+	t.Helper()
+	const descriptors = "/proc/self/fd"
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		entries, err := os.ReadDir(descriptors)
+		must(t, err)
+		open := 0
+		for _, entry := range entries {
+			// One that was closed meanwhile leads nowhere.
+			if file, err := os.Readlink(filepath.Join(descriptors, entry.Name())); err == nil && file == path {
+				open++
+			}
+		}
+		if open == 2 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the file is open %d times", open)
+		}
+	}
 }
 
 func TestOpenUnreadable(t *testing.T) {

@@ -94,7 +94,7 @@
 //
 // Processes of two versions that follow each other use the tables at the same
 // time, while one replaces the other. So the tables change by steps, each a file
-// of SQL and a line in the list of migrate.go, which Open makes in one
+// in steps and a line in the list of migrate.go, which Open makes in one
 // transaction that keeps writers out:
 //
 //   - A step adds: a table, a column with a default or none, an index of a small

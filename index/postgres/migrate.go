@@ -16,20 +16,28 @@ import (
 // doc.go.
 const formatVersion = 1
 
-// files are the steps.
+// files are the statements of the steps, and of the table of their notes.
 //
-//go:embed *.sql
+//go:embed steps/*.sql
 var files embed.FS
+
+// notesFile makes the table of the notes.
+const notesFile = "steps/notes.sql"
 
 // step is a change of the tables. Its statements have to be done in a moment,
 // and leave what a version of before, which runs at the same time, can use.
 type step struct {
 	number int
-	// name is that of its file.
+	// name says what it makes, and is a part of the name of its file.
 	name string
 	// table is one that it makes: where that is there without a note of the
 	// step, a version that noted none has made the step.
 	table string
+}
+
+// file returns the name of the file that has the statements.
+func (s step) file() string {
+	return fmt.Sprintf("steps/%04d_%s.sql", s.number, s.name)
 }
 
 // steps are in the order in which they are made. Each version has those of the
@@ -66,7 +74,7 @@ func (s *Store) migrate(ctx context.Context, told func(index.Migration) error) e
 	for _, next := range steps() {
 		if slices.Contains(made, next.number) {
 			m.From = next.number
-		} else if err := s.makeStep(ctx, tx, next); err != nil {
+		} else if err := s.run(ctx, tx, next.file()); err != nil {
 			return s.failure(ctx, fmt.Errorf("make tables: %s: %w", next.name, err))
 		}
 		m.To = next.number
@@ -113,9 +121,9 @@ func (s *Store) migrated(ctx context.Context) (done bool, err error) {
 	return done && err == nil, s.failure(ctx, err)
 }
 
-// makeStep runs the statements of a step.
-func (s *Store) makeStep(ctx context.Context, tx pgx.Tx, next step) error {
-	statements, err := files.ReadFile(next.name + ".sql")
+// run runs the statements of a file.
+func (s *Store) run(ctx context.Context, tx pgx.Tx, file string) error {
+	statements, err := files.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -158,7 +166,7 @@ func (s *Store) stepsMade(ctx context.Context, tx pgx.Tx) (made, noted []int, er
 		return nil, nil, err
 	}
 	if !notes {
-		return made, nil, s.failure(ctx, s.makeStep(ctx, tx, step{name: "steps"}))
+		return made, nil, s.failure(ctx, s.run(ctx, tx, notesFile))
 	}
 	rows, err := tx.Query(ctx, `SELECT step FROM steps ORDER BY step`)
 	if err == nil {

@@ -1,10 +1,13 @@
 package postgres_test
 
 import (
+	"crypto/rand"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -99,4 +102,85 @@ func TestAnOlderVersionRunsBeside(t *testing.T) {
 	defer func() { must(t, store.Close()) }()
 	must(t, push(t.Context(), store, numbered(1)))
 	must(t, get(t.Context(), store, numbered(1)))
+}
+
+// Replicas that are started at once make the tables, or bring them forward, once,
+// also through a pooler that gives each transaction another session; none fails,
+// and nothing stays locked.
+func TestTablesAreMadeOnceThroughAPooler(t *testing.T) {
+	for _, dump := range []string{"", "postgres-1-a.sql", "postgres-1-b.sql"} {
+		for range 3 {
+			options := newOptions()
+			if dump != "" {
+				options = restored(t, filepath.Join(formats, dump))
+			}
+			direct := options.URL
+			options.URL = newPooler(t, "transaction", 6).URL
+			options.Connections = 2
+			var told atomic.Int32
+			options.Migrating = func(index.Migration) error { told.Add(1); return nil }
+			var group sync.WaitGroup
+			for range 4 {
+				group.Go(func() {
+					store, err := postgres.Open(t.Context(), options)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if err := store.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			if want := min(len(dump), 1); int(told.Load()) != want {
+				t.Errorf("%q: it was told %d times, want %d", dump, told.Load(), want)
+			}
+			wantUnlocked(t, direct)
+		}
+	}
+}
+
+// wantUnlocked waits until nobody has an advisory lock: a process that was closed
+// ends its sessions a moment later.
+func wantUnlocked(t *testing.T, url string) {
+	t.Helper()
+	conn := connected(t, url)
+	waitFor(t, "no lock is left", func() bool {
+		var locks int
+		must(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'`).Scan(&locks))
+		return locks == 0
+	})
+}
+
+// Who may not change tables uses those that are there, and is refused where some
+// are missing.
+func TestARoleThatMakesNoTables(t *testing.T) {
+	options := newOptions()
+	must(t, mustOpen(t, options).Close())
+	schema, conn := pgx.Identifier{options.Schema}.Sanitize(), connected(t, options.URL)
+	role := strings.ToLower("reader" + rand.Text())
+	_, err := conn.PgConn().Exec(t.Context(), strings.NewReplacer("$schema", schema, "$role", role).Replace(`
+		CREATE ROLE $role LOGIN;
+		GRANT USAGE ON SCHEMA $schema TO $role;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA $schema TO $role;
+		GRANT USAGE ON ALL SEQUENCES IN SCHEMA $schema TO $role;
+		GRANT EXECUTE ON FUNCTION pg_control_system() TO $role;
+		GRANT EXECUTE ON FUNCTION pg_control_checkpoint() TO $role`)).ReadAll()
+	must(t, err)
+	limited := options
+	address, err := url.Parse(options.URL)
+	must(t, err)
+	address.User = url.User(role)
+	limited.URL = address.String()
+	store := mustOpen(t, limited)
+	must(t, push(t.Context(), store, numbered(1)))
+	must(t, get(t.Context(), store, numbered(1)))
+	must(t, store.Close())
+	_, err = conn.Exec(t.Context(), `DELETE FROM `+schema+`.steps WHERE step = 4; DROP TABLE `+schema+`.leases`)
+	must(t, err)
+	if _, err := postgres.Open(t.Context(), limited); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("it was opened: %v", err)
+	}
+	must(t, mustOpen(t, options).Close())
 }

@@ -85,17 +85,15 @@ func TestARoleIsLostBeforeAnotherHasIt(t *testing.T) {
 	must(t, err)
 	defer release()
 	relay.cut()
-	for {
+	waitFor(t, "the role is free", func() bool {
 		_, releaseOther, err := other.Hold(t.Context(), index.RoleBackground)
 		if err == nil {
 			releaseOther()
-			break
-		}
-		if !errors.Is(err, index.ErrInUse) {
+		} else if !errors.Is(err, index.ErrInUse) {
 			t.Fatal(err)
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return err == nil
+	})
 	if held.Err() == nil {
 		t.Error("two have the role")
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/opencontainers/go-digest"
 )
 
 // The tag of a process that is gone is free when what it began is over, and not
@@ -65,7 +66,10 @@ func TestTagsAreHandedOn(t *testing.T) {
 				if err != nil {
 					return
 				}
-				time.Sleep(2 * time.Millisecond)
+				_, err = one.Referrers(ctx, repo, digest.FromString("subject"), index.Query{})
+				if err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
 				release()
 			}
 		})

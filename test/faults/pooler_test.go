@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/backref/backref/test/rig"
 )
@@ -26,7 +25,7 @@ func TestReplicasThroughAPooler(t *testing.T) {
 		rig.Do(t, http.MethodGet, replica.AdminURL+"/readyz", nil).Want(t, http.StatusOK)
 	}
 	l := c.load(t)
-	time.Sleep(time.Second)
+	l.proceeds(t)
 	// The database breaks off what the pooler has, once amid it all.
 	if err := database.Kill(); err != nil {
 		t.Fatal(err)
@@ -38,7 +37,7 @@ func TestReplicasThroughAPooler(t *testing.T) {
 		return rig.Do(t, http.MethodGet, c.replicas[1].AdminURL+"/readyz", nil).Status == http.StatusOK
 	})
 	c.replicas[0].Kill()
-	time.Sleep(time.Second)
+	l.proceeds(t)
 	l.end()
 	c.replicas = c.replicas[1:]
 	l.wantListed(t, c)

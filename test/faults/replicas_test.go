@@ -146,6 +146,21 @@ func (c cluster) load(t *testing.T) *load {
 	return l
 }
 
+// proceeds waits until some more pushes are acknowledged.
+func (l *load) proceeds(t *testing.T) {
+	t.Helper()
+	const more = 30
+	enough := l.count() + more
+	waitFor(t, "pushes are acknowledged", func() bool { return l.count() >= enough })
+}
+
+// count returns how many pushes were acknowledged.
+func (l *load) count() int {
+	count := 0
+	l.acknowledged.Range(func(_, _ any) bool { count++; return true })
+	return count
+}
+
 func (l *load) end() {
 	l.once.Do(func() { close(l.ended) })
 	l.group.Wait()
@@ -180,7 +195,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	c := newCluster(t)
 	l := c.load(t)
 	for _, end := range []func() error{c.database.Kill, c.database.Stop} {
-		time.Sleep(500 * time.Millisecond)
+		l.proceeds(t)
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +216,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		}
 		waitFor(t, "ready again", func() bool { return rig.Do(t, http.MethodGet, ready, nil).Status == http.StatusOK })
 	}
-	time.Sleep(500 * time.Millisecond)
+	l.proceeds(t)
 	l.end()
 	if l.refused.Load() == 0 {
 		t.Error("no push was refused")
@@ -223,11 +238,11 @@ func TestAReplicaDies(t *testing.T) {
 		}
 	})
 	l := c.load(t)
-	time.Sleep(500 * time.Millisecond)
+	l.proceeds(t)
 	if got, err := c.push(t, c.replicas[0], last); err == nil {
 		t.Fatalf("a process that is dead answered %d", got.Status)
 	}
-	time.Sleep(500 * time.Millisecond)
+	l.proceeds(t)
 	l.end()
 	c.relay.After(nil)
 	c.replicas = c.replicas[1:]
@@ -235,13 +250,7 @@ func TestAReplicaDies(t *testing.T) {
 	if !slices.Contains(c.listed(t, c.replicas[0]), last.Digest()) {
 		t.Error("what the registry has of the dead is not listed")
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for c.replicas[0].Run(t, "index", "intents") != "" {
-		if time.Now().After(deadline) {
-			t.Fatal("intents of the dead stay open:\n" + c.replicas[0].Run(t, "index", "intents"))
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	waitFor(t, "the intents of the dead to be settled", func() bool { return c.replicas[0].Run(t, "index", "intents") == "" })
 }
 
 // The referrers tag upstream follows pushes through any replica, whichever of

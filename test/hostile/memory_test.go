@@ -59,7 +59,7 @@ func follow(t *testing.T, b *rig.Backref) meter {
 			most = max(most, anonymous(status))
 			select {
 			case <-m.stop:
-				m.most <- most
+				m.most <- max(most, anonymous(status))
 				return
 			case <-time.After(10 * time.Millisecond):
 			}
@@ -81,6 +81,47 @@ func anonymous(path string) int {
 		}
 	}
 	return 0
+}
+
+// hasRead waits until backref has read all that its clients have sent, and holds
+// what it makes of that.
+func hasRead(t *testing.T, b *rig.Backref) {
+	t.Helper()
+	_, number, err := net.SplitHostPort(b.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of each connection the table has in hexadecimal digits its local address,
+	// the other one, its state, and how much waits to be sent and to be read.
+	const established = "01"
+	local, table := fmt.Sprintf(":%04X", port), fmt.Sprintf("/proc/%d/net/tcp", b.PID())
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		connections, err := os.ReadFile(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there, unread := 0, 0
+		for line := range strings.Lines(string(connections)) {
+			fields := strings.Fields(line)
+			if len(fields) < 5 || !strings.HasSuffix(fields[1], local) || fields[3] != established {
+				continue
+			}
+			there++
+			if !strings.HasSuffix(fields[4], ":00000000") {
+				unread++
+			}
+		}
+		if there > 0 && unread == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("of %d connections %d hold what is not read", there, unread)
+		}
+	}
 }
 
 // wantBelow reports the peak, and fails the test where it is above the bound.
@@ -119,7 +160,7 @@ func TestMemoryUnderSlowClients(t *testing.T) {
 		}
 	}
 	rig.Push(t, b.URL, "app", "v1", rig.Image("quick")).Want(t, http.StatusCreated)
-	time.Sleep(time.Second) // They are to hold what they have.
+	hasRead(t, b)
 	rig.Do(t, http.MethodGet, b.URL+"/v2/app/manifests/v1", nil, "Accept", rig.ImageManifest).Want(t, http.StatusOK)
 	memory.wantBelow(t, "500 slow clients", slowBound)
 }

@@ -19,15 +19,18 @@ import (
 	"github.com/backref/backref/test/rig"
 )
 
-// cases counts the hostile cases that ran.
-var cases atomic.Int64
+// cases has the number of hostile cases that ran of each test function, by the
+// function's name.
+var cases sync.Map
 
 func TestMain(m *testing.M) { rig.Main(m) }
 
 // count counts a case.
 func count(t *testing.T) {
 	t.Helper()
-	cases.Add(1)
+	function, _, _ := strings.Cut(t.Name(), "/")
+	ran, _ := cases.LoadOrStore(function, new(atomic.Int64))
+	ran.(*atomic.Int64).Add(1)
 }
 
 // witness stands in the place of the registry: it keeps what it sees and

@@ -79,11 +79,13 @@ func TestSlowUploads(t *testing.T) {
 	}
 
 	steady := patch(16 * (8 << 10))
+	pace := time.NewTicker(100 * time.Millisecond)
+	defer pace.Stop()
 	for range 16 {
 		if _, err := steady.Write(make([]byte, 8<<10)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(100 * time.Millisecond)
+		<-pace.C
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(steady), nil)
 	if err != nil || resp.StatusCode != http.StatusAccepted {
@@ -140,8 +142,9 @@ func TestSlowDownloads(t *testing.T) {
 			if secure && other.ProtoMajor != 2 {
 				t.Errorf("spoken: %s", other.Proto)
 			}
-			whole := 0
-			for buffer := make([]byte, 1<<20); ; time.Sleep(20 * time.Millisecond) {
+			whole, pace := 0, time.NewTicker(20*time.Millisecond)
+			defer pace.Stop()
+			for buffer := make([]byte, 1<<20); ; <-pace.C {
 				n, err := io.ReadFull(other.Body, buffer)
 				if whole += n; err != nil {
 					break

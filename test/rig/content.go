@@ -114,17 +114,19 @@ type Reply struct {
 }
 
 // Do sends a request; headers are given as name, value, …. Redirects are not
-// followed.
+// followed. An answer of backref's own has to be as docs/openapi.yaml says.
 func Do(t testing.TB, method, url string, body []byte, headers ...string) Reply {
 	t.Helper()
 	reply, err := Send(t, method, url, body, headers...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	wantDescribed(t, method, url, reply)
 	return reply
 }
 
-// Send is [Do] for requests that may fail.
+// Send is [Do] for requests that may fail, and for many: the answer is not looked
+// at.
 func Send(t testing.TB, method, url string, body []byte, headers ...string) (Reply, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))

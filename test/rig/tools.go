@@ -47,11 +47,19 @@ func buildAndRun(m *testing.M) (int, error) {
 // Root returns the folder of the checkout.
 func Root(t testing.TB) string {
 	t.Helper()
+	root, err := checkout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func checkout() (string, error) {
 	output, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
-		t.Fatalf("find the checkout: %v", err)
+		return "", fmt.Errorf("find the checkout: %w", err)
 	}
-	return filepath.Dir(strings.TrimSpace(string(output)))
+	return filepath.Dir(strings.TrimSpace(string(output))), nil
 }
 
 // Tool returns the path of a program that test/tools installs, or of one of

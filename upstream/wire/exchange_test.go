@@ -187,15 +187,17 @@ func TestPhasesHaveTheirTimes(t *testing.T) {
 // A body may take longer than its header.
 func TestBodiesTakeTheirTime(t *testing.T) {
 	eachWay(t, func(t *testing.T, o wire.Options) {
+		o.ResponseHeader = 200 * time.Millisecond
 		fake := newBytewise(t, listen(t), func(to net.Conn, _ *http.Request, _ int64) bool {
 			_, _ = io.WriteString(to, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+			pace := time.NewTicker(o.ResponseHeader / 2)
+			defer pace.Stop()
 			for range 4 {
-				time.Sleep(100 * time.Millisecond)
+				<-pace.C
 				_, _ = io.WriteString(to, "a")
 			}
 			return true
 		})
-		o.ResponseHeader = 200 * time.Millisecond
 		by := at(t, "http", fake.listener, o)
 		for range 2 {
 			if got := exchange(t.Context(), by, http.MethodGet); got.err != nil || got.body != "aaaa" {

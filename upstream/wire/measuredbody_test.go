@@ -203,6 +203,7 @@ func TestBodyEndsWithItsRequest(t *testing.T) {
 // What a registry sends unasked on an idle connection is no answer.
 func TestBodyMistrustsIdleConnectionsThatSpeak(t *testing.T) {
 	eachWay(t, func(t *testing.T, o wire.Options) {
+		idle, spoken := make(chan struct{}, 1), make(chan struct{}, 1)
 		by, _, connections := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
@@ -210,8 +211,15 @@ func TestBodyMistrustsIdleConnectionsThatSpeak(t *testing.T) {
 				return
 			}
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
-			time.Sleep(50 * time.Millisecond)
+			<-idle
 			_, _ = io.WriteString(conn, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+			if o.Standard {
+				// It has a reader, which closes the connection.
+				_, _ = io.Copy(io.Discard, conn)
+			} else {
+				hasArrived(t, conn)
+			}
+			spoken <- struct{}{}
 		}), o)
 		for range 3 {
 			resp, err := by.RoundTrip(by.request(t.Context(), http.MethodGet))
@@ -222,7 +230,8 @@ func TestBodyMistrustsIdleConnectionsThatSpeak(t *testing.T) {
 			if err := errors.Join(err, resp.Body.Close()); err != nil || resp.StatusCode != http.StatusOK || string(body) != "x" {
 				t.Errorf("status %d, body %q, %v", resp.StatusCode, body, err)
 			}
-			time.Sleep(100 * time.Millisecond)
+			idle <- struct{}{}
+			<-spoken
 		}
 		if n := connections.Load(); n != 3 {
 			t.Errorf("%d connections", n)

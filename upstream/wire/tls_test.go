@@ -65,10 +65,13 @@ func TestServersWithTLS(t *testing.T) {
 func TestUnaskedAnswersOverTLS(t *testing.T) {
 	server, o := overTLS(t, false, nil, wire.Options{})
 	listener := tls.NewListener(listen(t), server.TLS.Clone())
+	sent := make(chan struct{}, 1)
 	fake := newBytewise(t, listener, func(to net.Conn, _ *http.Request, _ int64) bool {
 		// Two records, of which the second is there when the first is read.
 		_, _ = io.WriteString(to, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na")
 		_, _ = io.WriteString(to, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nX")
+		hasArrived(t, to)
+		sent <- struct{}{}
 		return true
 	})
 	by := at(t, "https", listener, o)
@@ -76,7 +79,7 @@ func TestUnaskedAnswersOverTLS(t *testing.T) {
 		if got := exchange(t.Context(), by, http.MethodGet); got.err != nil || got.body != "a" {
 			t.Errorf("%q, %v", got.body, got.err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-sent
 	}
 	if n := fake.connections.Load(); n != 3 {
 		t.Errorf("%d connections", n)

@@ -1,0 +1,180 @@
+package proxy_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/reconcile"
+	"github.com/backref/backref/test/openapi"
+	"github.com/backref/backref/upstream"
+)
+
+// operated is a proxy with its admin listener.
+type operated struct {
+	stocked
+	adminURL string
+	// down is why the server is not ready; nil where it is.
+	down error
+}
+
+func newOperated(t *testing.T, token string, store func(index.Maintainer) index.Maintainer) *operated {
+	t.Helper()
+	var settings config.Config
+	o := &operated{stocked: newStocked(t, func(cfg *config.Config) {
+		cfg.Upstream.Service.Anonymous = true
+		settings = *cfg
+	})}
+	signature := referrer("signature", o.subject)
+	o.push("app", signature)
+	kept, able := o.store.(index.Maintainer)
+	if !able {
+		t.Fatal("the store is for no maintenance")
+	}
+	behind, err := upstream.New(settings.Upstream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(behind.Close)
+	log := zaptest.NewLogger(t)
+	maintenance := reconcile.New(store(kept), reconcile.NewSource(behind, settings, nil), settings.Reconcile, log)
+	admin := httptest.NewServer(proxy.NewAdmin(proxy.AdminOptions{
+		Ready:   func(context.Context, []string) error { return o.down },
+		Metrics: o.metrics, Log: log, Token: token, Events: o.proxy.Events(), Maintenance: maintenance.Handler(),
+	}))
+	t.Cleanup(admin.Close)
+	o.adminURL = admin.URL
+	return o
+}
+
+// ask sends a request to the admin listener.
+func (o *operated) ask(document *openapi.Document, method, at, body string, headers ...string) reply {
+	o.t.Helper()
+	req, err := http.NewRequestWithContext(o.t.Context(), method, o.adminURL+at, strings.NewReader(body))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	read, err := io.ReadAll(resp.Body)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	got := reply{resp.StatusCode, resp.Header, read}
+	checkDescribed(o.t, document, method, at, got)
+	return got
+}
+
+// asItIs returns a store as it is.
+func asItIs(store index.Maintainer) index.Maintainer { return store }
+
+// inDatabase is a store that is not kept in a file.
+type inDatabase struct{ index.Maintainer }
+
+// TestOpenAPIAdminAnswers has the admin listener give each answer that is
+// described of it, and holds it against the description.
+func TestOpenAPIAdminAnswers(t *testing.T) {
+	document, err := loadOpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := newOperated(t, "", asItIs)
+	if _, err := o.store.Begin(t.Context(), index.Intent{Kind: index.IntentPush, Record: index.Record{
+		Repository: "app", Manifest: index.Manifest{Digest: o.subject, MediaType: imageManifest, Size: 1},
+	}, Deadline: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	exported := string(o.ask(document, http.MethodGet, "/admin/export", "").body)
+	if !strings.Contains(exported, `"repository":"app"`) {
+		t.Fatalf("exported %q", exported)
+	}
+	const options, pushed = `{"repositories":["app"]}`, `{"events":[]}`
+	for _, c := range []struct {
+		method, at, body string
+		status           int
+		headers          []string
+	}{
+		{method: http.MethodGet, at: "/livez", status: http.StatusOK},
+		{method: http.MethodGet, at: "/readyz", status: http.StatusOK},
+		{method: http.MethodGet, at: "/metrics", status: http.StatusOK},
+		{method: http.MethodGet, at: "/admin/stats", status: http.StatusOK},
+		{method: http.MethodGet, at: "/admin/intents", status: http.StatusOK},
+		{method: http.MethodGet, at: "/admin/backup", status: http.StatusOK},
+		{method: http.MethodPost, at: "/admin/import", body: exported, status: http.StatusOK},
+		{method: http.MethodPost, at: "/admin/import", body: exported + "{", status: http.StatusBadRequest},
+		{method: http.MethodPost, at: "/admin/verify", body: options, status: http.StatusOK},
+		{method: http.MethodPost, at: "/admin/rebuild", body: options, status: http.StatusOK},
+		{method: http.MethodPost, at: "/admin/prune", body: options, status: http.StatusOK},
+		{method: http.MethodPost, at: "/admin/hold?dryRun=false", body: options, status: http.StatusOK},
+		{method: http.MethodPost, at: "/admin/verify", body: "", status: http.StatusBadRequest},
+		{method: http.MethodPost, at: "/admin/rebuild", body: `{"unheard":1}`, status: http.StatusBadRequest},
+		{method: http.MethodPost, at: "/admin/prune", body: "[]", status: http.StatusBadRequest},
+		{method: http.MethodPost, at: "/admin/hold", body: "", status: http.StatusBadRequest},
+		{method: http.MethodPost, at: "/events", body: pushed, status: http.StatusNoContent, headers: []string{"Content-Type", eventsType}},
+		{method: http.MethodPost, at: "/events", body: "{", status: http.StatusBadRequest, headers: []string{"Content-Type", eventsType}},
+		{method: http.MethodPost, at: "/events", body: strings.Repeat(" ", 1<<20) + "{}", status: http.StatusRequestEntityTooLarge, headers: []string{"Content-Type", eventsType}},
+		{method: http.MethodPost, at: "/events", body: pushed, status: http.StatusUnsupportedMediaType},
+		{method: http.MethodPost, at: "/admin/stats", status: http.StatusMethodNotAllowed},
+		{method: http.MethodGet, at: "/admin/unheard", status: http.StatusNotFound},
+	} {
+		if got := o.ask(document, c.method, c.at, c.body, c.headers...); got.status != c.status {
+			t.Errorf("%s %s: status %d, want %d: %s", c.method, c.at, got.status, c.status, got.body)
+		}
+	}
+	withoutService := newEventsFixture(t, func(cfg *config.Config) { cfg.Upstream.Service.Anonymous = false })
+	refused := withoutService.tell(http.StatusServiceUnavailable)
+	checkDescribed(t, document, http.MethodPost, "/events", refused)
+	o.down = errors.New("it starts")
+	if got := o.ask(document, http.MethodGet, "/readyz", ""); got.status != http.StatusServiceUnavailable {
+		t.Errorf("not ready: status %d", got.status)
+	}
+	if got := newOperated(t, "", func(store index.Maintainer) index.Maintainer { return inDatabase{store} }).
+		ask(document, http.MethodGet, "/admin/backup", ""); got.status != http.StatusNotImplemented {
+		t.Errorf("a backup of a database: status %d", got.status)
+	}
+	refusals(t, document)
+	if err := o.store.(io.Closer).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.ask(document, http.MethodGet, "/admin/stats", ""); got.status != http.StatusServiceUnavailable {
+		t.Errorf("numbers of an index that can't be read: status %d", got.status)
+	}
+	wantAllSeen(t, document, func(answer string) bool { return !strings.Contains(answer, " /v2/") })
+}
+
+// refusals has all that is for operators alone refused to others.
+func refusals(t *testing.T, document *openapi.Document) {
+	t.Helper()
+	open, secured := newOperated(t, "", asItIs), newOperated(t, "s3cret", asItIs)
+	document.Operations(func(method, path string, operation *openapi3.Operation) {
+		if operation.Responses.Status(http.StatusForbidden) == nil || strings.HasPrefix(path, "/v2/") {
+			return
+		}
+		if got := open.ask(document, method, path, "{}", "Host", "evil.example"); got.status != http.StatusForbidden {
+			t.Errorf("%s %s from elsewhere: status %d", method, path, got.status)
+		}
+		if got := secured.ask(document, method, path, "{}"); got.status != http.StatusUnauthorized {
+			t.Errorf("%s %s without the token: status %d", method, path, got.status)
+		}
+	})
+}
