@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/commit"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -62,9 +63,7 @@ func open(path string, opts Options) (*Store, error) {
 	s := &Store{
 		db:       db,
 		now:      opts.Now,
-		queue:    make(chan *change, queueSize),
 		versions: index.NewVersions(),
-		stopped:  make(chan struct{}),
 		wake:     make(chan struct{}, 1),
 		rested:   make(chan struct{}),
 		still:    time.NewTimer(stillness),
@@ -82,7 +81,7 @@ func open(path string, opts Options) (*Store, error) {
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(err, guard(db.Close))
 	}
-	go s.write()
+	s.queue = commit.New(s.attempt, commit.Options[change]{})
 	go s.upkeep()
 	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/commit"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -62,13 +63,8 @@ type Store struct {
 	// gatherings are the lists of pages that were made, for pages to come.
 	gatherings sync.Pool
 
-	// gate is held for reading while a change is handed to the writer, and for
-	// writing to end that.
-	gate   sync.RWMutex
-	closed bool
-	queue  chan *change
-	// stopped is closed when the writer is through with the queue.
-	stopped chan struct{}
+	// queue has the one goroutine that changes the file.
+	queue *commit.Queue[change]
 	// wake tells the upkeep that there is something to do, and rested is closed
 	// when it has ended.
 	wake   chan struct{}
@@ -99,15 +95,9 @@ func (s *Store) Mark(ctx context.Context) (index.Mark, error) {
 
 // Close implements [index.Store]. It waits for the changes that are enqueued.
 func (s *Store) Close() error {
-	s.gate.Lock()
-	if s.closed {
-		s.gate.Unlock()
-		return index.ErrClosed
+	if err := s.queue.Close(); err != nil {
+		return err
 	}
-	s.closed = true
-	close(s.queue)
-	s.gate.Unlock()
-	<-s.stopped
 	<-s.rested
 	if s.broken == nil && s.unlisted {
 		s.saveFreelist()

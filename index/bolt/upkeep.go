@@ -28,7 +28,7 @@ func (s *Store) upkeep() {
 	var again <-chan time.Time
 	for {
 		select {
-		case <-s.stopped:
+		case <-s.queue.Done():
 			return
 		case <-s.still.C:
 			s.list()
