@@ -2,10 +2,12 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/backref/backref/index/commit"
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // change is what the writer does for one call. It may be run again in another
@@ -24,9 +26,6 @@ func (s *Store) changeLater(ctx context.Context, apply change) error {
 }
 
 // attempt makes the changes in one transaction, as [commit.Attempt] says.
-//
-// A commit that panics leaves bbolt in a state that nobody has thought about:
-// the store makes no change after it, but can be read.
 func (s *Store) attempt(batch []change) (failed int, err error) {
 	if s.broken != nil {
 		return commit.All, s.broken
@@ -38,23 +37,7 @@ func (s *Store) attempt(batch []change) (failed int, err error) {
 	if err != nil {
 		return commit.All, fmt.Errorf("begin change of index: %w", err)
 	}
-	var w *writing
-	err = guard(func() error {
-		w, err = newWriting(tx, s.now())
-		return err
-	})
-	failed = commit.All
-	for place, apply := range batch {
-		if err != nil {
-			break
-		}
-		if err = guard(func() error { return apply(w) }); err != nil {
-			failed = place
-		}
-	}
-	if err == nil && w.dirty {
-		err = guard(w.save)
-	}
+	w, failed, err := s.apply(tx, batch)
 	if err != nil || !w.dirty {
 		s.rollback(tx)
 		return failed, err
@@ -62,31 +45,96 @@ func (s *Store) attempt(batch []change) (failed int, err error) {
 	// Whatever becomes of the commit, what was made of the listings before may
 	// be wrong after it.
 	defer w.announce(s.versions)
-	s.chooseList(w)
-	returned := false
+	err = s.commit(tx)
+	s.full.tried(err)
+	if err != nil {
+		return commit.All, fmt.Errorf("commit change of index: %w", err)
+	}
+	s.mark.Store(w.sequence)
+	return commit.All, nil
+}
+
+// apply makes the changes in a transaction, with what the store adds of its own
+// where there is something to commit. It panics under no circumstances: bbolt
+// would keep the lock of its writer.
+func (s *Store) apply(tx *bbolt.Tx, batch []change) (w *writing, failed int, err error) {
+	failed = commit.All
 	err = guard(func() error {
+		w, err = newWriting(tx, s.now())
+		return err
+	})
+	for place, apply := range batch {
+		if err != nil {
+			return w, failed, err
+		}
+		if err = guard(func() error { return apply(w) }); err != nil {
+			failed = place
+		}
+	}
+	if err != nil || !w.dirty {
+		return w, failed, err
+	}
+	err = guard(func() error {
+		if err := w.save(); err != nil {
+			return err
+		}
+		s.chooseList(w)
+		return nil
+	})
+	return w, failed, err
+}
+
+// errUnknownOutcome means that a transaction is in the file, and that the disk
+// may not have it.
+var errUnknownOutcome = errors.New("whether the change is on disk is not known until the index is opened again")
+
+// commit writes a transaction to disk. Where that fails nothing of it has
+// happened, with two exceptions, after which the store can be read but makes no
+// change any more.
+//
+// A commit that panics leaves bbolt in a state that nobody has thought about.
+// And where the meta page was written but not synced, all that read from now on
+// see the transaction although it failed, while bbolt, which takes it for undone,
+// has set the pages free that earlier readers still see.
+func (s *Store) commit(tx *bbolt.Tx) error {
+	id, returned := tx.ID(), false
+	err := guard(func() error {
 		err := tx.Commit()
 		returned = true
 		return err
 	})
-	s.full.tried(err)
 	switch {
+	case err == nil:
+		return nil
 	case !returned:
-		s.broken = err
 		s.rollback(tx)
-		return commit.All, err
-	case err != nil:
-		return commit.All, fmt.Errorf("commit change of index: %w", err)
+	case s.shows(id):
+		err = fmt.Errorf("%w: %w", errUnknownOutcome, err)
 	default:
-		s.mark.Store(w.sequence)
-		return commit.All, nil
+		return err
 	}
+	if s.broken == nil {
+		s.broken = err
+	}
+	return err
 }
 
-// rollback undoes a transaction. Where even that fails, bbolt keeps the lock
-// of its writer, and whoever asks for it waits for ever.
+// shows reports whether readers see a transaction, or can't tell.
+func (s *Store) shows(id int) bool {
+	shows := true
+	err := guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			shows = tx.ID() >= id
+			return nil
+		})
+	})
+	return shows || err != nil
+}
+
+// rollback undoes a transaction, unless it has ended. Where even that fails,
+// bbolt keeps the lock of its writer, and whoever asks for it waits for ever.
 func (s *Store) rollback(tx *bbolt.Tx) {
-	if err := guard(tx.Rollback); err != nil {
+	if err := guard(tx.Rollback); err != nil && !errors.Is(err, berrors.ErrTxClosed) {
 		s.broken, s.stuck = err, true
 	}
 }

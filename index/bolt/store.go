@@ -69,18 +69,13 @@ type Store struct {
 	// when it has ended.
 	wake   chan struct{}
 	rested chan struct{}
-	// broken, stuck, unlisted and reserve belong to the writer: see
-	// [Store.attempt], [Store.rollback] and [Store.chooseList].
+	// broken is why no more changes are made, and stuck says that none could
+	// even begin: see [Store.commit] and [Store.rollback]. These, full and free
+	// belong to the writer.
 	broken error
 	stuck  bool
-	// full is the writer's too.
-	full fullDisk
-	// unlisted says that the file has no list of its free pages, and still
-	// tells the upkeep that it is time to write one.
-	unlisted bool
-	still    *time.Timer
-	// reserve says that the upkeep is to be woken once pages are wanted.
-	reserve bool
+	full   fullDisk
+	free   freeList
 }
 
 var (
@@ -99,9 +94,7 @@ func (s *Store) Close() error {
 		return err
 	}
 	<-s.rested
-	if s.broken == nil && s.unlisted {
-		s.saveFreelist()
-	}
+	s.listAtEnd()
 	if s.stuck {
 		return fmt.Errorf("close index: %w", s.broken)
 	}
@@ -109,26 +102,6 @@ func (s *Store) Close() error {
 		return fmt.Errorf("close index: %w", err)
 	}
 	return nil
-}
-
-// saveFreelist spares the next opening a walk through all pages. Where it can't
-// be written, as on a full disk, the walk finds the free ones.
-func (s *Store) saveFreelist() {
-	s.db.NoFreelistSync = false
-	tx, err := s.db.Begin(true)
-	if err != nil {
-		return
-	}
-	returned := false
-	err = guard(func() error {
-		err := tx.Commit()
-		returned = true
-		return err
-	})
-	if !returned {
-		s.broken = err
-		s.rollback(tx)
-	}
 }
 
 // view runs fn in a read transaction.
