@@ -33,6 +33,9 @@ func (s *Store) attempt(batch []change) (failed int, err error) {
 	if err := s.full.rests(); err != nil {
 		return commit.All, err
 	}
+	if err := s.reach(atBegin); err != nil {
+		return commit.All, err
+	}
 	tx, err := s.db.Begin(true)
 	if err != nil {
 		return commit.All, fmt.Errorf("begin change of index: %w", err)
@@ -51,7 +54,7 @@ func (s *Store) attempt(batch []change) (failed int, err error) {
 		return commit.All, fmt.Errorf("commit change of index: %w", err)
 	}
 	s.mark.Store(w.sequence)
-	return commit.All, nil
+	return commit.All, s.reach(atCommitted)
 }
 
 // apply makes the changes in a transaction, with what the store adds of its own
@@ -75,11 +78,14 @@ func (s *Store) apply(tx *bbolt.Tx, batch []change) (w *writing, failed int, err
 		return w, failed, err
 	}
 	err = guard(func() error {
+		if err := s.reach(atApplied); err != nil {
+			return err
+		}
 		if err := w.save(); err != nil {
 			return err
 		}
 		s.chooseList(w)
-		return nil
+		return s.reach(atSaved)
 	})
 	return w, failed, err
 }
@@ -100,6 +106,9 @@ func (s *Store) commit(tx *bbolt.Tx) error {
 	id, returned := tx.ID(), false
 	err := guard(func() error {
 		err := tx.Commit()
+		if err == nil {
+			err = s.reach(atWritten)
+		}
 		returned = true
 		return err
 	})

@@ -75,6 +75,7 @@ func open(path string, opts Options) (*Store, error) {
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(err, guard(db.Close))
 	}
+	s.failPoint = opts.failPoint
 	s.queue = commit.New(s.attempt, commit.Options[change]{})
 	go s.upkeep()
 	return s, nil

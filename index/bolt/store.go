@@ -28,8 +28,9 @@ type Options struct {
 	// was done is kept. Nil lets it run to its end.
 	Migrating func(index.Migration) error
 
-	// moveStep is smaller in tests.
-	moveStep int
+	// moveStep is smaller in tests, and failPoint is theirs.
+	moveStep  int
+	failPoint func(instant) error
 }
 
 func (o Options) withDefaults() Options {
@@ -76,6 +77,8 @@ type Store struct {
 	stuck  bool
 	full   fullDisk
 	free   freeList
+	// failPoint is nil but in tests: see [Store.reach].
+	failPoint func(instant) error
 }
 
 var (
