@@ -2,175 +2,45 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"time"
 
-	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/commit"
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
-const (
-	// queueSize bounds the changes that wait for the writer; beyond it the
-	// callers wait to get in.
-	queueSize = 1024
-	// batchSize bounds the changes of one transaction, and with them the time
-	// that the first waits for the last.
-	batchSize = 256
-	// patience is how long a change that can wait does so for one that can't,
-	// to share its transaction: each that is spared leaves the disk to others.
-	patience = 5 * time.Millisecond
-)
-
-// change is one call that writes, handed to the writer.
-type change struct {
-	ctx context.Context
-	// apply makes the change. It may be run again in another transaction, so
-	// it sets what it returns to its caller each time, and only an error that
-	// nothing was meant to cause is returned: it undoes the transaction.
-	apply func(*writing) error
-	// done takes the outcome. It has room for it, so that the writer never
-	// waits for a caller that has gone.
-	done chan error
-	// patient says that its caller is in no hurry.
-	patient bool
-}
+// change is what the writer does for one call. It may be run again in another
+// transaction, so it sets what it returns to its caller each time, and only an
+// error that nothing was meant to cause is returned: it undoes the transaction.
+type change func(*writing) error
 
 // change has the writer make a change and waits until it is on disk.
-func (s *Store) change(ctx context.Context, apply func(*writing) error) error {
-	return s.hand(&change{ctx: ctx, apply: apply, done: make(chan error, 1)})
+func (s *Store) change(ctx context.Context, apply change) error {
+	return s.queue.Commit(ctx, apply)
 }
 
 // changeLater is change for a caller that is in no hurry.
-func (s *Store) changeLater(ctx context.Context, apply func(*writing) error) error {
-	return s.hand(&change{ctx: ctx, apply: apply, done: make(chan error, 1), patient: true})
+func (s *Store) changeLater(ctx context.Context, apply change) error {
+	return s.queue.CommitLater(ctx, apply)
 }
 
-// hand hands a change to the writer and waits for the outcome.
-func (s *Store) hand(c *change) error {
-	if err := s.enqueue(c); err != nil {
-		return err
-	}
-	select {
-	case err := <-c.done:
-		return err
-	case <-c.ctx.Done():
-		return c.ctx.Err()
-	}
-}
-
-func (s *Store) enqueue(c *change) error {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if s.closed {
-		return index.ErrClosed
-	}
-	if err := c.ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case s.queue <- c:
-		return nil
-	case <-c.ctx.Done():
-		return c.ctx.Err()
-	}
-}
-
-// write is the writer: the one goroutine that changes the file. All changes
-// that came while it was busy go into one transaction, so that they share the
-// time for which the disk is waited for. It ends with the queue.
-func (s *Store) write() {
-	defer close(s.stopped)
-	batch := make([]*change, 0, batchSize)
-	for first := range s.queue {
-		batch = append(batch[:0], first)
-		if first.patient {
-			batch = s.await(batch)
-		}
-		for len(batch) < batchSize && len(s.queue) > 0 {
-			batch = append(batch, <-s.queue)
-		}
-		s.commit(batch)
-		clear(batch[:cap(batch)])
-	}
-}
-
-// await adds what comes to changes that can wait, up to one that can't.
-func (s *Store) await(batch []*change) []*change {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for len(batch) < batchSize {
-		select {
-		case c, open := <-s.queue:
-			if !open {
-				return batch
-			}
-			if batch = append(batch, c); !c.patient {
-				return batch
-			}
-		case <-timer.C:
-			return batch
-		}
-	}
-	return batch
-}
-
-// commit makes the changes and answers them. One that fails is taken out and
-// the others are made without it.
-func (s *Store) commit(batch []*change) {
-	batch = slices.DeleteFunc(batch, func(c *change) bool {
-		// Nobody waits for it any more, so it had better not happen.
-		err := c.ctx.Err()
-		if err != nil {
-			c.done <- err
-		}
-		return err != nil
-	})
-	for len(batch) > 0 {
-		failed, err := s.attempt(batch)
-		if failed == nil {
-			for _, c := range batch {
-				c.done <- err
-			}
-			return
-		}
-		failed.done <- err
-		batch = slices.DeleteFunc(batch, func(c *change) bool { return c == failed })
-	}
-}
-
-// attempt makes the changes in one transaction. Where one of them can't be
-// made it is returned with its error, and nothing has happened.
-//
-// A commit that panics leaves bbolt in a state that nobody has thought about:
-// the store makes no change after it, but can be read.
-func (s *Store) attempt(batch []*change) (failed *change, err error) {
+// attempt makes the changes in one transaction, as [commit.Attempt] says.
+func (s *Store) attempt(batch []change) (failed int, err error) {
 	if s.broken != nil {
-		return nil, s.broken
+		return commit.All, s.broken
 	}
 	if err := s.full.rests(); err != nil {
-		return nil, err
+		return commit.All, err
+	}
+	if err := s.reach(atBegin); err != nil {
+		return commit.All, err
 	}
 	tx, err := s.db.Begin(true)
 	if err != nil {
-		return nil, fmt.Errorf("begin change of index: %w", err)
+		return commit.All, fmt.Errorf("begin change of index: %w", err)
 	}
-	var w *writing
-	err = guard(func() error {
-		w, err = newWriting(tx, s.now())
-		return err
-	})
-	for _, c := range batch {
-		if err != nil {
-			break
-		}
-		if err = guard(func() error { return c.apply(w) }); err != nil {
-			failed = c
-		}
-	}
-	if err == nil && w.dirty {
-		err = guard(w.save)
-	}
+	w, failed, err := s.apply(tx, batch)
 	if err != nil || !w.dirty {
 		s.rollback(tx)
 		return failed, err
@@ -178,31 +48,102 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 	// Whatever becomes of the commit, what was made of the listings before may
 	// be wrong after it.
 	defer w.announce(s.versions)
-	s.chooseList(w)
-	returned := false
+	err = s.commit(tx)
+	s.full.tried(err)
+	if err != nil {
+		return commit.All, fmt.Errorf("commit change of index: %w", err)
+	}
+	s.mark.Store(w.sequence)
+	return commit.All, s.reach(atCommitted)
+}
+
+// apply makes the changes in a transaction, with what the store adds of its own
+// where there is something to commit. It panics under no circumstances: bbolt
+// would keep the lock of its writer.
+func (s *Store) apply(tx *bbolt.Tx, batch []change) (w *writing, failed int, err error) {
+	failed = commit.All
 	err = guard(func() error {
+		w, err = newWriting(tx, s.now())
+		return err
+	})
+	for place, apply := range batch {
+		if err != nil {
+			return w, failed, err
+		}
+		if err = guard(func() error { return apply(w) }); err != nil {
+			failed = place
+		}
+	}
+	if err != nil || !w.dirty {
+		return w, failed, err
+	}
+	err = guard(func() error {
+		if err := s.reach(atApplied); err != nil {
+			return err
+		}
+		if err := w.save(); err != nil {
+			return err
+		}
+		s.chooseList(w)
+		return s.reach(atSaved)
+	})
+	return w, failed, err
+}
+
+// errUnknownOutcome means that a transaction is in the file, and that the disk
+// may not have it.
+var errUnknownOutcome = errors.New("whether the change is on disk is not known until the index is opened again")
+
+// commit writes a transaction to disk. Where that fails nothing of it has
+// happened, with two exceptions, after which the store can be read but makes no
+// change any more.
+//
+// A commit that panics leaves bbolt in a state that nobody has thought about.
+// And where the meta page was written but not synced, all that read from now on
+// see the transaction although it failed, while bbolt, which takes it for undone,
+// has set the pages free that earlier readers still see.
+func (s *Store) commit(tx *bbolt.Tx) error {
+	id, returned := tx.ID(), false
+	err := guard(func() error {
 		err := tx.Commit()
+		if err == nil {
+			err = s.reach(atWritten)
+		}
 		returned = true
 		return err
 	})
-	s.full.tried(err)
 	switch {
+	case err == nil:
+		return nil
 	case !returned:
-		s.broken = err
 		s.rollback(tx)
-		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("commit change of index: %w", err)
+	case s.shows(id):
+		err = fmt.Errorf("%w: %w", errUnknownOutcome, err)
 	default:
-		s.mark.Store(w.sequence)
-		return nil, nil
+		return err
 	}
+	if s.broken == nil {
+		s.broken = err
+	}
+	return err
 }
 
-// rollback undoes a transaction. Where even that fails, bbolt keeps the lock
-// of its writer, and whoever asks for it waits for ever.
+// shows reports whether readers see a transaction, or can't tell.
+func (s *Store) shows(id int) bool {
+	shows := true
+	err := guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			shows = tx.ID() >= id
+			return nil
+		})
+	})
+	return shows || err != nil
+}
+
+// rollback undoes a transaction, unless it has ended. Where even that fails,
+// bbolt keeps the lock of its writer, and whoever asks for it waits for ever.
 func (s *Store) rollback(tx *bbolt.Tx) {
-	if err := guard(tx.Rollback); err != nil {
+	if err := guard(tx.Rollback); err != nil && !errors.Is(err, berrors.ErrTxClosed) {
 		s.broken, s.stuck = err, true
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/commit"
 )
 
 func openTemporary(t *testing.T) *Store {
@@ -38,9 +39,9 @@ func held(t *testing.T, store *Store) (release func()) {
 // waitFor waits until so many changes are in the queue.
 func waitFor(t *testing.T, store *Store, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); len(store.queue) != n; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); store.queue.Waiting() != n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d changes wait, want %d", len(store.queue), n)
+			t.Fatalf("%d changes wait, want %d", store.queue.Waiting(), n)
 		}
 	}
 }
@@ -104,12 +105,12 @@ func TestWaitingEnds(t *testing.T) {
 	count := func(*writing) error { happened++; return nil }
 	outcomes := make(chan error)
 	const over = 3
-	for range queueSize + over {
+	for range commit.QueueSize + over {
 		go func() { outcomes <- store.change(ctx, count) }()
 	}
-	waitFor(t, store, queueSize)
+	waitFor(t, store, commit.QueueSize)
 	cancel()
-	for range queueSize + over {
+	for range commit.QueueSize + over {
 		if err := <-outcomes; !errors.Is(err, context.Canceled) {
 			t.Fatalf("got error %v", err)
 		}

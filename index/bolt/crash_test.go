@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -34,29 +35,15 @@ func TestKilled(t *testing.T) {
 		must(t, err)
 	}
 	path := filepath.Join(t.TempDir(), "index.db")
-	told := ledger{manifests: make(map[string]fate), mirrored: make(map[digest.Digest]string)}
+	told := newLedger()
 	for range crashes {
 		command := child(t, "write", path)
-		output, err := command.StdoutPipe()
-		must(t, err)
-		must(t, command.Start())
-		scanner := bufio.NewScanner(output)
-		if !scanner.Scan() {
-			t.Fatal("the writer says nothing", command.Wait())
-		}
-		must(t, told.note(scanner.Text()))
-		// Some die before they have opened the index or done much, some later.
-		killer := time.AfterFunc(time.Duration(rand.Int64N(int64(100*time.Millisecond))), func() {
-			_ = command.Process.Kill()
+		told.follow(t, command, func() {
+			// Some die before they have opened the index or done much, some later.
+			time.AfterFunc(time.Duration(rand.Int64N(int64(100*time.Millisecond))), func() {
+				_ = command.Process.Kill()
+			})
 		})
-		for scanner.Scan() {
-			must(t, told.note(scanner.Text()))
-		}
-		must(t, scanner.Err())
-		killer.Stop()
-		if err := command.Wait(); err == nil {
-			t.Fatal("the writer ended by itself")
-		}
 		told.check(t, path)
 	}
 	t.Logf("%d kills, %d manifests, %d swaps, nothing lost", crashes, len(told.manifests), told.swaps)
@@ -78,6 +65,32 @@ type fate struct {
 	begun string
 	// trying is the kind of change that may have begun since.
 	trying string
+}
+
+func newLedger() ledger {
+	return ledger{manifests: make(map[string]fate), mirrored: make(map[digest.Digest]string)}
+}
+
+// follow starts a writer and notes what it tells until it is killed. Started is
+// called when it has begun.
+func (l *ledger) follow(t *testing.T, writer *exec.Cmd, started func()) {
+	t.Helper()
+	output, err := writer.StdoutPipe()
+	must(t, err)
+	must(t, writer.Start())
+	scanner := bufio.NewScanner(output)
+	if !scanner.Scan() {
+		t.Fatal("the writer says nothing", writer.Wait())
+	}
+	must(t, l.note(scanner.Text()))
+	started()
+	for scanner.Scan() {
+		must(t, l.note(scanner.Text()))
+	}
+	must(t, scanner.Err())
+	if err := writer.Wait(); err == nil || writer.ProcessState.Exited() {
+		t.Fatal("the writer ended by itself", err)
+	}
 }
 
 func (l *ledger) note(line string) error {
@@ -109,17 +122,7 @@ func (l *ledger) note(line string) error {
 
 func (l *ledger) check(t *testing.T, path string) {
 	t.Helper()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
-	must(t, err)
-	must(t, db.View(func(tx *bbolt.Tx) error {
-		var all error
-		for err := range tx.Check() {
-			all = errors.Join(all, err)
-		}
-		return all
-	}))
-	must(t, db.Close())
-
+	checkTree(t, path)
 	store := mustOpen(t, path)
 	defer func() { must(t, store.Close()) }()
 	l.checkMirror(t, store)
@@ -149,12 +152,27 @@ func (l *ledger) check(t *testing.T, path string) {
 	}
 }
 
+// checkTree checks that each page of a file is used once, or free.
+func checkTree(t *testing.T, path string) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
+	must(t, err)
+	must(t, db.View(func(tx *bbolt.Tx) error {
+		var all error
+		for err := range tx.Check() {
+			all = errors.Join(all, err)
+		}
+		return all
+	}))
+	must(t, db.Close())
+}
+
 // writeUntilKilled has several push and delete, and tells what they do.
-func writeUntilKilled(ctx context.Context, path string) error {
+func writeUntilKilled(ctx context.Context, path string, opts bolt.Options) error {
 	if _, err := io.WriteString(os.Stdout, "started\n"); err != nil {
 		return err
 	}
-	store, err := bolt.Open(path, bolt.Options{})
+	store, err := bolt.Open(path, opts)
 	if err != nil {
 		return err
 	}

@@ -19,10 +19,40 @@ import (
 // bucket of its own, the reserve, as does who writes the list. What a rebuild
 // replaced is left as it is, and is one too. Both are dropped as pages are
 // wanted.
+//
+// # What is relied on of bbolt
+//
+// All of it is in this file, and is public, but not all is promised. As of
+// v1.5.0:
+//
+//   - Tx.Commit reads DB.NoFreelistSync each time, and nothing else does while a
+//     file is open: so the writer may set it before each commit, and there is no
+//     race. It is documented as an option of Open. If Open alone read it, a list
+//     would be written by no change or by every one.
+//   - A commit without the list says so in the meta page, and the next Open walks
+//     through the pages. If Open took an older list instead, pages in use would
+//     be free to it.
+//   - DB.Stats has in FreePageN and PendingPageN, as of the end of the last write
+//     transaction, the pages that a list would have: those that are free, and
+//     those that a reader may still see. Open counts the former.
+//     Options.NoStatistics would make both 0.
+//   - DB.Info has in PageSize that of the file, which is that of the machine that
+//     made it: 4 KiB, or up to 64.
+//   - Options.PreLoadFreelist has a file that is opened to be read panic on a list
+//     that makes no sense, as one that is opened to be written does.
+//   - Options.FreelistType chooses how free pages are searched. bbolt means to
+//     drop it once there is one way.
+//   - A bucket whose FillPercent is 1 gets pages that are full, and an entry has
+//     16 bytes beside its key and value, as a page has.
+//
+// TestWhatIsReliedOnOfBbolt holds bbolt to each of them, but for the last, to
+// which TestPagesOfEverySize does, and for a field that is dropped, without which
+// nothing compiles.
 
 const (
 	// shortList is how many pages a list may have to be written with each
-	// change: free ones, and those that a reader may still see.
+	// change: free ones, and those that a reader may still see. Each takes eight
+	// bytes of it.
 	shortList = 4000
 	// manyFree is from how many free pages on changes put some into the
 	// reserve; where there are fewFree it is dropped, until there are enough.
@@ -39,28 +69,98 @@ const (
 	reserveLeast = 16
 	reserveMost  = 128
 	reserveStill = 1000
-	// smallReserve is how many pages the reserve may have in any case.
-	smallReserve = 8000
-	// Of entries of this size, with key and header, so many fill a page.
-	reserveSize    = 1330
+	// smallReserve is how many bytes the reserve may have in any case.
+	smallReserve = 32 << 20
+	// So many entries fill a page of the reserve, each of which takes, beside its
+	// value, no more than reserveBeside: its key, and what bbolt adds.
 	reservePerPage = 3
+	reserveBeside  = 40
 )
+
+// freeList is what the writer knows of the list of free pages. The zero value
+// is that of a file which has none.
+type freeList struct {
+	// listed says that the last transaction wrote the list, and still tells the
+	// upkeep that it is time to write one.
+	listed bool
+	still  *time.Timer
+	// reserve says that the upkeep is to be woken once pages are wanted.
+	reserve bool
+}
+
+// withFreeList completes the options of a file that is opened to be changed:
+// the pages of a large one are searched on every change, and its list is written
+// when [Store.chooseList] says so and not at once.
+func withFreeList(options bbolt.Options) bbolt.Options {
+	options.FreelistType = bbolt.FreelistMapType
+	options.NoFreelistSync = true
+	return options
+}
+
+// checkFreeList looks at the list of free pages, or for them. bbolt panics on a
+// list that makes no sense, and then keeps its lock until the process ends. This
+// one is shared, so that the next try gets as far as this one.
+func checkFreeList(path string, until time.Time) error {
+	db, err := openFile(path, until, bbolt.Options{
+		ReadOnly: true, PreLoadFreelist: true, FreelistType: bbolt.FreelistMapType,
+	})
+	if err != nil {
+		return err
+	}
+	return guard(db.Close)
+}
+
+// newFreeList returns the list of a file that was opened. An opening that took
+// long has walked through all pages, and wants a list for the next even if
+// nothing changes; one that was quick found what it needs, or little to walk
+// through.
+func newFreeList(db *bbolt.DB, slow bool) freeList {
+	f := freeList{listed: !slow, still: time.NewTimer(stillness)}
+	if f.listed && db.Stats().FreePageN <= shortList {
+		f.still.Stop()
+	}
+	return f
+}
 
 // chooseList decides whether the transaction that is about to be committed
 // writes the list. It belongs to the writer.
 func (s *Store) chooseList(w *writing) {
-	pages := w.freePages()
-	if s.reserve = s.reserve || w.reserve; s.reserve && pages < fewFree {
-		s.reserve = false
+	f, pages := &s.free, w.freePages()
+	if f.reserve = f.reserve || w.reserve; f.reserve && pages < fewFree {
+		f.reserve = false
 		s.wakeUpkeep()
 	}
-	s.unlisted = pages > shortList && !w.list
-	s.db.NoFreelistSync = s.unlisted
-	if s.unlisted || pages > shortList && w.saved {
-		s.still.Reset(stillness * time.Duration(1+pages/stillnessPages))
+	f.listed = pages <= shortList || w.list
+	s.db.NoFreelistSync = !f.listed
+	if !f.listed || pages > shortList && w.saved {
+		f.still.Reset(stillness * time.Duration(1+pages/stillnessPages))
 	} else {
-		s.still.Stop()
+		f.still.Stop()
 	}
+}
+
+// listAtEnd spares the next opening a walk through all pages. Where the list
+// can't be written, as on a full disk, the walk finds the free ones. It is for a
+// store whose writer has ended.
+func (s *Store) listAtEnd() {
+	if s.free.listed || s.broken != nil {
+		return
+	}
+	s.db.NoFreelistSync = false
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return
+	}
+	_ = s.commit(tx)
+}
+
+// list writes the list of free pages, and puts some into the reserve. Where it
+// can't be written, the next change tries again.
+func (s *Store) list() {
+	_ = s.change(context.Background(), func(w *writing) error {
+		w.list, w.dirty = true, true
+		return nil
+	})
 }
 
 // freePages returns how many pages a list would have.
@@ -86,7 +186,7 @@ func (w *writing) save() error {
 	}
 	bucket.FillPercent = 1
 	w.reserve, w.saved = true, true
-	nothing := make([]byte, reserveSize)
+	nothing := make([]byte, w.pageSize()/reservePerPage-reserveBeside)
 	for range pages * reservePerPage {
 		id, err := bucket.NextSequence()
 		if err != nil {
@@ -100,9 +200,9 @@ func (w *writing) save() error {
 }
 
 // reserveIsFull tells whether the reserve has as many pages as all that is in
-// use, and smallReserve. What it takes breaks up the runs of pages that large records want, so
-// that these take others from the end of the file: without a bound that would
-// go on for ever.
+// use, and smallReserve. What it takes breaks up the runs of pages that large
+// records want, so that these take others from the end of the file: without a
+// bound that would go on for ever.
 func (w *writing) reserveIsFull(reserve *bbolt.Bucket) bool {
 	first, _ := reserve.Cursor().First()
 	if first == nil {
@@ -110,15 +210,9 @@ func (w *writing) reserveIsFull(reserve *bbolt.Bucket) bool {
 	}
 	entries := reserve.Sequence() - binary.BigEndian.Uint64(first) + 1
 	reserved := int64(entries / reservePerPage) //nolint:gosec // Fewer than the file has pages.
-	pages := w.tx.Size() / int64(w.tx.DB().Info().PageSize)
-	return reserved >= smallReserve && 2*reserved >= pages-int64(w.freePages())
+	pages := w.tx.Size() / int64(w.pageSize())
+	return reserved*int64(w.pageSize()) >= smallReserve && 2*reserved >= pages-int64(w.freePages())
 }
 
-// list writes the list of free pages, and puts some into the reserve. Where it
-// can't be written, the next change tries again.
-func (s *Store) list() {
-	_ = s.change(context.Background(), func(w *writing) error {
-		w.list, w.dirty = true, true
-		return nil
-	})
-}
+// pageSize returns the bytes of a page of the file.
+func (w *writing) pageSize() int { return w.tx.DB().Info().PageSize }

@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,30 +12,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
-
-// hasList reports whether the last transaction of a file wrote the list of its
-// free pages, by the meta pages of bbolt.
-func hasList(t *testing.T, path string) bool {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	const header, list, transaction = 16, 32, 48
-	var last uint64
-	listed := false
-	for page := range int64(2) {
-		meta := make([]byte, 64)
-		if _, err := file.ReadAt(meta, page*int64(os.Getpagesize())+header); err != nil {
-			t.Fatal(err)
-		}
-		if id := binary.NativeEndian.Uint64(meta[transaction:]); id >= last {
-			last, listed = id, binary.NativeEndian.Uint64(meta[list:]) != 1<<64-1
-		}
-	}
-	return listed
-}
 
 // observe records so many manifests, in several repositories.
 func observe(t *testing.T, store *Store, what string, n int) {
@@ -56,7 +31,7 @@ func observe(t *testing.T, store *Store, what string, n int) {
 // waitUntil waits for what happens beside the test.
 func waitUntil(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not yet", what)
 		}
@@ -95,7 +70,7 @@ func TestListOfFreePages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fill(func(w *writing, key []byte) error { return w.put(w.changes, key, make([]byte, os.Getpagesize()/3)) })
+	fill(func(w *writing, key []byte) error { return w.put(w.changes, key, make([]byte, w.pageSize()/3)) })
 	fill(func(w *writing, key []byte) error { return w.delete(w.changes, key) })
 	observe(t, store, "last", 1)
 	if hasList(t, path) {
@@ -175,7 +150,7 @@ func TestReserve(t *testing.T) {
 	}
 	reserved := func() bool {
 		reserved := false
-		_ = store.change(t.Context(), func(*writing) error { reserved = store.reserve; return nil })
+		_ = store.change(t.Context(), func(*writing) error { reserved = store.free.reserve; return nil })
 		return reserved
 	}
 	waitUntil(t, "the upkeep", reserved)

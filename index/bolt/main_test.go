@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/backref/backref/index/bolt"
 )
 
 // The tests that need another process start this program again with the name
@@ -53,9 +56,12 @@ func useMemory() error {
 }
 
 func runChild(ctx context.Context, job, path string) error {
+	if at, fails := strings.CutPrefix(job, failJob); fails {
+		return writeUntilKilled(ctx, path, endAt(at))
+	}
 	switch job {
 	case "write":
-		return writeUntilKilled(ctx, path)
+		return writeUntilKilled(ctx, path, bolt.Options{})
 	case "fill":
 		return fillDisk(ctx, path)
 	case "migrate":

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/commit"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -54,7 +55,7 @@ func open(path string, opts Options) (*Store, error) {
 	if err := inspect(path, until); err != nil {
 		return nil, err
 	}
-	db, err := openFile(path, until, bbolt.Options{InitialMmapSize: mapSize(path), NoFreelistSync: true})
+	db, err := openFile(path, until, withFreeList(bbolt.Options{InitialMmapSize: mapSize(path)}))
 	if err != nil {
 		return nil, err
 	}
@@ -62,27 +63,20 @@ func open(path string, opts Options) (*Store, error) {
 	s := &Store{
 		db:       db,
 		now:      opts.Now,
-		queue:    make(chan *change, queueSize),
 		versions: index.NewVersions(),
-		stopped:  make(chan struct{}),
 		wake:     make(chan struct{}, 1),
 		rested:   make(chan struct{}),
-		still:    time.NewTimer(stillness),
 	}
 	migrated, err := s.migrate(opts)
 	if err != nil {
 		return nil, errors.Join(err, guard(db.Close))
 	}
-	// An opening that took long has walked through all pages, and wants a list
-	// for the next even if nothing changes.
-	s.unlisted = migrated || time.Since(begun) > stillness
-	if !s.unlisted && db.Stats().FreePageN <= shortList {
-		s.still.Stop()
-	}
+	s.free = newFreeList(db, migrated || time.Since(begun) > stillness)
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(err, guard(db.Close))
 	}
-	go s.write()
+	s.failPoint = opts.failPoint
+	s.queue = commit.New(s.attempt, commit.Options[change]{})
 	go s.upkeep()
 	return s, nil
 }
@@ -111,14 +105,7 @@ func inspect(path string, until time.Time) error {
 	if err := errors.Join(err, guard(db.Close)); err != nil {
 		return err
 	}
-	// bbolt panics on a free list that makes no sense, and then keeps its lock
-	// until the process ends. This one is shared, so that the next try gets as
-	// far as this one.
-	db, err = openFile(path, until, bbolt.Options{ReadOnly: true, PreLoadFreelist: true})
-	if err != nil {
-		return err
-	}
-	return guard(db.Close)
+	return checkFreeList(path, until)
 }
 
 // checkFile checks what can be checked without reading all of a file.
@@ -242,8 +229,6 @@ func mapSize(path string) int {
 func openFile(path string, until time.Time, options bbolt.Options) (*bbolt.DB, error) {
 	// bbolt waits forever when given no time.
 	options.Timeout = max(time.Until(until), time.Millisecond)
-	// The free list of a large file is searched on every change.
-	options.FreelistType = bbolt.FreelistMapType
 	var db *bbolt.DB
 	err := guard(func() (err error) {
 		db, err = bbolt.Open(path, fileMode, &options)

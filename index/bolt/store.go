@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/commit"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -27,8 +28,9 @@ type Options struct {
 	// was done is kept. Nil lets it run to its end.
 	Migrating func(index.Migration) error
 
-	// moveStep is smaller in tests.
-	moveStep int
+	// moveStep is smaller in tests, and failPoint is theirs.
+	moveStep  int
+	failPoint func(instant) error
 }
 
 func (o Options) withDefaults() Options {
@@ -62,29 +64,21 @@ type Store struct {
 	// gatherings are the lists of pages that were made, for pages to come.
 	gatherings sync.Pool
 
-	// gate is held for reading while a change is handed to the writer, and for
-	// writing to end that.
-	gate   sync.RWMutex
-	closed bool
-	queue  chan *change
-	// stopped is closed when the writer is through with the queue.
-	stopped chan struct{}
+	// queue has the one goroutine that changes the file.
+	queue *commit.Queue[change]
 	// wake tells the upkeep that there is something to do, and rested is closed
 	// when it has ended.
 	wake   chan struct{}
 	rested chan struct{}
-	// broken, stuck, unlisted and reserve belong to the writer: see
-	// [Store.attempt], [Store.rollback] and [Store.chooseList].
+	// broken is why no more changes are made, and stuck says that none could
+	// even begin: see [Store.commit] and [Store.rollback]. These, full and free
+	// belong to the writer.
 	broken error
 	stuck  bool
-	// full is the writer's too.
-	full fullDisk
-	// unlisted says that the file has no list of its free pages, and still
-	// tells the upkeep that it is time to write one.
-	unlisted bool
-	still    *time.Timer
-	// reserve says that the upkeep is to be woken once pages are wanted.
-	reserve bool
+	full   fullDisk
+	free   freeList
+	// failPoint is nil but in tests: see [Store.reach].
+	failPoint func(instant) error
 }
 
 var (
@@ -99,19 +93,11 @@ func (s *Store) Mark(ctx context.Context) (index.Mark, error) {
 
 // Close implements [index.Store]. It waits for the changes that are enqueued.
 func (s *Store) Close() error {
-	s.gate.Lock()
-	if s.closed {
-		s.gate.Unlock()
-		return index.ErrClosed
+	if err := s.queue.Close(); err != nil {
+		return err
 	}
-	s.closed = true
-	close(s.queue)
-	s.gate.Unlock()
-	<-s.stopped
 	<-s.rested
-	if s.broken == nil && s.unlisted {
-		s.saveFreelist()
-	}
+	s.listAtEnd()
 	if s.stuck {
 		return fmt.Errorf("close index: %w", s.broken)
 	}
@@ -119,26 +105,6 @@ func (s *Store) Close() error {
 		return fmt.Errorf("close index: %w", err)
 	}
 	return nil
-}
-
-// saveFreelist spares the next opening a walk through all pages. Where it can't
-// be written, as on a full disk, the walk finds the free ones.
-func (s *Store) saveFreelist() {
-	s.db.NoFreelistSync = false
-	tx, err := s.db.Begin(true)
-	if err != nil {
-		return
-	}
-	returned := false
-	err = guard(func() error {
-		err := tx.Commit()
-		returned = true
-		return err
-	})
-	if !returned {
-		s.broken = err
-		s.rollback(tx)
-	}
 }
 
 // view runs fn in a read transaction.

@@ -28,9 +28,9 @@ func (s *Store) upkeep() {
 	var again <-chan time.Time
 	for {
 		select {
-		case <-s.stopped:
+		case <-s.queue.Done():
 			return
-		case <-s.still.C:
+		case <-s.free.still.C:
 			s.list()
 			continue
 		case <-s.wake:
@@ -40,7 +40,7 @@ func (s *Store) upkeep() {
 		for more := true; more; {
 			err := s.change(context.Background(), func(w *writing) (err error) {
 				more, err = w.tidy()
-				s.reserve = s.reserve || w.reserve
+				s.free.reserve = s.free.reserve || w.reserve
 				return err
 			})
 			switch {

@@ -4,28 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/commit"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-const (
-	// queueSize bounds the changes that wait for the writer; beyond it the
-	// callers wait to get in.
-	queueSize = 1024
-	// batchSize bounds the changes of one transaction, and with them the time
-	// that the first waits for the last.
-	batchSize = 256
-	// batchWeight bounds what they are about, beside the first.
-	batchWeight = 10_000
-	// patience is how long a change that can wait does so for one that can't,
-	// to share its transaction: each that is spared leaves the database and its
-	// lock to others.
-	patience = 5 * time.Millisecond
-)
+// batchWeight bounds the matters that a batch is about, beside the first change.
+const batchWeight = 10_000
 
 // change is one call that writes, handed to the writer.
 type change struct {
@@ -39,150 +26,50 @@ type change struct {
 	// transaction, so it sets what it returns to its caller each time, and only
 	// an error that nothing was meant to cause is returned.
 	apply func(*writing) error
-	// done takes the outcome. It has room for it, so that the writer never
-	// waits for a caller that has gone.
-	done chan error
 	// patient says that its caller is in no hurry.
 	patient bool
 }
 
+// newQueue returns the queue of the writer of this process. The changes of a
+// batch share the questions, the time for which the disk is waited for, and the
+// lock that keeps other processes out.
+func (s *Store) newQueue() *commit.Queue[*change] {
+	return commit.New(s.attempt, commit.Options[*change]{
+		Weigh:     func(c *change) int { return len(c.about) },
+		MaxWeight: batchWeight,
+	})
+}
+
 // change has the writer make a change and waits until it is on disk.
 func (s *Store) change(c *change) error {
-	c.done = make(chan error, 1)
-	if err := s.enqueue(c); err != nil {
-		return err
+	if c.patient {
+		return s.queue.CommitLater(c.ctx, c)
 	}
-	select {
-	case err := <-c.done:
-		return err
-	case <-c.ctx.Done():
-		return c.ctx.Err()
-	}
+	return s.queue.Commit(c.ctx, c)
 }
 
-func (s *Store) enqueue(c *change) error {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if s.closed {
-		return index.ErrClosed
-	}
-	if err := c.ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case s.queue <- c:
-		return nil
-	case <-c.ctx.Done():
-		return c.ctx.Err()
-	}
-}
-
-// write is the writer of this process. All changes that came while it was busy
-// go into one transaction, so that they share the questions, the time for which
-// the disk is waited for, and the lock that keeps other processes out. It ends
-// with the queue.
-func (s *Store) write() {
-	defer close(s.stopped)
-	var left *change
-	for {
-		first := left
-		if first == nil {
-			var open bool
-			if first, open = <-s.queue; !open {
-				return
-			}
-		}
-		var batch []*change
-		batch, left = s.gatherBatch(first)
-		s.commit(batch)
-	}
-}
-
-// gatherBatch returns the changes of a transaction that begins with the given
-// one: those that wait, and those that come while all can wait. The one that
-// is too many is left for the next.
-func (s *Store) gatherBatch(first *change) (batch []*change, left *change) {
-	batch = append(batch, first)
-	weight, patient := len(first.about), first.patient
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for len(batch) < batchSize {
-		next, come := s.await(patient, timer.C)
-		if !come {
-			return batch, nil
-		}
-		if weight += len(next.about); weight > batchWeight {
-			return batch, next
-		}
-		batch, patient = append(batch, next), patient && next.patient
-	}
-	return batch, nil
-}
-
-// await takes the next change, for which it waits until the given time only if
-// all before can.
-func (s *Store) await(patient bool, until <-chan time.Time) (next *change, come bool) {
-	if !patient {
-		select {
-		case next, come = <-s.queue:
-		default:
-		}
-		return next, come
-	}
-	select {
-	case next, come = <-s.queue:
-	case <-until:
-	}
-	return next, come
-}
-
-// commit makes the changes and answers them. One that can't be made is taken
-// out and the others are made without it.
-func (s *Store) commit(batch []*change) {
-	batch = slices.DeleteFunc(batch, func(c *change) bool {
-		// Nobody waits for it any more, so it had better not happen.
-		err := c.ctx.Err()
-		if err != nil {
-			c.done <- err
-		}
-		return err != nil
-	})
-	for len(batch) > 0 {
-		failed, err := s.attempt(batch)
-		if failed == nil {
-			for _, c := range batch {
-				c.done <- err
-			}
-			return
-		}
-		failed.done <- err
-		batch = slices.DeleteFunc(batch, func(c *change) bool { return c == failed })
-	}
-}
-
-// attempt makes the changes in one transaction. Where one of them can't be
-// made it is returned with its error, and nothing has happened. An error of
-// the commit itself says nothing about the outcome.
-func (s *Store) attempt(batch []*change) (failed *change, err error) {
+// attempt makes the changes in one transaction, as [commit.Attempt] says. An
+// error of the commit itself says nothing about the outcome.
+func (s *Store) attempt(batch []*change) (failed int, err error) {
 	// Others wait for the end of it, so it is not theirs to give up.
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return nil, s.failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
+		return commit.All, s.failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
 	}
 	// A connection that is within a transaction is closed, which ends it.
 	defer conn.Release()
 	w, err := s.load(ctx, conn, batch)
 	if err != nil {
-		return nil, s.failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
+		return commit.All, s.failure(context.Background(), fmt.Errorf("begin change of index: %w", err))
 	}
 	if s.wrote != w.server && s.wrote != (server{}) {
 		w.beginAnew()
 	}
-	for _, c := range batch {
+	for place, c := range batch {
 		if err := c.apply(w); err != nil {
-			return c, err
+			return place, err
 		}
 	}
 	err = w.save(ctx, conn, s.durability)
@@ -190,10 +77,10 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 		err = fmt.Errorf("%w: %w", errUnknownOutcome, errReplaced)
 	}
 	if err != nil {
-		return nil, s.failure(context.Background(), fmt.Errorf("commit change of index: %w", err))
+		return commit.All, s.failure(context.Background(), fmt.Errorf("commit change of index: %w", err))
 	}
 	s.wrote = w.server
-	return nil, nil
+	return commit.All, nil
 }
 
 // errNotCommitted means that the database undid a transaction instead.

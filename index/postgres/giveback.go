@@ -52,7 +52,7 @@ func (s *Store) undo(l *lease, done func(dropped int64, err error) bool) {
 				return
 			}
 			select {
-			case <-s.stopped:
+			case <-s.queue.Done():
 				return
 			case <-time.After(leaseRenewal):
 			}

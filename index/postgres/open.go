@@ -90,11 +90,10 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	s := &Store{
 		pool: pool, schema: opts.Schema, timeout: opts.Timeout, durability: opts.Durability, servers: servers,
-		queue:   make(chan *change, queueSize),
-		stopped: make(chan struct{}),
-		wake:    make(chan struct{}, 1),
-		rested:  make(chan struct{}),
+		wake:   make(chan struct{}, 1),
+		rested: make(chan struct{}),
 	}
+	s.queue = s.newQueue()
 	err = s.probe(ctx)
 	if err == nil {
 		err = s.checkDurability(ctx)
@@ -106,6 +105,7 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 		err = s.probeLocks(ctx)
 	}
 	if err != nil {
+		_ = s.queue.Close() // Nobody else closes it.
 		pool.Close()
 		return nil, err
 	}
@@ -116,7 +116,6 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 	// They end with Close, not with the opening.
 	keeping, rest := context.WithCancel(context.WithoutCancel(ctx))
 	s.endUpkeep = rest
-	go s.write()
 	go s.upkeep(keeping)
 	return s, nil
 }

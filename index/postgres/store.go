@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/commit"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -24,13 +25,12 @@ type Store struct {
 	lookouts    sync.WaitGroup
 	endLookouts context.CancelFunc
 
-	// gate is held for reading while the database is asked, or a change is
-	// handed to the writer, and for writing to end that.
+	// gate is held for reading while the database is asked otherwise than by the
+	// writer, and for writing to end that.
 	gate   sync.RWMutex
 	closed bool
-	queue  chan *change
-	// stopped is closed when the writer is through with the queue.
-	stopped chan struct{}
+	// queue has the one goroutine of this process that makes batches of changes.
+	queue *commit.Queue[*change]
 
 	marks   marks
 	leasing leasing
@@ -58,9 +58,8 @@ func (s *Store) Close() error {
 		return index.ErrClosed
 	}
 	s.closed = true
-	close(s.queue)
 	s.gate.Unlock()
-	<-s.stopped
+	_ = s.queue.Close() // Nobody else closes it.
 	<-s.rested
 	s.leasing.background.Wait()
 	s.endLookouts()
