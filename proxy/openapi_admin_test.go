@@ -42,7 +42,7 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 	if !able {
 		t.Fatal("the store is for no maintenance")
 	}
-	behind, err := upstream.New(settings.Upstream)
+	behind, err := upstream.New(behindOf(settings.Upstream))
 	if err != nil {
 		t.Fatal(err)
 	}
