@@ -62,7 +62,7 @@ func New(options Options) *Transport {
 // Move(to Mover, most int64, within time.Duration) (int64, error), see [Mover].
 // Hooks of package httptrace are called where net/http sends the request.
 //
-// Errors: [ErrSilent], [ErrStalled], [ErrAnswered]; the cause that the request's
+// Errors: [ErrSilent], [ErrStalled]; the cause that the request's
 // context ended for; those of net, crypto/tls and net/http. Where there is one,
 // nothing is known of what the server did.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
