@@ -33,6 +33,8 @@ var (
 	errStatus = fmt.Errorf("%w: its status is none", errAnswered)
 	// errTooManyInterim means that informational responses went on and on.
 	errTooManyInterim = fmt.Errorf("%w: more than %d interim ones", errAnswered, maxInterim)
+	// errProxy means that a proxy wants to know who asks.
+	errProxy = errors.New("the proxy wants other credentials than those of its URL (407)")
 	// errTimeout is what a connection says whose time is over.
 	errTimeout = os.ErrDeadlineExceeded
 )
