@@ -51,7 +51,7 @@ type Upstream struct {
 	Timeouts           UpstreamTimeouts `key:"timeouts" doc:"How long each phase of a request to the registry may take."`
 	Namespaces         []string         `key:"namespaces" doc:"The names that this registry goes by, each a host with its port if any: a request of a mirror's client that names one of them (ns) is about this very registry. Of a client that gives another name only what the registry, asked by that name, says it has is shown."`
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
-	Transport          string           `key:"transport" doc:"How requests without a body are sent over HTTP/1.1: own by connections of backref's, which move large bodies from socket to socket, standard by Go's net/http as all others are. Clients see no difference, but in speed." enum:"own,standard"`
+	Transport          string           `key:"transport" doc:"How requests without a body are sent over HTTP/1.1: own by connections of backref's, which move large bodies from socket to socket, standard by Go's net/http as all others are. Answers are the same; standard is slower." enum:"own,standard"`
 }
 
 // The values of [Upstream.Transport].

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"cmp"
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -22,6 +23,9 @@ type Options struct {
 	// StandardTransport has package net/http send all requests, also those that
 	// connections of package wire's own are quicker for.
 	StandardTransport bool
+	// Proxy returns the proxy for a request, to the registry or elsewhere, nil for
+	// none, as [http.ProxyFromEnvironment] does; nil is none for all.
+	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // Service is how backref proves itself to the registry. The zero value does not.

@@ -23,10 +23,12 @@ var ErrNoRealm = errors.New("the upstream registry names no usable token service
 // an answer that lies must not lead to what only this machine can reach.
 func newRealmTransport(o Options, options wire.Options) *wire.Transport {
 	onThisMachine := loopback(o.URL.Hostname())
+	check := func(address string) error { return checkRealmAddress(address, onThisMachine) }
 	options.DialContext = (&net.Dialer{
 		Timeout: o.Timeouts.Connect,
-		Control: func(_, address string, _ syscall.RawConn) error { return checkRealmAddress(address, onThisMachine) },
+		Control: func(_, address string, _ syscall.RawConn) error { return check(address) },
 	}).DialContext
+	options.Proxy = checkedProxy(o.Proxy, func(_ context.Context, address string) error { return check(address) })
 	return wire.New(withoutCertificate(options))
 }
 

@@ -149,6 +149,11 @@ func (r *Registry) unfit(here, next *url.URL) string {
 // with its token service, no certificate of ours is shown there, and an answer
 // that lies must not lead to what only this machine, or its network, can reach.
 func newElsewhereTransport(o Options, options wire.Options) *wire.Transport {
+	options.Proxy = checkedProxy(o.Proxy, func(ctx context.Context, address string) error {
+		// By a proxy the registry is found without knowing where it is.
+		home, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", o.URL.Hostname())
+		return checkElsewhere(address, home)
+	})
 	options.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		home, err := net.DefaultResolver.LookupNetIP(ctx, "ip", o.URL.Hostname())
 		if err != nil {

@@ -30,6 +30,7 @@ func wireOptions(o Options, speak *tls.Config) wire.Options {
 		MaxIdleConnections: o.MaxIdleConnections,
 		Settings:           "upstream.timeouts",
 		Standard:           o.StandardTransport,
+		Proxy:              o.Proxy,
 	}
 }
 

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"net/http"
+
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/upstream"
 )
 
-// upstreamOptions returns what the configuration says of the registry.
+// upstreamOptions returns what the configuration says of the registry. Proxies
+// are named by the variables that other programs have them from, too:
+// HTTP_PROXY, HTTPS_PROXY and NO_PROXY, upper or lower case.
 func upstreamOptions(cfg config.Upstream) upstream.Options {
 	return upstream.Options{
 		URL:     cfg.URL,
@@ -20,5 +24,6 @@ func upstreamOptions(cfg config.Upstream) upstream.Options {
 		},
 		MaxIdleConnections: cfg.MaxIdleConnections,
 		StandardTransport:  cfg.Transport == config.TransportStandard,
+		Proxy:              http.ProxyFromEnvironment,
 	}
 }

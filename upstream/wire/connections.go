@@ -23,7 +23,7 @@ const maxHTTP2 = 1000
 // another without a copy in the memory of this process.
 type connections struct {
 	transport *Transport
-	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	dial      dialFunc
 	secure    *tls.Config
 	// shake bounds the TLS handshake, rest the time without use.
 	shake, rest time.Duration

@@ -9,8 +9,10 @@
 // [Options] say so, all others too.
 //
 // Both ways guarantee the same: bodies are neither decompressed nor altered, a
-// body that breaks off never looks whole, what a server sends unasked is no
-// answer, a request that may have changed something is sent once, and each phase
-// ends within the time that [Options] give it. Redirects, credentials, cookies
+// body that breaks off never looks whole, an answer has a status and stays with
+// HTTP, a request that may have changed something is sent once, and each phase
+// ends within the time that [Options] give it. What a server sends unasked is no
+// answer to the next request by connections of the package's own; by net/http it
+// may be. Redirects, credentials, cookies
 // and the meaning of a status are left to the caller.
 package wire

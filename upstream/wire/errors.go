@@ -18,18 +18,23 @@ var (
 	// or one that it sent, for longer than [Options.Stall]. It matches
 	// [os.ErrDeadlineExceeded].
 	ErrStalled = fmt.Errorf("a pause within a body: %w", os.ErrDeadlineExceeded)
-	// ErrAnswered means that a response had begun, and was none: it broke off,
-	// is no HTTP, or comes after too many informational ones.
-	ErrAnswered = errors.New("the answer broke off")
 )
 
 var (
+	// errAnswered means that a response had begun, and was none: it broke off, is
+	// no HTTP, or comes after too many informational ones.
+	errAnswered = errors.New("the answer broke off")
 	// errHTTP2 means that the server offers HTTP/2, which is left to net/http.
 	errHTTP2 = errors.New("the server speaks HTTP/2")
 	// errSwitches means that the server answered with another protocol.
-	errSwitches = fmt.Errorf("%w: it switches protocols unasked", ErrAnswered)
+	errSwitches = fmt.Errorf("%w: it switches protocols unasked", errAnswered)
+	// errStatus means that the status of a response has not three digits, or is
+	// below 100 (RFC 9110, section 15).
+	errStatus = fmt.Errorf("%w: its status is none", errAnswered)
 	// errTooManyInterim means that informational responses went on and on.
-	errTooManyInterim = fmt.Errorf("%w: more than %d interim ones", ErrAnswered, maxInterim)
+	errTooManyInterim = fmt.Errorf("%w: more than %d interim ones", errAnswered, maxInterim)
+	// errProxy means that a proxy wants to know who asks.
+	errProxy = errors.New("the proxy wants other credentials than those of its URL (407)")
 	// errTimeout is what a connection says whose time is over.
 	errTimeout = os.ErrDeadlineExceeded
 )

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxHeader is the largest header of a response.
+	// maxHeader is the largest header of a response, also of an interim one.
 	maxHeader = 1 << 20
 	// maxInterim is how many responses of status 1xx precede the one that counts.
 	maxInterim = 5
@@ -60,7 +60,7 @@ func (s *connections) roundTrip(req *http.Request) (*http.Response, error) {
 			return nil, ended
 		case errors.Is(err, errTimeout):
 			return nil, errors.Join(s.transport.silent, err)
-		case !reused || errors.Is(err, ErrAnswered):
+		case !reused || errors.Is(err, errAnswered):
 			return nil, err
 		}
 	}
@@ -105,23 +105,40 @@ func (s *connections) readResponse(c *connection, req *http.Request) (*http.Resp
 	if _, err := c.reader.Peek(1); err != nil {
 		return nil, err
 	}
-	for range maxInterim {
+	for told := 0; ; told++ {
 		resp, err := http.ReadResponse(c.reader, req)
 		switch {
 		case err != nil && !time.Now().Before(deadline):
 			// The parser says only that a part is missing.
 			return nil, errors.Join(errTimeout, err)
 		case err != nil:
-			return nil, errors.Join(ErrAnswered, err)
+			return nil, errors.Join(errAnswered, err)
 		case resp.StatusCode >= http.StatusOK:
 			c.bounded.N = 1 << 62
 			return resp, nil
-		case resp.StatusCode == http.StatusSwitchingProtocols:
-			return nil, errSwitches
+		}
+		if err := checkStatus(resp.StatusCode); err != nil {
+			return nil, err
+		}
+		if told == maxInterim {
+			return nil, errTooManyInterim
 		}
 		tellInterim(req.Context(), resp.StatusCode, resp.Header)
+		c.bounded.N = maxHeader
 	}
-	return nil, errTooManyInterim
+}
+
+// checkStatus refuses what can't be passed on: a switch of protocols, and what is
+// no status, which package net/http takes for a final one.
+func checkStatus(status int) error {
+	switch {
+	case status < 100 || status > 999:
+		return errStatus
+	case status == http.StatusSwitchingProtocols:
+		return errSwitches
+	default:
+		return nil
+	}
 }
 
 // received is what the bodies of responses have in common: the connection that

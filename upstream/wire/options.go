@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -28,6 +30,11 @@ type Options struct {
 	// [net.Dialer] does; nil for one that Connect bounds. Only a [*net.TCPConn]
 	// is used again by connections of this package's own.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Proxy returns the proxy for a request, nil for none, as
+	// [http.ProxyFromEnvironment] does; nil is none for all. An error of its is
+	// the request's. Package net/http sends what goes by a proxy, DialContext is
+	// not for the way there, and TLS without its certificates is.
+	Proxy func(*http.Request) (*url.URL, error)
 
 	// Connect bounds opening a connection, unless by DialContext, and then the
 	// TLS handshake, each for itself. 0 sets no bound, as in all that follow.

@@ -13,10 +13,13 @@ import (
 // sendStep is how much of a body is sent at once.
 const sendStep = 128 << 10
 
+// dialFunc opens a connection, as that of [net.Dialer] does.
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // sender dials connections that send bodies in larger steps than net/http does
 // by itself, from memory that is used again.
 type sender struct {
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	dial    dialFunc
 	buffers sync.Pool
 }
 

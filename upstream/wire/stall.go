@@ -36,9 +36,9 @@ func (t *Transport) watch(by *http.Transport, req *http.Request) (*http.Response
 		cancel(nil)
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusSwitchingProtocols {
+	if err := checkStatus(resp.StatusCode); err != nil {
 		cancel(nil)
-		return nil, errors.Join(errSwitches, resp.Body.Close())
+		return nil, closeFailed(resp, err)
 	}
 	if resp.Body == http.NoBody {
 		cancel(nil)

@@ -3,7 +3,9 @@ package wire
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -14,9 +16,13 @@ const continueTimeout = time.Second
 // Transport sends requests and returns what servers answer. It is a
 // [http.RoundTripper], and may be used concurrently.
 type Transport struct {
-	// own are for requests that need nothing more, standard for all others.
+	// own are for requests that need nothing more, standard for all others but
+	// those that go by a proxy.
 	own      *connections
 	standard *http.Transport
+	// proxy says which do, proxied is their way; both are nil where none does.
+	proxy   func(*http.Request) (*url.URL, error)
+	proxied *http.Transport
 	// header bounds the time to a response's header, stall a pause in a body.
 	header, stall time.Duration
 	// silent and stalled are ErrSilent and ErrStalled with the settings' names.
@@ -32,9 +38,21 @@ func New(options Options) *Transport {
 		silent:  within(o.Settings, "responseHeader", ErrSilent),
 		stalled: within(o.Settings, "stall", ErrStalled),
 	}
-	t.standard = &http.Transport{
+	t.standard = newStandard(o, o.DialContext)
+	if o.Proxy != nil {
+		t.proxy, t.proxied = o.Proxy, newProxied(o)
+	}
+	if !o.Standard {
+		t.own = newConnections(t, o)
+	}
+	return t
+}
+
+// newStandard returns the way by net/http, with connections that dial opens.
+func newStandard(o Options, dial dialFunc) *http.Transport {
+	return &http.Transport{
 		TLSClientConfig:       o.TLS.Clone(),
-		DialContext:           (&sender{dial: o.DialContext}).dialContext,
+		DialContext:           (&sender{dial: dial}).dialContext,
 		TLSHandshakeTimeout:   o.Connect,
 		ExpectContinueTimeout: continueTimeout,
 		ResponseHeaderTimeout: o.ResponseHeader,
@@ -48,10 +66,6 @@ func New(options Options) *Transport {
 		WriteBufferSize:        64 << 10,
 		ReadBufferSize:         64 << 10,
 	}
-	if !o.Standard {
-		t.own = newConnections(t, o)
-	}
-	return t
 }
 
 // RoundTrip implements [http.RoundTripper]. The response is as it came; the
@@ -62,10 +76,18 @@ func New(options Options) *Transport {
 // Move(to Mover, most int64, within time.Duration) (int64, error), see [Mover].
 // Hooks of package httptrace are called where net/http sends the request.
 //
-// Errors: [ErrSilent], [ErrStalled], [ErrAnswered]; the cause that the request's
+// Errors: [ErrSilent], [ErrStalled]; the cause that the request's
 // context ended for; those of net, crypto/tls and net/http. Where there is one,
 // nothing is known of what the server did.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.proxy != nil && req.URL != nil {
+		switch through, err := t.proxy(req); {
+		case err != nil:
+			return nil, fmt.Errorf("proxy for a request: %w", err)
+		case through != nil:
+			return t.byProxy(req)
+		}
+	}
 	if t.own != nil && t.own.takes(req) {
 		resp, err := t.own.roundTrip(req)
 		if err == nil || !errors.Is(err, errHTTP2) {
@@ -79,6 +101,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // on. Requests under way go on.
 func (t *Transport) Close() {
 	t.standard.CloseIdleConnections()
+	if t.proxied != nil {
+		t.proxied.CloseIdleConnections()
+	}
 	if t.own != nil {
 		t.own.close()
 	}
