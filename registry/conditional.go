@@ -89,7 +89,7 @@ func (r *Registry) holdTag(ctx context.Context, push *Push) (tagHold, error) {
 	if err != nil {
 		return tagHold{}, err
 	}
-	current, err := r.resolveTag(ctx, push.Caller.as, push.Caller.repository, push.Tag)
+	current, err := r.reader(push.Caller).Resolve(ctx, push.Caller.repository, push.Tag)
 	switch {
 	case withheld(err):
 		// The upstream gets the condition too, and its answer stands.

@@ -23,6 +23,7 @@ import (
 type elsewhereListing struct {
 	registry *Registry
 	caller   *Caller
+	reader   *Reader
 	subject  digest.Digest
 	// known are referrers that the index knows of the repository.
 	known map[digest.Digest]oci.Descriptor
@@ -38,7 +39,7 @@ type elsewhereListing struct {
 // listElsewhere returns a page of such a listing.
 func (r *Registry) listElsewhere(ctx context.Context, caller *Caller, subject digest.Digest, query index.Query) (index.Page, error) {
 	l := &elsewhereListing{
-		registry: r, caller: caller, subject: subject,
+		registry: r, caller: caller, reader: r.reader(caller), subject: subject,
 		known: map[digest.Digest]oci.Descriptor{}, present: map[digest.Digest]oci.Descriptor{},
 		open: map[digest.Digest]bool{}, native: map[digest.Digest]bool{},
 	}
@@ -87,20 +88,11 @@ func (l *elsewhereListing) sources(ctx context.Context) (map[digest.Digest]oci.D
 		}
 	}
 	if r.options.ReferrersTags {
-		tag := oci.ReferrersTag(l.subject)
-		manifest, err := r.upstream.Manifest(ctx, as, repository, tag, r.limits.Size)
-		switch {
-		case errors.Is(err, upstream.ErrNotFound):
-		case err != nil:
+		listed, err := l.underTag(ctx)
+		if err != nil {
 			return nil, err
-		default:
-			r.permit(l.caller)
-			entries, err := upstream.ParseIndex(manifest.Body, r.limits.Entries)
-			if err != nil && !errors.Is(err, upstream.ErrNotIndex) {
-				return nil, fmt.Errorf("read referrers tag %s: %w", tag, err)
-			}
-			add(entries)
 		}
+		add(listed)
 	}
 	native, err := r.upstream.Referrers(ctx, as, repository, l.subject, r.limits.Entries)
 	switch {
@@ -121,6 +113,31 @@ func (l *elsewhereListing) sources(ctx context.Context) (map[digest.Digest]oci.D
 	}
 	add(native)
 	return found, nil
+}
+
+// underTag returns what the registry lists under the referrers tag. Each entry
+// speaks for itself, so that more than its digest is of no account.
+func (l *elsewhereListing) underTag(ctx context.Context) ([]oci.Descriptor, error) {
+	tag := oci.ReferrersTag(l.subject)
+	list, err := l.reader.list(ctx, l.caller.repository, tag)
+	if list.Digest != "" {
+		l.registry.permit(l.caller)
+	}
+	switch {
+	case errors.Is(err, index.ErrNotFound), errors.Is(err, index.ErrManifest):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read referrers tag %s: %w", tag, err)
+	case list.MediaType != oci.MediaTypeImageIndex:
+		return nil, nil
+	}
+	var entries []oci.Descriptor
+	for _, edge := range list.Edges {
+		if edge.Kind != index.EdgeSubject {
+			entries = append(entries, oci.Descriptor{Digest: edge.Target})
+		}
+	}
+	return entries, nil
 }
 
 // recall reads what the index knows of the subject's referrers, and of pushes of
@@ -198,45 +215,25 @@ func (l *elsewhereListing) has(ctx context.Context, manifest digest.Digest) (boo
 }
 
 // read reads a manifest that the registry lists, which speaks for itself. Where
-// it can't be read the registry's own API is believed.
+// it can't be had, or read, the registry's own API is believed; what only the
+// tag lists is no referrer then.
 func (l *elsewhereListing) read(ctx context.Context, listed oci.Descriptor) (oci.Descriptor, bool, error) {
-	record, found, err := l.registry.fetchReferrer(ctx, l.caller, oci.ReferrersTag(l.subject), listed.Digest)
-	if native := l.native[listed.Digest]; native && errors.Is(err, index.ErrMediaType) {
-		return listed, true, nil
+	if l.native[listed.Digest] {
+		manifest, is, err := l.reader.listedReferrer(ctx, l.caller.repository, l.subject, listed)
+		if err == nil && manifest.Digest == "" {
+			return listed, true, nil
+		}
+		return manifest.Descriptor(), is, err
 	}
-	if !found {
-		return listed, l.native[listed.Digest], err
+	found, err := l.reader.Manifest(ctx, l.caller.repository, listed.Digest.String())
+	switch OutcomeOf(err) {
+	case OutcomeRead:
+		return found.Descriptor(), found.Subject() == l.subject, nil
+	case OutcomeGone, OutcomeUnreadable, OutcomeExcessive:
+		l.registry.log.Info("entry of a referrers tag is left out: the manifest is gone or can't be read", zap.String("repository", l.caller.repository),
+			zap.String("tag", oci.ReferrersTag(l.subject)), zap.String("digest", listed.Digest.String()), zap.Error(err))
+		return listed, false, nil
+	default:
+		return listed, false, err
 	}
-	return record.Descriptor(), record.Subject() == l.subject, nil
-}
-
-// fetchReferrer fetches a manifest that a referrers tag lists. One that is
-// gone, can't be read, or has another subject is no referrer; one that can't
-// be had just now is an error.
-func (r *Registry) fetchReferrer(ctx context.Context, caller *Caller, tag string, entry digest.Digest) (index.Record, bool, error) {
-	skip := func(reason string, err error) (index.Record, bool, error) {
-		r.log.Info("entry of a referrers tag is left out: "+reason, zap.String("repository", caller.repository),
-			zap.String("tag", tag), zap.String("digest", entry.String()), zap.Error(err))
-		return index.Record{}, false, nil
-	}
-	fetched, err := r.upstream.Manifest(ctx, caller.as, caller.repository, entry.String(), r.limits.Size)
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
-		return skip("the manifest is gone", nil)
-	case errors.Is(err, upstream.ErrInvalid):
-		return skip("the manifest can't be used", err)
-	case err != nil:
-		return index.Record{}, false, err
-	}
-	manifest, err := r.limits.Manifest.ParseServed(fetched.MediaType, entry.Algorithm(), fetched.Body)
-	switch {
-	case errors.Is(err, index.ErrManifest):
-		return skip("the manifest can't be read", err)
-	case err != nil:
-		return index.Record{}, false, err
-	}
-	if subject := manifest.Subject(); subject == "" || oci.ReferrersTag(subject) != tag {
-		return skip("the manifest has another subject", nil)
-	}
-	return index.Record{Repository: caller.repository, Manifest: manifest, Seen: r.now()}, true, nil
 }

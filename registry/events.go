@@ -14,10 +14,6 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// eventTries is how often an event is worked off anew where a push or delete
-// overtook it.
-const eventTries = 5
-
 // Results of an event, as the metric has them.
 const (
 	eventRecorded   = "recorded"   // the manifest is in the index now
@@ -92,32 +88,26 @@ func (e *Events) handle(ctx context.Context, as upstream.Credentials, n Notifica
 		e.leaveOut(n, n.err)
 		return eventInvalid, nil
 	}
-	for range eventTries {
+	err = UnderMark(ctx, e.registry.store, func(ctx context.Context, mark index.Mark) error {
 		if n.action == actionDelete {
-			result, err = e.deleted(ctx, as, n)
+			result, err = e.deleted(ctx, as, mark, n)
 		} else {
-			result, err = e.pushed(ctx, as, n)
+			result, err = e.pushed(ctx, as, mark, n)
 		}
-		if !errors.Is(err, index.ErrStale) {
-			return result, err
-		}
-	}
-	return "", err
+		return err
+	})
+	return result, err
 }
 
 // deleted forgets a manifest that the registry says it deleted, and that it
 // has not when it is asked.
-func (e *Events) deleted(ctx context.Context, as upstream.Credentials, n Notification) (string, error) {
+func (e *Events) deleted(ctx context.Context, as upstream.Credentials, mark index.Mark, n Notification) (string, error) {
 	r := e.registry
 	store, able := r.store.store.(forgetter)
 	if !able {
 		return "", errors.New("the index can't forget")
 	}
 	r.forget(n.repository, n.digest)
-	mark, err := r.store.Mark(ctx)
-	if err != nil {
-		return "", err
-	}
 	present, err := r.upstream.Has(ctx, as, n.repository, n.digest)
 	switch {
 	case err != nil:
@@ -140,13 +130,9 @@ func (e *Events) deleted(ctx context.Context, as upstream.Credentials, n Notific
 }
 
 // pushed records a manifest, and what it lists where it is a referrers tag.
-func (e *Events) pushed(ctx context.Context, as upstream.Credentials, n Notification) (string, error) {
+func (e *Events) pushed(ctx context.Context, as upstream.Credentials, mark index.Mark, n Notification) (string, error) {
 	r := e.registry
 	r.tagKinds.forget(n.repository, n.tag)
-	mark, err := r.store.Mark(ctx)
-	if err != nil {
-		return "", err
-	}
 	known, err := r.recorded(ctx, n.repository, n.digest)
 	if err != nil {
 		return "", err
@@ -155,30 +141,34 @@ func (e *Events) pushed(ctx context.Context, as upstream.Credentials, n Notifica
 	if known && !lists {
 		return eventKnown, nil
 	}
-	fetched, err := r.upstream.Manifest(ctx, as, n.repository, n.digest.String(), r.limits.Size)
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
+	reader := r.readerAs(as)
+	found, err := reader.Manifest(ctx, n.repository, n.digest.String())
+	recordable := err == nil
+	if lists && OutcomeOf(err) == OutcomeExcessive {
+		// A list may be longer than a manifest that is recorded.
+		found, err = reader.list(ctx, n.repository, n.digest.String())
+	}
+	switch OutcomeOf(err) {
+	case OutcomeRead:
+	case OutcomeGone:
 		return eventGone, nil
-	case errors.Is(err, upstream.ErrInvalid):
+	case OutcomeUnreadable, OutcomeExcessive, OutcomeUntyped:
+		// The registry would send the event again and again.
 		e.leaveOut(n, err)
 		return eventUnreadable, nil
-	case err != nil:
+	default:
 		return "", err
 	}
-	manifest, err := r.limits.Manifest.ParseServed(fetched.MediaType, n.digest.Algorithm(), fetched.Body)
-	if err != nil {
-		e.leaveOut(n, err)
-		return eventUnreadable, nil
-	}
-	record := index.Record{Repository: n.repository, Manifest: manifest, Seen: r.now()}
-	if err := r.store.Observe(ctx, mark, record); err != nil {
-		return "", err
+	if recordable {
+		if err := r.observe(ctx, mark, n.repository, found.Manifest); err != nil {
+			return "", err
+		}
 	}
 	if !lists {
 		return eventRecorded, nil
 	}
 	service := NewCaller(as, Place{Repository: n.repository})
-	return eventImported, r.importList(ctx, service, n.tag, manifest)
+	return eventImported, r.importList(ctx, service, n.tag, found.Manifest)
 }
 
 // leaveOut tells the operator of an event that leaves no trace in the index.

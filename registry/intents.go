@@ -219,7 +219,7 @@ func (w intents) Delete(ctx context.Context, deletion *Deletion) (*http.Response
 	if deletion.Tag == "" {
 		return w.deleteNamed(ctx, deletion, deletion.Digest)
 	}
-	manifest, err := w.registry.resolveTag(ctx, deletion.Caller.as, deletion.Caller.repository, deletion.Tag)
+	manifest, err := w.registry.reader(deletion.Caller).Resolve(ctx, deletion.Caller.repository, deletion.Tag)
 	if err != nil {
 		Note(ctx, zap.NamedError("resolve", err))
 		return w.deleteUnresolved(ctx, deletion)
@@ -269,20 +269,4 @@ func (r *Registry) endUntag(ctx context.Context, intent *begun, caller *Caller, 
 		intent.unknown()
 		Note(ctx, zap.NamedError("resolve", err))
 	}
-}
-
-// resolveTag returns the digest that a tag stands for.
-func (r *Registry) resolveTag(ctx context.Context, as upstream.Credentials, repository, tag string) (digest.Digest, error) {
-	stated, err := r.upstream.Resolve(ctx, as, repository, tag)
-	if stated != "" || err != nil && !headRefused(err) {
-		return stated, err
-	}
-	manifest, err := r.upstream.Manifest(ctx, as, repository, tag, r.limits.Size)
-	return manifest.Digest, err
-}
-
-// headRefused tells whether the upstream answers no HEAD at all.
-func headRefused(err error) bool {
-	var status *upstream.StatusError
-	return errors.As(err, &status) && (status.Status == http.StatusMethodNotAllowed || status.Status == http.StatusNotImplemented)
 }

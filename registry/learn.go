@@ -2,8 +2,8 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/upstream"
 )
 
 const (
@@ -125,31 +124,28 @@ func (r *Registry) fetchUnknown(ctx context.Context, caller *Caller, reference R
 		return err
 	}
 	defer giveBack()
-	for attempt := 1; ; attempt++ {
-		err := r.fetchAndRecord(ctx, caller, reference)
-		if !errors.Is(err, index.ErrStale) || attempt == maxAttempts {
-			return err
-		}
-	}
+	return UnderMark(ctx, r.store, func(ctx context.Context, mark index.Mark) error {
+		return r.fetchAndRecord(ctx, caller, reference, mark)
+	})
 }
 
-func (r *Registry) fetchAndRecord(ctx context.Context, caller *Caller, reference Reference) error {
-	mark, err := r.store.Mark(ctx)
-	if err != nil {
-		return err
-	}
-	fetched, err := r.upstream.Manifest(ctx, caller.upstreamItself(), caller.repository, reference.String(), r.limits.Size)
-	switch {
-	case errors.Is(err, upstream.ErrNotFound) && caller.elsewhere == "":
+func (r *Registry) fetchAndRecord(ctx context.Context, caller *Caller, reference Reference, mark index.Mark) error {
+	found, err := r.readerAs(caller.upstreamItself()).Manifest(ctx, caller.repository, reference.String())
+	switch outcome := OutcomeOf(err); {
+	case outcome == OutcomeRead:
+		if known, err := r.indexed(ctx, caller, found.Digest); known || err != nil {
+			return err
+		}
+		return r.record(ctx, caller, mark, found.Manifest)
+	case outcome == OutcomeGone && caller.elsewhere == "":
 		// It has gone since, or is only hidden from questions like ours.
 		return nil
-	case errors.Is(err, upstream.ErrNotFound), errors.Is(err, upstream.ErrInvalid):
-		r.doneWith(caller, reference.Digest)
-		return err
-	case err != nil:
+	case outcome == OutcomeUnknown:
 		return err
 	}
-	return r.record(ctx, caller, mark, fetched.Digest, fetched.MediaType, fetched.Body)
+	// What a digest stands for can't become readable.
+	r.doneWith(caller, cmp.Or(found.Digest, reference.Digest))
+	return err
 }
 
 // Learn records the manifest that the body of an answer is, before it is passed
@@ -163,9 +159,26 @@ func (r *Registry) Learn(ctx context.Context, caller *Caller, reference Referenc
 	if name == "" {
 		name = digest.FromBytes(body)
 	}
-	if err := r.record(ctx, caller, mark, name, resp.Header.Get("Content-Type"), body); err != nil {
+	if err := r.recordBody(ctx, caller, mark, name, resp.Header.Get("Content-Type"), body); err != nil {
 		Note(ctx, zap.NamedError("notIndexed", err))
 	}
+}
+
+// recordBody records a manifest whose bytes a client is about to have.
+func (r *Registry) recordBody(ctx context.Context, caller *Caller, mark index.Mark, name digest.Digest, mediaType string, body []byte) error {
+	if known, err := r.indexed(ctx, caller, name); known || err != nil {
+		return err
+	}
+	manifest, err := parse(r.limits.Manifest, mediaType, "", name.Algorithm(), body)
+	switch {
+	case err != nil:
+		// What a digest stands for can't become readable.
+		r.doneWith(caller, name)
+		return fmt.Errorf("can't be indexed: %w", err)
+	case manifest.Digest != name:
+		return fmt.Errorf("the manifest has another digest than %s", name)
+	}
+	return r.record(ctx, caller, mark, manifest)
 }
 
 // RoomToLearn takes room for the manifest of an answer where the index doesn't
@@ -200,22 +213,10 @@ func (r *Registry) Mark(ctx context.Context) (index.Mark, error) {
 }
 
 // record records a manifest that the upstream was seen to have under mark.
-func (r *Registry) record(ctx context.Context, caller *Caller, mark index.Mark, name digest.Digest, mediaType string, body []byte) error {
-	if known, err := r.indexed(ctx, caller, name); known || err != nil {
-		return err
-	}
-	manifest, err := r.limits.Manifest.ParseServed(mediaType, name.Algorithm(), body)
-	switch {
-	case err == nil && manifest.Digest != name:
-		return fmt.Errorf("the manifest has another digest than %s", name)
-	case err != nil:
-		// What a digest stands for can't become readable.
-		r.doneWith(caller, name)
-		return fmt.Errorf("can't be indexed: %w", err)
-	}
-	err = r.store.Observe(context.WithoutCancel(ctx), mark, index.Record{Repository: caller.repository, Manifest: manifest, Seen: r.now()})
+func (r *Registry) record(ctx context.Context, caller *Caller, mark index.Mark, manifest index.Manifest) error {
+	err := r.observe(context.WithoutCancel(ctx), mark, caller.repository, manifest)
 	if err == nil {
-		r.doneWith(caller, name)
+		r.doneWith(caller, manifest.Digest)
 	}
 	return err
 }

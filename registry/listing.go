@@ -18,25 +18,20 @@ type Listing struct {
 	Lasting bool
 }
 
-// maxAttempts is how often a listing is begun anew because what was read from
-// the upstream was overtaken meanwhile by a push or delete.
-const maxAttempts = 5
-
 // Listing gathers one page of the referrers of a subject: every source that may
 // hold more than the index is asked first, then the index. To a caller who may
 // not read in the repository it is the page of an unknown one. An error of the
 // upstream, or of the index, is one of the listing: no page is ever short.
-func (r *Registry) Listing(ctx context.Context, caller *Caller, subject digest.Digest, query index.Query) (Listing, error) {
+func (r *Registry) Listing(ctx context.Context, caller *Caller, subject digest.Digest, query index.Query) (page Listing, err error) {
 	if caller.elsewhere != "" {
 		page, err := r.listElsewhere(ctx, caller, subject, query)
 		return Listing{Page: page}, err
 	}
-	for attempt := 1; ; attempt++ {
-		page, err := r.gather(ctx, caller, subject, query)
-		if !errors.Is(err, index.ErrStale) || attempt == maxAttempts {
-			return page, err
-		}
-	}
+	err = anew(func() error {
+		page, err = r.gather(ctx, caller, subject, query)
+		return err
+	})
+	return page, err
 }
 
 // gather asks every source once, as the caller. One that may read nothing gets

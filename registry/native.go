@@ -68,20 +68,17 @@ func (r *Registry) readNative(ctx context.Context, caller *Caller, subject diges
 		if err != nil {
 			return nil, err
 		}
-		records, unread, err := r.fetchListed(ctx, caller, subject, chunk)
+		manifests, unread, err := r.readListed(ctx, caller, subject, chunk)
 		if err != nil {
 			return nil, err
 		}
 		left = append(left, unread...)
-		if len(records) == 0 {
-			continue
-		}
-		if err := r.store.Observe(ctx, mark, records...); err != nil {
+		if err := r.observe(ctx, mark, caller.repository, manifests...); err != nil {
 			return nil, err
 		}
-		for _, record := range records {
+		for _, manifest := range manifests {
 			// Where the store leaves one out it was there nevertheless.
-			left = append(left, record.Descriptor())
+			left = append(left, manifest.Descriptor())
 		}
 	}
 	return left, nil
@@ -102,46 +99,48 @@ func (r *Registry) unknownOf(ctx context.Context, repository string, entries []o
 	return unknown, nil
 }
 
-// fetchListed fetches the manifests that the upstream lists as referrers of a
+// readListed reads the manifests that the upstream lists as referrers of a
 // subject, as the caller, and returns beside them the entries whose manifests
 // can't be had, or read.
-func (r *Registry) fetchListed(ctx context.Context, caller *Caller, subject digest.Digest, entries []oci.Descriptor) ([]index.Record, []oci.Descriptor, error) {
+func (r *Registry) readListed(ctx context.Context, caller *Caller, subject digest.Digest, entries []oci.Descriptor) ([]index.Manifest, []oci.Descriptor, error) {
+	reader := r.reader(caller)
 	var mutex sync.Mutex
-	var records []index.Record
+	var manifests []index.Manifest
 	var unread []oci.Descriptor
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.limits.Concurrency)
 	for _, entry := range entries {
 		group.Go(func() error {
-			manifest, err := r.fetchEntry(ctx, caller, entry)
+			manifest, is, err := reader.listedReferrer(ctx, caller.repository, subject, entry)
 			mutex.Lock()
 			defer mutex.Unlock()
 			switch {
-			case errors.Is(err, upstream.ErrNotFound), errors.Is(err, upstream.ErrInvalid), errors.Is(err, index.ErrManifest):
-				unread = append(unread, entry)
 			case err != nil:
 				return err
-			case manifest.Subject() == subject:
-				records = append(records, index.Record{Repository: caller.repository, Manifest: manifest, Seen: r.now()})
+			case manifest.Digest == "":
+				unread = append(unread, entry)
+			case is:
+				manifests = append(manifests, manifest)
 			}
 			return nil
 		})
 	}
-	return records, unread, group.Wait()
+	return manifests, unread, group.Wait()
 }
 
-// fetchEntry fetches a manifest that the upstream lists. Of which media type it
-// is, the entry may be all that tells.
-func (r *Registry) fetchEntry(ctx context.Context, caller *Caller, entry oci.Descriptor) (index.Manifest, error) {
-	fetched, err := r.upstream.Manifest(ctx, caller.as, caller.repository, entry.Digest.String(), r.limits.Size)
-	if err != nil {
-		return index.Manifest{}, err
+// listedReferrer reads a manifest that the registry's own API lists as a referrer
+// of a subject, and tells whether it is one. One that can't be had, or read, has
+// no digest: what the registry says of it is all that there is.
+func (r *Reader) listedReferrer(ctx context.Context, repository string, subject digest.Digest, entry oci.Descriptor) (index.Manifest, bool, error) {
+	found, err := r.Listed(ctx, repository, entry)
+	switch OutcomeOf(err) {
+	case OutcomeRead:
+		return found.Manifest, found.Subject() == subject, nil
+	case OutcomeGone, OutcomeUnreadable, OutcomeExcessive:
+		return index.Manifest{}, false, nil
+	default:
+		return index.Manifest{}, false, err
 	}
-	manifest, err := r.limits.Manifest.ParseServed(fetched.MediaType, entry.Digest.Algorithm(), fetched.Body)
-	if errors.Is(err, index.ErrMediaType) && entry.MediaType != "" {
-		return r.limits.Manifest.Parse(entry.MediaType, entry.Digest.Algorithm(), fetched.Body)
-	}
-	return manifest, err
 }
 
 // page reads a page from the index, and merges in further referrers of the

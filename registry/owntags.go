@@ -74,9 +74,7 @@ func CheckOurs(judged Judged, repository string, subject digest.Digest) error {
 // tag stands for, or stood for. One that is gone is no error.
 func (o OwnTags) DropReferrers(ctx context.Context, repository, tag string, list digest.Digest) error {
 	return o.ask(ctx, func(ctx context.Context) error {
-		judged, err := o.judge(ctx, repository, tag, func(ctx context.Context) (index.Manifest, error) {
-			return o.list(ctx, repository, list.String())
-		})
+		judged, err := o.judge(ctx, repository, tag, o.listed(repository, list.String()))
 		switch {
 		case err != nil:
 			return err

@@ -3,8 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
+	"net/http"
 
 	"github.com/opencontainers/go-digest"
 
@@ -21,8 +20,8 @@ type Records interface {
 	Get(ctx context.Context, repository string, manifest digest.Digest) (index.Record, error)
 }
 
-// Reader reads a registry with somebody's credentials. It may be used
-// concurrently.
+// Reader reads a registry with somebody's credentials, within limits: it is the
+// one place where a manifest is fetched and parsed. It may be used concurrently.
 type Reader struct {
 	Upstream *upstream.Registry
 	As       upstream.Credentials
@@ -33,114 +32,150 @@ type Reader struct {
 	Ask func(ctx context.Context, question func(context.Context) error) error
 }
 
-// Judged is what stands behind a tag of the form of a referrers tag.
-type Judged struct {
-	index.TagMeaning
-	// Fresh are those of the referrers that the index did not know.
-	Fresh []index.Manifest
+// Found is a manifest as it was read. Of one that can't be read as a manifest
+// there is no more than digest, size and the media type that it was served by;
+// of one that was not had whole, nothing.
+type Found struct {
+	index.Manifest
+	Body []byte
 }
 
-// Judge tells what stands behind a tag (see [index.JudgeTag]). An entry that
-// can't be read is one that says nothing of a subject. The tag itself has to be
-// readable in one way only and within the limits, or not as a manifest at all:
-// else it may list what nothing else does, and the error matches
-// [upstream.ErrInvalid]. Other errors are those of the registry and the index.
-func (r *Reader) Judge(ctx context.Context, repository, tag string) (Judged, error) {
-	return r.judge(ctx, repository, tag, func(ctx context.Context) (index.Manifest, error) {
-		return r.list(ctx, repository, tag)
-	})
-}
+// Outcome says what came of reading a manifest. Each reader of one decides for
+// itself what follows: to one list an entry that can't be read is none, to
+// another it is an error.
+type Outcome uint8
 
-// JudgeList is [Reader.Judge] of a tag that stands for the given manifest.
-func (r *Reader) JudgeList(ctx context.Context, repository, tag string, list index.Manifest) (Judged, error) {
-	return r.judge(ctx, repository, tag, func(context.Context) (index.Manifest, error) {
-		return list, r.countable(list)
-	})
-}
+// The outcomes.
+const (
+	// OutcomeRead is a manifest that was read.
+	OutcomeRead Outcome = iota
+	// OutcomeGone is one that the registry has not, or won't say that it has.
+	OutcomeGone
+	// OutcomeUnreadable is one that can't be had whole, or is none that can be
+	// read in one way only.
+	OutcomeUnreadable
+	// OutcomeUntyped is one that has a subject, and nothing tells of which media
+	// type it is.
+	OutcomeUntyped
+	// OutcomeExcessive is one that has more than the limits allow.
+	OutcomeExcessive
+	// OutcomeUnknown says that the registry could not be asked: nothing is known.
+	OutcomeUnknown
+)
 
-func (r *Reader) judge(ctx context.Context, repository, tag string, list func(context.Context) (index.Manifest, error)) (Judged, error) {
-	var mutex sync.Mutex
-	fresh := map[digest.Digest]bool{}
-	meaning, err := index.JudgeTag(ctx, tag, func(ctx context.Context, reference string) (index.Manifest, error) {
-		if reference == tag {
-			return list(ctx)
-		}
-		manifest, known, err := r.entry(ctx, repository, digest.Digest(reference))
-		if err == nil && !known {
-			mutex.Lock()
-			defer mutex.Unlock()
-			fresh[manifest.Digest] = true
-		}
-		return manifest, err
-	}, r.Limits.Concurrency)
-	judged := Judged{TagMeaning: meaning}
-	for _, referrer := range meaning.Referrers {
-		if fresh[referrer.Digest] {
-			judged.Fresh = append(judged.Fresh, referrer)
-		}
+// OutcomeOf tells what an error of a [Reader] says of the manifest; nil is
+// [OutcomeRead].
+func OutcomeOf(err error) Outcome {
+	switch {
+	case err == nil:
+		return OutcomeRead
+	case errors.Is(err, upstream.ErrNotFound):
+		return OutcomeGone
+	case errors.Is(err, strictjson.ErrLimit), errors.Is(err, upstream.ErrTooMany):
+		return OutcomeExcessive
+	case errors.Is(err, index.ErrManifest), errors.Is(err, upstream.ErrInvalid):
+		return OutcomeUnreadable
+	case errors.Is(err, index.ErrMediaType):
+		return OutcomeUntyped
+	default:
+		return OutcomeUnknown
 	}
-	if err != nil {
-		err = fmt.Errorf("judge %s: %w", repository, err)
-	}
-	return judged, err
 }
 
-// list reads what a tag, or the digest of what it stood for, names.
-func (r *Reader) list(ctx context.Context, repository, reference string) (index.Manifest, error) {
+// Manifest fetches a manifest by tag or digest, and reads it by its bytes and the
+// media type that it is served by. What its error says is told by [OutcomeOf].
+func (r *Reader) Manifest(ctx context.Context, repository, reference string) (Found, error) {
+	return r.read(ctx, repository, reference, "", r.Limits.Manifest)
+}
+
+// Listed is [Reader.Manifest] for an entry of the registry's own referrers API.
+// Where nothing else tells of which media type the manifest is, the entry does:
+// unlike that of a referrers tag it is by the registry, which knows.
+func (r *Reader) Listed(ctx context.Context, repository string, entry oci.Descriptor) (Found, error) {
+	return r.read(ctx, repository, entry.Digest.String(), entry.MediaType, r.Limits.Manifest)
+}
+
+func (r *Reader) read(ctx context.Context, repository, reference, listed string, limits index.ManifestLimits) (Found, error) {
 	fetched, err := r.fetch(ctx, repository, reference)
 	if err != nil {
-		return index.Manifest{}, err
+		return Found{}, err
 	}
-	limits := r.Limits.Manifest
-	limits.Descriptors = max(limits.Descriptors, r.Limits.Entries+1)
-	list, err := limits.ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
-	switch {
-	case errors.Is(err, index.ErrMediaType):
-		// What has a subject is no list, whatever it is.
-		return index.Manifest{Digest: fetched.Digest, MediaType: fetched.MediaType}, fmt.Errorf("%w: %w", index.ErrManifest, err)
-	case errors.Is(err, strictjson.ErrSyntax), errors.Is(err, strictjson.ErrAmbiguous), errors.Is(err, strictjson.ErrLimit):
-		return index.Manifest{}, fmt.Errorf("%w: %v", upstream.ErrInvalid, err) //nolint:errorlint // It is not to be taken for no manifest.
-	case err != nil:
-		return index.Manifest{Digest: fetched.Digest, MediaType: fetched.MediaType}, err
+	manifest, err := parse(limits, fetched.MediaType, listed, fetched.Digest.Algorithm(), fetched.Body)
+	if err != nil {
+		manifest = index.Manifest{Digest: fetched.Digest, MediaType: fetched.MediaType, Size: int64(len(fetched.Body))}
 	}
-	return list, r.countable(list)
+	return Found{manifest, fetched.Body}, err
 }
 
-// countable makes sure that not too many entries have to be read.
-func (r *Reader) countable(list index.Manifest) error {
-	if list.MediaType == oci.MediaTypeImageIndex && len(list.Edges) > r.Limits.Entries {
-		return fmt.Errorf("%w: image index: %w", upstream.ErrInvalid, upstream.ErrTooMany)
+// parse reads a manifest by its bytes and the media type that it was served by.
+// listed is what a list calls it, for want of anything better; empty for none.
+func parse(limits index.ManifestLimits, served, listed string, algorithm digest.Algorithm, body []byte) (index.Manifest, error) {
+	manifest, err := limits.ParseServed(served, algorithm, body)
+	if listed != "" && errors.Is(err, index.ErrMediaType) {
+		return limits.Parse(listed, algorithm, body)
 	}
-	return nil
+	return manifest, err
 }
 
-// entry reads what an image index lists, from the index where that knows it.
-func (r *Reader) entry(ctx context.Context, repository string, entry digest.Digest) (manifest index.Manifest, known bool, err error) {
-	record, err := r.Records.Get(ctx, repository, entry)
-	if err == nil || !errors.Is(err, index.ErrNotFound) {
-		return record.Manifest, true, err
-	}
-	fetched, err := r.fetch(ctx, repository, entry.String())
-	switch {
-	case errors.Is(err, upstream.ErrInvalid):
-		return manifest, false, fmt.Errorf("%w: %w", index.ErrManifest, err)
-	case err != nil:
-		return manifest, false, err
-	}
-	manifest, err = r.Limits.Manifest.ParseServed(fetched.MediaType, entry.Algorithm(), fetched.Body)
-	return manifest, false, err
-}
-
-// fetch fetches a manifest. One that is not there is [index.ErrNotFound] too.
+// fetch fetches the bytes of a manifest.
 func (r *Reader) fetch(ctx context.Context, repository, reference string) (fetched upstream.Manifest, err error) {
 	err = r.ask(ctx, func(ctx context.Context) error {
 		fetched, err = r.Upstream.Manifest(ctx, r.As, repository, reference, r.Limits.Size)
 		return err
 	})
-	if errors.Is(err, upstream.ErrNotFound) {
-		err = fmt.Errorf("%w: %w", index.ErrNotFound, err)
-	}
 	return fetched, err
+}
+
+// Resolve returns the digest that a tag stands for. A registry that states none,
+// or answers no such question, has the manifest fetched. A tag that is not there
+// is [upstream.ErrNotFound].
+func (r *Reader) Resolve(ctx context.Context, repository, tag string) (stated digest.Digest, err error) {
+	err = r.ask(ctx, func(ctx context.Context) error {
+		stated, err = r.Upstream.Resolve(ctx, r.As, repository, tag)
+		return err
+	})
+	if stated != "" || err != nil && !headRefused(err) {
+		return stated, err
+	}
+	fetched, err := r.fetch(ctx, repository, tag)
+	return fetched.Digest, err
+}
+
+// headRefused tells whether the upstream answers no HEAD at all.
+func headRefused(err error) bool {
+	var status *upstream.StatusError
+	return errors.As(err, &status) && (status.Status == http.StatusMethodNotAllowed || status.Status == http.StatusNotImplemented)
+}
+
+// Has asks whether the registry has a manifest: see [upstream.Registry.Has].
+func (r *Reader) Has(ctx context.Context, repository string, manifest digest.Digest) (present bool, err error) {
+	err = r.ask(ctx, func(ctx context.Context) error {
+		present, err = r.Upstream.Has(ctx, r.As, repository, manifest)
+		return err
+	})
+	return present, err
+}
+
+// HasBlob asks whether the registry has a blob: see [upstream.Registry.HasBlob].
+func (r *Reader) HasBlob(ctx context.Context, repository string, blob digest.Digest) (present bool, err error) {
+	err = r.ask(ctx, func(ctx context.Context) error {
+		present, err = r.Upstream.HasBlob(ctx, r.As, repository, blob)
+		return err
+	})
+	return present, err
+}
+
+// Knows tells whether the index has a record of a manifest.
+func (r *Reader) Knows(ctx context.Context, repository string, manifest digest.Digest) (bool, error) {
+	return knows(ctx, r.Records, repository, manifest)
+}
+
+func knows(ctx context.Context, records Records, repository string, manifest digest.Digest) (bool, error) {
+	_, err := records.Get(ctx, repository, manifest)
+	if errors.Is(err, index.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (r *Reader) ask(ctx context.Context, question func(context.Context) error) error {
@@ -152,5 +187,9 @@ func (r *Reader) ask(ctx context.Context, question func(context.Context) error) 
 
 // reader returns what reads the upstream as a caller.
 func (r *Registry) reader(caller *Caller) *Reader {
-	return &Reader{Upstream: r.upstream, As: caller.as, Records: r.store, Limits: r.limits}
+	return r.readerAs(caller.as)
+}
+
+func (r *Registry) readerAs(as upstream.Credentials) *Reader {
+	return &Reader{Upstream: r.upstream, As: as, Records: r.store, Limits: r.limits}
 }

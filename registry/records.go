@@ -58,32 +58,21 @@ func (r *Registry) ResolveTags(ctx context.Context, caller *Caller, names []stri
 // tagDigest resolves a tag, as the caller. Where the upstream does so, that is
 // a permission, which is for the caller to note: many may ask at once.
 func (r *Registry) tagDigest(ctx context.Context, caller *Caller, tag string) (digest.Digest, error) {
-	resolved, err := r.upstream.Resolve(ctx, caller.as, caller.repository, tag)
-	if err == nil && resolved == "" {
-		var manifest upstream.Manifest
-		manifest, err = r.upstream.Manifest(ctx, caller.as, caller.repository, tag, r.limits.Size)
-		resolved = manifest.Digest
-	}
-	return resolved, err
+	return r.reader(caller).Resolve(ctx, caller.repository, tag)
 }
 
 // Records returns the records of manifests. Those that the index doesn't have
 // are fetched as the caller and recorded; those that the upstream doesn't have
 // either are left out. The caller has to be one who is permitted.
-func (r *Registry) Records(ctx context.Context, caller *Caller, manifests []digest.Digest) (map[digest.Digest]index.Record, error) {
-	for attempt := 1; ; attempt++ {
-		records, err := r.readRecords(ctx, caller, manifests)
-		if !errors.Is(err, index.ErrStale) || attempt == maxAttempts {
-			return records, err
-		}
-	}
+func (r *Registry) Records(ctx context.Context, caller *Caller, manifests []digest.Digest) (records map[digest.Digest]index.Record, err error) {
+	err = UnderMark(ctx, r.store, func(ctx context.Context, mark index.Mark) error {
+		records, err = r.readRecords(ctx, caller, mark, manifests)
+		return err
+	})
+	return records, err
 }
 
-func (r *Registry) readRecords(ctx context.Context, caller *Caller, manifests []digest.Digest) (map[digest.Digest]index.Record, error) {
-	mark, err := r.store.Mark(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (r *Registry) readRecords(ctx context.Context, caller *Caller, mark index.Mark, manifests []digest.Digest) (map[digest.Digest]index.Record, error) {
 	records := make(map[digest.Digest]index.Record, len(manifests))
 	var unknown []digest.Digest
 	for _, manifest := range manifests {
@@ -97,55 +86,48 @@ func (r *Registry) readRecords(ctx context.Context, caller *Caller, manifests []
 			records[manifest] = record
 		}
 	}
-	fetched, err := r.fetchManifests(ctx, caller, unknown)
+	found, unreadable, err := r.readManifests(ctx, caller, unknown)
 	if err != nil {
 		return nil, err
 	}
-	var readable []index.Record
-	for _, record := range fetched {
-		records[record.Digest] = record
-		if !record.Seen.IsZero() {
-			readable = append(readable, record)
-		}
+	for _, manifest := range found {
+		records[manifest.Digest] = index.Record{Repository: caller.repository, Manifest: manifest, Seen: r.now()}
 	}
-	if len(readable) == 0 {
-		return records, nil
+	for _, manifest := range unreadable {
+		records[manifest.Digest] = index.Record{Repository: caller.repository, Manifest: manifest}
 	}
-	return records, r.store.Observe(ctx, mark, readable...)
+	return records, r.observe(ctx, mark, caller.repository, found...)
 }
 
-// fetchManifests fetches what the upstream has of some manifests, as the
-// caller. One that can't be had whole, or be read as a manifest, has no more
-// than its digest, media type and size, and no time at which it was seen.
-func (r *Registry) fetchManifests(ctx context.Context, caller *Caller, manifests []digest.Digest) ([]index.Record, error) {
+// readManifests reads what the upstream has of some manifests, as the caller. Of
+// one that can't be had whole, or be read as a manifest, there is no more than
+// its digest, media type and size.
+func (r *Registry) readManifests(ctx context.Context, caller *Caller, manifests []digest.Digest) (found, unreadable []index.Manifest, err error) {
+	reader := r.reader(caller)
 	var mutex sync.Mutex
-	var records []index.Record
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.limits.Concurrency)
 	for _, manifest := range manifests {
 		group.Go(func() error {
-			fetched, err := r.upstream.Manifest(ctx, caller.as, caller.repository, manifest.String(), r.limits.Size)
-			if errors.Is(err, upstream.ErrNotFound) || r.isBlob(ctx, caller, manifest, err) {
+			read, err := reader.Manifest(ctx, caller.repository, manifest.String())
+			outcome := OutcomeOf(err)
+			if outcome == OutcomeGone || r.isBlob(ctx, caller, manifest, err) {
 				return nil
-			}
-			if err != nil && !errors.Is(err, upstream.ErrInvalid) {
-				return err
-			}
-			record := index.Record{Repository: caller.repository, Seen: r.now()}
-			if err == nil {
-				record.Manifest, err = r.limits.Manifest.ParseServed(fetched.MediaType, manifest.Algorithm(), fetched.Body)
-			}
-			if err != nil {
-				record = index.Record{Repository: caller.repository, Manifest: index.Manifest{
-					Digest: manifest, MediaType: fetched.MediaType, Size: int64(len(fetched.Body)),
-				}}
 			}
 			mutex.Lock()
 			defer mutex.Unlock()
-			records = append(records, record)
+			switch outcome {
+			case OutcomeRead:
+				found = append(found, read.Manifest)
+			case OutcomeUnreadable, OutcomeExcessive, OutcomeUntyped:
+				read.Digest = manifest
+				unreadable = append(unreadable, read.Manifest)
+			default:
+				return err
+			}
 			return nil
 		})
 	}
-	err := group.Wait()
-	return records, err
+	err = group.Wait()
+	return found, unreadable, err
 }

@@ -2,12 +2,10 @@ package registry
 
 import (
 	"context"
-	"errors"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/oci"
-	"github.com/backref/backref/upstream"
 )
 
 // knownReferrers tells of each tag that has the form of a hidden tag whether the
@@ -45,20 +43,19 @@ func (r *Registry) holdsReferrer(ctx context.Context, caller *Caller, tag string
 	if before, known := r.tagKinds.get(name); known && now.Sub(before.asked) < r.options.RecheckTag {
 		return before.lists, nil
 	}
-	fetched, err := r.upstream.Manifest(ctx, caller.as, caller.repository, tag, r.limits.Size)
+	found, err := r.reader(caller).Manifest(ctx, caller.repository, tag)
 	held := false
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
+	switch OutcomeOf(err) {
+	case OutcomeRead:
+		held = oci.HiddenTag(found.Digest) == tag && found.Subject() != ""
+	case OutcomeGone:
 		held = true
-	case errors.Is(err, upstream.ErrInvalid):
-	case err != nil:
-		return false, err
+	case OutcomeUnreadable, OutcomeExcessive, OutcomeUntyped:
+		// It is not shown to be a referrer.
 	default:
-		manifest, err := r.limits.Manifest.ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
-		// What can't be read is not shown to be a referrer.
-		held = err == nil && oci.HiddenTag(manifest.Digest) == tag && manifest.Subject() != ""
+		return false, err
 	}
-	r.tagKinds.set(name, tagKind{digest: fetched.Digest, asked: now, lists: held})
+	r.tagKinds.set(name, tagKind{digest: found.Digest, asked: now, lists: held})
 	return held, nil
 }
 

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -121,21 +120,10 @@ func (r *Registry) recordReferrers(ctx context.Context, mark index.Mark, reposit
 		r.log.Info("entry of a referrers tag is left out: the manifest is gone", zap.String("repository", repository),
 			zap.String("tag", tag), zap.String("digest", entry.String()))
 	}
-	if len(judged.Fresh) == 0 {
-		return nil
-	}
-	records := make([]index.Record, 0, len(judged.Fresh))
-	for _, referrer := range judged.Fresh {
-		records = append(records, index.Record{Repository: repository, Manifest: referrer, Seen: r.now()})
-	}
-	return r.store.Observe(ctx, mark, records...)
+	return r.observe(ctx, mark, repository, judged.Fresh...)
 }
 
 // recorded tells whether the index has a manifest.
 func (r *Registry) recorded(ctx context.Context, repository string, manifest digest.Digest) (bool, error) {
-	_, err := r.store.Get(ctx, repository, manifest)
-	if errors.Is(err, index.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
+	return knows(ctx, r.store, repository, manifest)
 }

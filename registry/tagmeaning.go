@@ -11,7 +11,6 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
-	"github.com/backref/backref/upstream"
 )
 
 // tagMeaning is what a manifest means under a referrers tag.
@@ -88,24 +87,20 @@ func (s Standing) Other() bool { return s.other() }
 // StandingOf asks the upstream, as the caller, for what a tag of that form
 // stands for. One that is there shows that the client may read.
 func (r *Registry) StandingOf(ctx context.Context, caller *Caller, tag string) (Standing, error) {
-	other := Standing{tagMeaning: tagMeaning{kind: index.TagOther}}
-	fetched, err := r.upstream.Manifest(ctx, caller.as, caller.repository, tag, r.limits.Size)
+	list, err := r.reader(caller).list(ctx, caller.repository, tag)
+	if list.Digest != "" {
+		r.permit(caller)
+	}
 	switch {
-	case errors.Is(err, upstream.ErrNotFound):
+	case errors.Is(err, index.ErrNotFound):
 		return Standing{}, nil
-	case errors.Is(err, upstream.ErrInvalid):
-		return other, nil
+	case errors.Is(err, index.ErrManifest):
+		return Standing{tagMeaning: tagMeaning{kind: index.TagOther, digest: list.Digest}}, nil
 	case err != nil:
 		return Standing{}, err
 	}
-	r.permit(caller)
-	other.digest = fetched.Digest
-	manifest, err := r.limits.Manifest.ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
-	if err != nil {
-		return other, nil //nolint:nilerr // It passes as it came.
-	}
-	meaning, err := r.judge(ctx, caller, tag, manifest)
-	return Standing{meaning, fetched.Body}, err
+	meaning, err := r.judge(ctx, caller, tag, list.Manifest)
+	return Standing{meaning, list.Body}, err
 }
 
 // judge tells what a manifest means under a referrers tag.
@@ -114,40 +109,29 @@ func (r *Registry) judge(ctx context.Context, caller *Caller, tag string, manife
 	if known, hit := r.tagMeanings.find(key); hit {
 		return known, nil
 	}
-	judged, err := index.JudgeTag(ctx, tag, func(ctx context.Context, reference string) (index.Manifest, error) {
-		if reference == tag {
-			return manifest, nil
-		}
-		return r.readEntry(ctx, caller, digest.Digest(reference))
-	}, r.limits.Concurrency)
+	reader := r.reader(caller)
+	reader.Records = sparing{r.store}
+	judged, err := reader.JudgeList(ctx, caller.repository, tag, manifest)
 	if err != nil {
 		return tagMeaning{}, err
 	}
-	meaning := meaningOf(judged, tag)
+	meaning := meaningOf(judged.TagMeaning, tag)
 	// The listing has yet to learn of it.
 	r.tagChecks.forget(key.tagName)
 	r.tagMeanings.keep(key, meaning)
 	return meaning, nil
 }
 
-// readEntry reads a manifest that a tag lists, from the index where that has
-// it: what the upstream has had can't mean something else since.
-func (r *Registry) readEntry(ctx context.Context, caller *Caller, entry digest.Digest) (index.Manifest, error) {
-	if record, err := r.store.Get(ctx, caller.repository, entry); err == nil {
-		return record.Manifest, nil
+// sparing is an index that only spares questions: where it fails it knows
+// nothing, so that an image passes also where the index can't be had. What the
+// upstream has had can't mean something else since.
+type sparing struct{ Records }
+
+// Get implements [Records].
+func (s sparing) Get(ctx context.Context, repository string, manifest digest.Digest) (index.Record, error) {
+	record, err := s.Records.Get(ctx, repository, manifest)
+	if err != nil && !errors.Is(err, index.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", index.ErrNotFound, err)
 	}
-	fetched, err := r.upstream.Manifest(ctx, caller.as, caller.repository, entry.String(), r.limits.Size)
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
-		return index.Manifest{}, fmt.Errorf("%w: %w", index.ErrNotFound, err)
-	case errors.Is(err, upstream.ErrInvalid):
-		return index.Manifest{}, fmt.Errorf("%w: %w", index.ErrManifest, err)
-	case err != nil:
-		return index.Manifest{}, err
-	}
-	manifest, err := r.limits.Manifest.ParseServed(fetched.MediaType, entry.Algorithm(), fetched.Body)
-	if err != nil {
-		return manifest, fmt.Errorf("%w: %w", index.ErrManifest, err)
-	}
-	return manifest, nil
+	return record, err
 }

@@ -52,7 +52,7 @@ func (r *Registry) resolvedByService(ctx context.Context, caller *Caller, tag st
 	if !configured || r.options.Rules != nil {
 		return nil
 	}
-	manifest, err := r.resolveTag(ctx, service.For(caller.repository).Within(caller.namespace), caller.repository, tag)
+	manifest, err := r.readerAs(service.For(caller.repository).Within(caller.namespace)).Resolve(ctx, caller.repository, tag)
 	if err != nil {
 		return nil
 	}
