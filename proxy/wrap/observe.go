@@ -36,6 +36,10 @@ func Observe(o ObserveOptions) func(http.Handler) http.Handler {
 	}
 }
 
+// usualFields is how many fields a line has, but for those that were noted: it
+// takes room once.
+const usualFields = 10
+
 func (o *ObserveOptions) logRequest(r *http.Request, e *Entry, w middleware.WrapResponseWriter, took time.Duration) {
 	level := zap.InfoLevel
 	if w.Status() >= http.StatusInternalServerError {
@@ -45,7 +49,7 @@ func (o *ObserveOptions) logRequest(r *http.Request, e *Entry, w middleware.Wrap
 	if line == nil {
 		return
 	}
-	fields := e.Door.Fields(r, []zap.Field{
+	fields := append(make([]zap.Field, 0, usualFields+len(e.fields)),
 		zap.String("request", e.id),
 		zap.String("method", r.Method),
 		zap.String("endpoint", e.Door.Endpoint()),
@@ -53,6 +57,6 @@ func (o *ObserveOptions) logRequest(r *http.Request, e *Entry, w middleware.Wrap
 		zap.Int("bytes", w.BytesWritten()),
 		zap.Duration("took", took),
 		zap.String("peer", r.RemoteAddr),
-	})
-	line.Write(append(fields, e.fields...)...)
+	)
+	line.Write(append(e.Door.Fields(r, fields), e.fields...)...)
 }
