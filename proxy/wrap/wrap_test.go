@@ -2,6 +2,7 @@ package wrap_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -30,7 +31,12 @@ func (door) Fields(_ *http.Request, to []zap.Field) []zap.Field {
 // what it logs.
 func wrapped(handler http.HandlerFunc) (http.Handler, *observer.ObservedLogs) {
 	core, lines := observer.New(zap.InfoLevel)
-	fail := func(w http.ResponseWriter, _ *http.Request, err error) { err.(*oci.Error).Write(w) }
+	fail := func(w http.ResponseWriter, _ *http.Request, err error) {
+		var answer *oci.Error
+		if errors.As(err, &answer) {
+			answer.Write(w)
+		}
+	}
 	identify := wrap.Identify(wrap.IdentifyOptions{
 		Open:    func(*http.Request) *wrap.Entry { return &wrap.Entry{Door: door{}} },
 		Proxies: wrap.Proxies{netip.MustParsePrefix("10.0.0.0/8")},
@@ -104,7 +110,7 @@ func TestPanics(t *testing.T) {
 	}
 	begun = true
 	defer func() {
-		if cause := recover(); cause != http.ErrAbortHandler {
+		if cause, is := recover().(error); !is || !errors.Is(cause, http.ErrAbortHandler) {
 			t.Errorf("broken off by %v", cause)
 		}
 		logged := lines.FilterMessage("request").All()
