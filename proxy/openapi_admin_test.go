@@ -15,7 +15,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/proxy/admin"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/test/openapi"
 	"github.com/backref/backref/upstream"
@@ -49,12 +49,12 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 	t.Cleanup(behind.Close)
 	log := zaptest.NewLogger(t)
 	maintenance := reconcile.New(store(kept), reconcile.NewSource(behind, settings, nil), settings.Reconcile, log)
-	admin := httptest.NewServer(proxy.NewAdmin(proxy.AdminOptions{
+	operators := httptest.NewServer(admin.New(admin.Options{
 		Ready:   func(context.Context, []string) error { return o.down },
 		Metrics: o.metrics, Log: log, Token: token, Events: o.proxy.Events(), Maintenance: maintenance.Handler(),
 	}))
-	t.Cleanup(admin.Close)
-	o.adminURL = admin.URL
+	t.Cleanup(operators.Close)
+	o.adminURL = operators.URL
 	return o
 }
 
