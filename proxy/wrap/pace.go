@@ -131,7 +131,7 @@ func (w *guardedWriter) final(status int) {
 	if status >= http.StatusMultipleChoices {
 		w.body.over.Store(true)
 	}
-	if w.body.busy() && !w.http2 {
+	if w.body.underway() && !w.http2 {
 		// Whoever still reads there waits for the client, and the server would
 		// for both before it sends the first byte.
 		_ = w.control.EnableFullDuplex()

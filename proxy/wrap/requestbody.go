@@ -25,8 +25,8 @@ type guardedBody struct {
 	over atomic.Bool
 	// reading is held by the goroutine that reads. That may be the transport's,
 	// which goes on for as long as it doesn't know that the request is over.
-	reading sync.Mutex
-	ended   bool
+	reading      sync.Mutex
+	begun, ended bool
 	// until is when all of it has to be there; zero where it may take longer.
 	until time.Time
 }
@@ -38,6 +38,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	if b.over.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
+	b.begun = true
 	start := time.Now()
 	deadline := b.deadline(start, 1)
 	if !b.until.IsZero() && b.until.Before(deadline) {
@@ -75,6 +76,16 @@ func (b *guardedBody) tooSlow(cause error) error {
 func (b *guardedBody) Close() error {
 	b.over.Store(true)
 	return nil
+}
+
+// underway tells whether somebody reads the body, or has begun to and may go on
+// at any instant.
+func (b *guardedBody) underway() bool {
+	if !b.reading.TryLock() {
+		return true
+	}
+	defer b.reading.Unlock()
+	return b.begun && !b.ended
 }
 
 // busy tells whether somebody is reading.
