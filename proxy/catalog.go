@@ -7,6 +7,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
 )
 
 // artifactEntry is a manifest of a repository.
@@ -18,7 +19,7 @@ type artifactEntry struct {
 // catalogArtifacts lists the manifests of a repository that the index knows,
 // whether or not they have a tag or a subject.
 func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target path) error {
-	query, values, err := p.queryOf(r, index.Order{})
+	query, values, err := answer.Query(r, index.Order{}, int(p.config.Limits.ResponseSize))
 	if err != nil {
 		return err
 	}
@@ -43,10 +44,10 @@ func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target 
 	link := ""
 	if more {
 		query.After = last
-		link = nextLink(here(target, values), query.Values())
+		link = answer.Next(here(target, values), query.Values())
 	}
 	return p.sendJSON(w, r, struct {
 		Name      string     `json:"name"`
 		Manifests *entryList `json:"manifests"`
-	}{target.repository, list}, filtersOf(query), link)
+	}{target.repository, list}, query.Filters(), link)
 }

@@ -49,7 +49,7 @@ func (p *Proxy) discover(w http.ResponseWriter, r *http.Request, target path) er
 	}
 	return p.sendJSON(w, r, struct {
 		Extensions []extension `json:"extensions"`
-	}{extensions}, "", "")
+	}{extensions}, nil, "")
 }
 
 // ourExtensions are those of a repository; without one those of all, in which

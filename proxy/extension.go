@@ -12,6 +12,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
@@ -31,19 +32,11 @@ const (
 	paramTo      = "to"
 )
 
-// oneParam returns a parameter that may be given once.
-func oneParam(values url.Values, name string) (string, error) {
-	if len(values[name]) > 1 {
-		return "", &index.QueryError{Param: name, Reason: "give it once"}
-	}
-	return values.Get(name), nil
-}
-
 // subject returns the manifest that the parameter subject names, by digest or
 // by a tag, which the upstream resolves for the caller. Whether the caller may
 // read in the repository is asked with it.
 func (p *Proxy) subject(ctx context.Context, caller *registry.Caller, values url.Values) (digest.Digest, error) {
-	text, err := oneParam(values, paramSubject)
+	text, err := answer.Once(values, paramSubject)
 	if err != nil {
 		return "", err
 	}
@@ -100,13 +93,12 @@ func (l *entryList) MarshalJSON() ([]byte, error) {
 }
 
 // sendJSON writes an answer of the extension.
-func (p *Proxy) sendJSON(w http.ResponseWriter, r *http.Request, document any, filters, link string) error {
+func (p *Proxy) sendJSON(w http.ResponseWriter, r *http.Request, document any, filters []string, link string) error {
 	body, err := encodeJSON(document)
 	if err != nil {
 		return err
 	}
-	answer := newAnswer(mediaTypeJSON, body, filters, link)
-	answer.write(w, r)
+	sendPage(w, r, answer.New(mediaTypeJSON, body, filters, link))
 	return nil
 }
 

@@ -8,12 +8,13 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
 )
 
 // graphReferrers answers as listReferrers does, for a subject that may be given
 // by a tag. Its pages are those of the manifest that the tag had at first.
 func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target path) error {
-	query, values, err := p.queryOf(r, p.order)
+	query, values, err := answer.Query(r, p.order, int(p.config.Limits.ResponseSize))
 	if err != nil {
 		return err
 	}
@@ -28,7 +29,7 @@ func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target pa
 	}
 	w.Header().Set("OCI-Subject", subject.String())
 	values.Set(paramSubject, subject.String())
-	answerOf(found.Page, query, here(target, values)).write(w, r)
+	sendPage(w, r, answer.Referrers(found.Page, query, here(target, values)))
 	return nil
 }
 
@@ -45,7 +46,7 @@ type parentEntry struct {
 // graphParents lists the manifests that name a digest, be it a manifest or a
 // blob.
 func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path) error {
-	values, err := parameters(r)
+	values, err := answer.Parameters(r)
 	if err != nil {
 		return err
 	}
@@ -63,16 +64,16 @@ func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path
 	}
 	link := ""
 	if more {
-		link = nextLink(here(target, values), url.Values{index.ParamLast: {placeOf(last).Encode(parentsScope)}})
+		link = answer.Next(here(target, values), url.Values{index.ParamLast: {placeOf(last).Encode(parentsScope)}})
 	}
 	return p.sendJSON(w, r, struct {
 		Digest  digest.Digest `json:"digest"`
 		Parents *entryList    `json:"parents"`
-	}{child, list}, "", link)
+	}{child, list}, nil, link)
 }
 
 func parseParents(values url.Values) (child digest.Digest, after index.Cursor, query index.Query, err error) {
-	text, err := oneParam(values, paramDigest)
+	text, err := answer.Once(values, paramDigest)
 	if err != nil {
 		return "", after, query, err
 	}
@@ -82,7 +83,7 @@ func parseParents(values url.Values) (child digest.Digest, after index.Cursor, q
 	if query, err = index.ParseQuery(url.Values{index.ParamLimit: values[index.ParamLimit]}); err != nil {
 		return "", after, query, err
 	}
-	last, err := oneParam(values, index.ParamLast)
+	last, err := answer.Once(values, index.ParamLast)
 	if err == nil && last != "" {
 		after, err = index.ParseCursor(last, parentsScope)
 	}

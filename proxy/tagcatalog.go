@@ -12,6 +12,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
@@ -31,7 +32,7 @@ type taggedEntry struct {
 // catalogTags lists the tags that the upstream shows to the client, without
 // hidden ones, ordered by what their manifests say.
 func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path) error {
-	values, err := parameters(r)
+	values, err := answer.Parameters(r)
 	if err != nil {
 		return err
 	}
@@ -46,12 +47,12 @@ func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path)
 	}
 	link := ""
 	if more {
-		link = nextLink(here(target, values), query.next(reading.last))
+		link = answer.Next(here(target, values), query.next(reading.last))
 	}
 	return p.sendJSON(w, r, struct {
 		Name string     `json:"name"`
 		Tags *entryList `json:"tags"`
-	}{target.repository, reading.list}, filtersOf(query.filters), link)
+	}{target.repository, reading.list}, query.filters.Filters(), link)
 }
 
 // tagCatalog gathers one page of tags.

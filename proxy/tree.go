@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy/answer"
 )
 
 // The depths of a tree.
@@ -19,7 +20,7 @@ const (
 // refers to it, and where it is an index its manifests, each with what refers
 // to them in turn.
 func (p *Proxy) graphTree(w http.ResponseWriter, r *http.Request, target path) error {
-	values, err := parameters(r)
+	values, err := answer.Parameters(r)
 	if err != nil {
 		return err
 	}
@@ -37,11 +38,11 @@ func (p *Proxy) graphTree(w http.ResponseWriter, r *http.Request, target path) e
 		return err
 	}
 	w.Header().Set("OCI-Subject", subject.String())
-	return p.sendJSON(w, r, root, "", "")
+	return p.sendJSON(w, r, root, nil, "")
 }
 
 func parseDepth(values url.Values) (int, error) {
-	text, err := oneParam(values, paramDepth)
+	text, err := answer.Once(values, paramDepth)
 	if err != nil || text == "" {
 		return defaultDepth, err
 	}
