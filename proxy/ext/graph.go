@@ -1,4 +1,4 @@
-package proxy
+package ext
 
 import (
 	"net/http"
@@ -9,31 +9,32 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/proxy/answer"
+	"github.com/backref/backref/registry"
 )
 
-// graphReferrers answers as listReferrers does, for a subject that may be given
-// by a tag. Its pages are those of the manifest that the tag had at first.
-func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target path) error {
-	query, values, err := answer.Query(r, p.order, int(p.config.Limits.ResponseSize))
+// GraphReferrers answers as the referrers API does (end-12), for a subject that
+// may be given by a tag. Further pages are those of the manifest that the tag
+// stood for at first.
+func (e *Extension) GraphReferrers(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
+	query, values, err := answer.Query(r, e.options.Order, e.options.ResponseSize)
 	if err != nil {
 		return err
 	}
-	caller := p.callerOf(r, target)
-	subject, err := p.subject(r.Context(), caller, values)
+	subject, err := e.subject(r.Context(), caller, values)
 	if err != nil {
 		return err
 	}
-	found, err := p.registry.Listing(r.Context(), caller, subject, query)
+	found, err := e.registry.Listing(r.Context(), caller, subject, query)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("OCI-Subject", subject.String())
 	values.Set(paramSubject, subject.String())
-	sendPage(w, r, answer.Referrers(found.Page, query, here(target, values)))
+	e.options.Send(w, r, answer.Referrers(found.Page, query, here(caller, GraphReferrers, values)))
 	return nil
 }
 
-// parentsScope is that of the cursors of graphParents, whose key is the kind of
+// parentsScope is that of the cursors of GraphParents, whose key is the kind of
 // the edge.
 const parentsScope = "parents"
 
@@ -43,9 +44,9 @@ type parentEntry struct {
 	Descriptor oci.Descriptor `json:"descriptor"`
 }
 
-// graphParents lists the manifests that name a digest, be it a manifest or a
+// GraphParents lists the manifests that name a digest, be it a manifest or a
 // blob.
-func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path) error {
+func (e *Extension) GraphParents(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
 	values, err := answer.Parameters(r)
 	if err != nil {
 		return err
@@ -54,8 +55,8 @@ func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path
 	if err != nil {
 		return err
 	}
-	list := p.newEntryList(query)
-	last, more, err := p.registry.Parents(r.Context(), p.callerOf(r, target), child, parentAt(after), list.limit,
+	list := e.newEntryList(query)
+	last, more, err := e.registry.Parents(r.Context(), caller, child, parentAt(after), list.limit,
 		func(parent index.Parent, record index.Record) (bool, error) {
 			return list.add(parentEntry{parent.Kind.String(), record.Descriptor()})
 		})
@@ -64,9 +65,9 @@ func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path
 	}
 	link := ""
 	if more {
-		link = answer.Next(here(target, values), url.Values{index.ParamLast: {placeOf(last).Encode(parentsScope)}})
+		link = answer.Next(here(caller, GraphParents, values), url.Values{index.ParamLast: {placeOf(last).Encode(parentsScope)}})
 	}
-	return p.sendJSON(w, r, struct {
+	return e.sendJSON(w, r, struct {
 		Digest  digest.Digest `json:"digest"`
 		Parents *entryList    `json:"parents"`
 	}{child, list}, nil, link)
