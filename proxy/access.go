@@ -13,6 +13,7 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/policy"
+	"github.com/backref/backref/proxy/answer"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/signin"
 	"github.com/backref/backref/upstream"
@@ -130,7 +131,7 @@ func (p *Proxy) allows(r *http.Request, client policy.Client, needs need, target
 func (p *Proxy) forwarded(w http.ResponseWriter, r *http.Request, target path, client policy.Client, handle handler) error {
 	if target.endpoint == endpointUploads {
 		r = withoutForm(r)
-		query, err := parameters(r)
+		query, err := answer.Parameters(r)
 		if err != nil {
 			return err
 		}
@@ -187,12 +188,12 @@ func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target
 			Message: "the repository is not known to the registry",
 		}
 	}
-	query, _, err := p.queryOf(r, p.order)
+	query, err := p.queryOf(r)
 	if err != nil {
 		return err
 	}
 	p.registry.Hidden()
-	answerOf(index.Page{}, query, r.URL).write(w, r)
+	sendPage(w, r, answer.Referrers(index.Page{}, query, r.URL))
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/backref/backref/policy"
+	"github.com/backref/backref/proxy/ext"
 )
 
 // handler serves a request whose path has been read. An error that it returns
@@ -86,11 +87,11 @@ func endpointTable() [endpointCount]family {
 		endpointToken:   all(route{need{everything: true}, (*Proxy).passToken}),
 
 		endpointReferrers:        answered((*Proxy).listReferrers),
-		endpointGraphReferrers:   answered((*Proxy).graphReferrers),
-		endpointGraphParents:     answered((*Proxy).graphParents),
-		endpointGraphTree:        answered((*Proxy).graphTree),
-		endpointCatalogArtifacts: answered((*Proxy).catalogArtifacts),
-		endpointCatalogTags:      answered((*Proxy).catalogTags),
+		endpointGraphReferrers:   answered(extended((*ext.Extension).GraphReferrers)),
+		endpointGraphParents:     answered(extended((*ext.Extension).GraphParents)),
+		endpointGraphTree:        answered(extended((*ext.Extension).GraphTree)),
+		endpointCatalogArtifacts: answered(extended((*ext.Extension).CatalogArtifacts)),
+		endpointCatalogTags:      answered(extended((*ext.Extension).CatalogTags)),
 		endpointDiscovery:        answered((*Proxy).discover),
 	}
 }

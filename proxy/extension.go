@@ -1,130 +1,42 @@
 package proxy
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 
-	"github.com/opencontainers/go-digest"
-
-	"github.com/backref/backref/index"
-	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/ext"
 	"github.com/backref/backref/registry"
-	"github.com/backref/backref/upstream"
 )
 
-// mediaTypeJSON is that of the answers of the extension.
-const mediaTypeJSON = "application/json"
-
-// maxListed is the most entries of a page of the extension.
-const maxListed = 1000
-
-// The parameters of the extension beside those of [index.ParseQuery].
-const (
-	paramSubject = "subject"
-	paramDigest  = "digest"
-	paramDepth   = "depth"
-	paramFrom    = "from"
-	paramTo      = "to"
-)
-
-// oneParam returns a parameter that may be given once.
-func oneParam(values url.Values, name string) (string, error) {
-	if len(values[name]) > 1 {
-		return "", &index.QueryError{Param: name, Reason: "give it once"}
-	}
-	return values.Get(name), nil
+// newExtension returns what answers the endpoints of the extension.
+func (p *Proxy) newExtension() (*ext.Extension, error) {
+	return ext.New(ext.Options{
+		Registry: p.registry, Order: p.order,
+		ResponseSize: int(p.config.Limits.ResponseSize), CatalogTags: p.config.Limits.CatalogTags,
+		QueryTime: p.config.Upstream.Timeouts.Query,
+		Forward:   p.forwardOfExtension, Send: sendPage,
+	})
 }
 
-// subject returns the manifest that the parameter subject names, by digest or
-// by a tag, which the upstream resolves for the caller. Whether the caller may
-// read in the repository is asked with it.
-func (p *Proxy) subject(ctx context.Context, caller *registry.Caller, values url.Values) (digest.Digest, error) {
-	text, err := oneParam(values, paramSubject)
-	if err != nil {
-		return "", err
+// forwardOfExtension forwards a client's request, and says as the extension does
+// that the service is refused.
+func (p *Proxy) forwardOfExtension(r *http.Request) (*http.Response, error) {
+	resp, err := p.forward(r)
+	if errors.Is(err, errService) {
+		return nil, fmt.Errorf("%w: %w", ext.ErrRefused, err)
 	}
-	reference := registry.Reference{Tag: text}
-	if subject, err := digest.Parse(text); err == nil {
-		reference = registry.Reference{Digest: subject}
-	} else if !oci.ValidTag(text) {
-		return "", &index.QueryError{Param: paramSubject, Reason: "need a tag or a digest of the repository"}
-	}
-	subject, err := p.registry.Resolve(ctx, caller, reference)
-	if reference.Tag != "" && errors.Is(err, upstream.ErrNotFound) {
-		return "", oci.NotFound(oci.CodeManifestUnknown, "subject: the registry has no such tag in this repository", err)
-	}
-	return subject, err
+	return resp, err
 }
 
-// pageLimit returns how many entries a page of the extension has at most.
-func pageLimit(query index.Query) int {
-	if query.Limit == 0 {
-		return maxListed
+// extended is the handler of an endpoint of the extension.
+func extended(answer func(*ext.Extension, http.ResponseWriter, *http.Request, *registry.Caller) error) handler {
+	return func(p *Proxy, w http.ResponseWriter, r *http.Request, target path) error {
+		return answer(p.extension, w, r, p.callerOf(r, target))
 	}
-	return min(query.Limit, maxListed)
 }
 
-// entryList gathers the entries of a page up to a number and a size.
-type entryList struct {
-	entries         []json.RawMessage
-	bytes           int
-	limit, maxBytes int
-}
-
-func (p *Proxy) newEntryList(query index.Query) *entryList {
-	return &entryList{limit: pageLimit(query), maxBytes: int(p.config.Limits.ResponseSize)}
-}
-
-// add adds an entry, and tells whether there was room for it. For the first
-// there always is.
-func (l *entryList) add(entry any) (bool, error) {
-	encoded, err := encodeJSON(entry)
-	if err != nil {
-		return false, err
-	}
-	if n := len(l.entries); n > 0 && (n >= l.limit || l.bytes+len(encoded) > l.maxBytes) {
-		return false, nil
-	}
-	l.entries = append(l.entries, encoded)
-	l.bytes += len(encoded) + 1
-	return true, nil
-}
-
-// MarshalJSON implements [json.Marshaler]. What is empty is an empty list.
-func (l *entryList) MarshalJSON() ([]byte, error) {
-	return encodeJSON(append([]json.RawMessage{}, l.entries...))
-}
-
-// sendJSON writes an answer of the extension.
-func (p *Proxy) sendJSON(w http.ResponseWriter, r *http.Request, document any, filters, link string) error {
-	body, err := encodeJSON(document)
-	if err != nil {
-		return err
-	}
-	answer := newAnswer(mediaTypeJSON, body, filters, link)
-	answer.write(w, r)
-	return nil
-}
-
-// encodeJSON encodes without the escapes that only HTML needs.
-func encodeJSON(v any) ([]byte, error) {
-	var text strings.Builder
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return nil, err
-	}
-	return []byte(strings.TrimSuffix(text.String(), "\n")), nil
-}
-
-// here returns the path of an endpoint of the extension.
-func here(target path, values url.Values) *url.URL {
-	return &url.URL{
-		Path:     "/v2/" + target.repository + "/" + extensionName + "/" + target.endpoint.String(),
-		RawQuery: values.Encode(),
-	}
+// discover tells which extensions there are.
+func (p *Proxy) discover(w http.ResponseWriter, r *http.Request, target path) error {
+	return p.extension.Discover(w, r, target.repository)
 }

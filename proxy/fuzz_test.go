@@ -5,7 +5,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -31,43 +30,6 @@ func fuzzed(f *testing.F) *Proxy {
 		f.Fatal(err)
 	}
 	return p
-}
-
-// FuzzQuery checks that what is accepted is within bounds, and that the link
-// to the next page asks for the same.
-func FuzzQuery(f *testing.F) {
-	for _, seed := range []string{
-		"", "n=1", "artifactType=a%2Fb&n=100&last=" + index.Cursor{Digest: someDigest}.Encode("digest"), "n=99999999999999999999", "n=-0", "artifactType=a&artifactType=b",
-		"artifactType=%0d%0aX: y", "annotation=a%3E1&sort=-version", "n=1;last=2", "%zz", "last=Li4vLi4v",
-	} {
-		f.Add(seed)
-	}
-	p := fuzzed(f)
-	here := &url.URL{Path: "/v2/a/referrers/" + someDigest}
-	page := index.Page{Referrers: []index.Referrer{{Digest: someDigest}}, More: true}
-	f.Fuzz(func(t *testing.T, raw string) {
-		values, _ := url.ParseQuery(raw)
-		query, err := p.parseQuery(values, index.Order{})
-		if err != nil {
-			return
-		}
-		if query.Limit < 0 || query.MaxBytes <= 0 || !query.After.IsZero() && query.After.Digest.Validate() != nil {
-			t.Fatalf("%q gave %+v", raw, query)
-		}
-		link := answerOf(page, query, here).header.Get("Link")
-		if strings.ContainsAny(link, "\r\n\x00") {
-			t.Fatalf("%q gave the header %q", raw, link)
-		}
-		next, err := url.Parse(strings.TrimSuffix(strings.TrimPrefix(link, "<"), `>; rel="next"`))
-		if err != nil {
-			t.Fatalf("%q gave the link %q: %v", raw, link, err)
-		}
-		again, err := p.parseQuery(next.Query(), index.Order{})
-		query.After = index.Cursor{Digest: someDigest}
-		if err != nil || !reflect.DeepEqual(again, query) {
-			t.Fatalf("%q gave %+v, its link %+v, %v", raw, query, again, err)
-		}
-	})
 }
 
 // FuzzLinks checks that rewriting the links of a registry keeps what leads

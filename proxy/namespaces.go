@@ -7,6 +7,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy/answer"
 	"github.com/backref/backref/registry"
 )
 
@@ -39,11 +40,11 @@ func (p *Proxy) named(r *http.Request, target path) (path, error) {
 	if !p.endpoints[target.endpoint].named || !mayName(r.URL.RawQuery) {
 		return target, nil
 	}
-	values, err := parameters(r)
+	values, err := answer.Parameters(r)
 	if err != nil {
 		return target, err
 	}
-	name, err := oneParam(values, registry.ParamNamespace)
+	name, err := answer.Once(values, registry.ParamNamespace)
 	if err != nil || name == "" {
 		return target, err
 	}

@@ -1,10 +1,7 @@
 package proxy
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
-	"strconv"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/opencontainers/go-digest"
@@ -12,7 +9,7 @@ import (
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
-	"github.com/backref/backref/proxy/wrap"
+	"github.com/backref/backref/proxy/answer"
 )
 
 // pageCache keeps answers to referrers queries, ready to be sent, as long as
@@ -28,7 +25,7 @@ type pageKey struct {
 
 type keptPage struct {
 	version uint64
-	answer  referrersAnswer
+	page    answer.Page
 }
 
 // maxKeptQuery bounds the queries that are kept: they are part of the key.
@@ -45,7 +42,7 @@ func newPageCache(cfg config.Cache, store index.Store) *pageCache {
 		cache: otter.Must(&otter.Options[pageKey, keptPage]{
 			MaximumWeight: uint64(cfg.Pages),
 			Weigher: func(_ pageKey, p keptPage) uint32 {
-				return uint32(len(p.answer.body)) + entryOverhead //nolint:gosec // At most limits.responseSize.
+				return uint32(len(p.page.Body)) + entryOverhead //nolint:gosec // At most limits.responseSize.
 			},
 		}),
 	}
@@ -75,18 +72,18 @@ func (c *pageCache) place(r *http.Request, target path) *pagePlace {
 }
 
 // find returns what is kept, if the listing has not changed since.
-func (l *pagePlace) find() (referrersAnswer, bool) {
+func (l *pagePlace) find() (answer.Page, bool) {
 	if l == nil {
-		return referrersAnswer{}, false
+		return answer.Page{}, false
 	}
 	kept, hit := l.cache.cache.GetIfPresent(l.key)
-	return kept.answer, hit && kept.version == l.version
+	return kept.page, hit && kept.version == l.version
 }
 
 // keep keeps an answer that was made after the place was asked for.
-func (l *pagePlace) keep(answer referrersAnswer) {
+func (l *pagePlace) keep(page answer.Page) {
 	if l != nil {
-		l.cache.cache.Set(l.key, keptPage{l.version, answer})
+		l.cache.cache.Set(l.key, keptPage{l.version, page})
 	}
 }
 
@@ -103,7 +100,7 @@ func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, place *pagePla
 		p.metrics.cached("pages", hit)
 	}
 	if hit {
-		kept.write(w, r)
+		sendPage(w, r, kept)
 	}
 	return hit
 }
@@ -112,51 +109,4 @@ func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, place *pagePla
 // listing of a place, but for the open intents that it knows of itself.
 func (p *Proxy) indexKnowsAll(place *pagePlace) bool {
 	return p.registry.IndexKnowsAll(place.key.repository, digest.Digest(place.key.subject), place.tag)
-}
-
-// referrersAnswer is a page as it is sent.
-type referrersAnswer struct {
-	body []byte
-	etag string
-	// header is shared by all who get the answer, and not to be changed.
-	header http.Header
-}
-
-// newAnswer returns an answer. filters are those that were applied and link
-// leads to the next page; both may be empty.
-func newAnswer(mediaType string, body []byte, filters, link string) referrersAnswer {
-	sum := sha256.Sum256(body)
-	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
-	header := http.Header{
-		"Content-Type":   {mediaType},
-		"Content-Length": {strconv.Itoa(len(body))},
-		"Etag":           {etag},
-		// Who may see it is decided anew each time.
-		"Cache-Control": {"private, no-cache"},
-	}
-	if filters != "" {
-		header.Set("OCI-Filters-Applied", filters)
-	}
-	if link != "" {
-		header.Set("Link", link)
-	}
-	return referrersAnswer{body: body, etag: etag, header: header}
-}
-
-// write sends a page (distribution-spec, "Listing Referrers").
-func (a referrersAnswer) write(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	for name, values := range a.header {
-		header[name] = values
-	}
-	if link := a.header["Link"]; len(link) > 0 {
-		header["Link"] = withPrefix(r, link)
-	}
-	if conditions := r.Header["If-None-Match"]; len(conditions) > 0 && etagMatches(conditions, a.etag) {
-		delete(header, "Content-Length")
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	w.WriteHeader(http.StatusOK)
-	wrap.WriteWhole(w, r, a.body)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/ext"
 	"github.com/backref/backref/registry"
 )
 
@@ -46,7 +47,7 @@ const (
 func (e endpoint) String() string {
 	return [...]string{
 		"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "token", "referrers",
-		"graph/referrers", "graph/parents", "graph/tree", "catalog/artifacts", "catalog/tags", "discovery",
+		ext.GraphReferrers, ext.GraphParents, ext.GraphTree, ext.CatalogArtifacts, ext.CatalogTags, "discovery",
 	}[e]
 }
 
@@ -169,10 +170,6 @@ func disguised(segments []string) error {
 	return nil
 }
 
-// extensionName begins the paths of the extension within a repository. No
-// repository has a component that begins so.
-const extensionName = "_backref"
-
 // extensionPath finds the endpoints of extensions: /v2/<name>/_backref/<component>/<module>
 // and /v2/[<name>/]_oci/ext/discover.
 func extensionPath(rest []string) (e endpoint, name []string, ok bool) {
@@ -180,7 +177,7 @@ func extensionPath(rest []string) (e endpoint, name []string, ok bool) {
 	switch {
 	case n >= 3 && rest[n-3] == "_oci" && rest[n-2] == "ext" && rest[n-1] == "discover":
 		return endpointDiscovery, rest[:n-3], true
-	case n <= 3 || rest[n-3] != extensionName:
+	case n <= 3 || rest[n-3] != ext.Name:
 		return 0, nil, false
 	}
 	name, module := rest[:n-3], rest[n-2]+"/"+rest[n-1]
@@ -192,8 +189,8 @@ func extensionPath(rest []string) (e endpoint, name []string, ok bool) {
 	return 0, nil, false
 }
 
-// extensionEndpoints returns the endpoints of the extension, each called by its
-// component and module.
+// extensionEndpoints returns the endpoints of the extension, each called as in
+// [ext.Endpoints].
 func extensionEndpoints() []endpoint {
 	return []endpoint{endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy/ext"
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
@@ -44,6 +45,7 @@ type Proxy struct {
 	buffers   wrap.Buffers
 	metrics   *metrics
 	registry  *registry.Registry
+	extension *ext.Extension
 	writer    registry.Writer
 	manifests *manifestCache
 	pages     *pageCache
@@ -85,6 +87,9 @@ func New(o Options) (*Proxy, error) {
 		pages:      newPageCache(o.Config.Cache, o.Store),
 	}
 	if p.registry, err = registry.New(p.registryOptions(o)); err != nil {
+		return nil, err
+	}
+	if p.extension, err = p.newExtension(); err != nil {
 		return nil, err
 	}
 	p.writer = p.registry.Writer()

@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
 	"github.com/backref/backref/proxy/wrap"
 )
 
@@ -47,7 +48,7 @@ func (p *Proxy) wrappers() chi.Middlewares {
 			TrackedClients: limits.TrackedClients, Proxies: proxies, Now: p.now, Fail: p.fail,
 		}),
 		wrap.LimitPages(wrap.LimitPagesOptions{
-			Most: limits.PageSize, Paged: p.paged, Parameters: parameters, Metrics: requests, Fail: p.fail,
+			Most: limits.PageSize, Paged: p.paged, Parameters: answer.Parameters, Metrics: requests, Fail: p.fail,
 		}),
 	}
 }

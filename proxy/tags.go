@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
 	"github.com/backref/backref/upstream"
 )
 
@@ -65,7 +66,7 @@ func plainStrings(list []byte) (plain []string, is bool) {
 // that are hidden are left out, and their places in the page filled. A list
 // that is right as it came passes unchanged.
 func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) error {
-	query, err := parameters(r)
+	query, err := answer.Parameters(r)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package proxy
+package ext
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
 )
 
 // sortName orders tags by their names.
@@ -46,7 +47,7 @@ func parseTagQuery(values url.Values) (tagQuery, error) {
 	if q.filters, err = index.ParseQuery(rest); err != nil {
 		return q, err
 	}
-	order, err := oneParam(values, index.ParamSort)
+	order, err := answer.Once(values, index.ParamSort)
 	if err != nil {
 		return q, err
 	}
@@ -54,7 +55,7 @@ func parseTagQuery(values url.Values) (tagQuery, error) {
 	if q.by != sortName && q.by != index.SortVersion.String() && q.by != index.SortCreated.String() {
 		return q, &index.QueryError{Param: index.ParamSort, Reason: "need name, version or created, with a - in front for descending"}
 	}
-	last, err := oneParam(values, index.ParamLast)
+	last, err := answer.Once(values, index.ParamLast)
 	if err != nil {
 		return q, err
 	}
@@ -63,10 +64,10 @@ func parseTagQuery(values url.Values) (tagQuery, error) {
 			return q, err
 		}
 	}
-	if q.from, err = oneParam(values, paramFrom); err != nil {
+	if q.from, err = answer.Once(values, paramFrom); err != nil {
 		return q, err
 	}
-	q.to, err = oneParam(values, paramTo)
+	q.to, err = answer.Once(values, paramTo)
 	if q.byName() {
 		q.fromKey, q.toKey = q.from, q.to
 	}

@@ -1,4 +1,4 @@
-package proxy
+package ext
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy/answer"
+	"github.com/backref/backref/registry"
 )
 
 // The depths of a tree.
@@ -15,11 +17,11 @@ const (
 	maxDepth     = 32
 )
 
-// graphTree answers with all that belongs to a manifest: what it refers to, what
+// GraphTree answers with all that belongs to a manifest: what it refers to, what
 // refers to it, and where it is an index its manifests, each with what refers
 // to them in turn.
-func (p *Proxy) graphTree(w http.ResponseWriter, r *http.Request, target path) error {
-	values, err := parameters(r)
+func (e *Extension) GraphTree(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
+	values, err := answer.Parameters(r)
 	if err != nil {
 		return err
 	}
@@ -27,21 +29,20 @@ func (p *Proxy) graphTree(w http.ResponseWriter, r *http.Request, target path) e
 	if err != nil {
 		return err
 	}
-	caller := p.callerOf(r, target)
-	subject, err := p.subject(r.Context(), caller, values)
+	subject, err := e.subject(r.Context(), caller, values)
 	if err != nil {
 		return err
 	}
-	root, err := p.registry.Tree(r.Context(), caller, subject, depth)
+	root, err := e.registry.Tree(r.Context(), caller, subject, depth)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("OCI-Subject", subject.String())
-	return p.sendJSON(w, r, root, "", "")
+	return e.sendJSON(w, r, root, nil, "")
 }
 
 func parseDepth(values url.Values) (int, error) {
-	text, err := oneParam(values, paramDepth)
+	text, err := answer.Once(values, paramDepth)
 	if err != nil || text == "" {
 		return defaultDepth, err
 	}

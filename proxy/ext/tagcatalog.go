@@ -1,4 +1,4 @@
-package proxy
+package ext
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
@@ -28,10 +29,14 @@ type taggedEntry struct {
 	key     string
 }
 
-// catalogTags lists the tags that the upstream shows to the client, without
+// minLookUps is how many tags are looked up at once, at least, where filters
+// leave some out.
+const minLookUps = 100
+
+// CatalogTags lists the tags that the upstream shows to the client, without
 // hidden ones, ordered by what their manifests say.
-func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path) error {
-	values, err := parameters(r)
+func (e *Extension) CatalogTags(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
+	values, err := answer.Parameters(r)
 	if err != nil {
 		return err
 	}
@@ -39,24 +44,24 @@ func (p *Proxy) catalogTags(w http.ResponseWriter, r *http.Request, target path)
 	if err != nil {
 		return err
 	}
-	reading := tagCatalog{proxy: p, caller: p.callerOf(r, target), query: query, list: p.newEntryList(query.filters)}
+	reading := tagCatalog{of: e, caller: caller, query: query, list: e.newEntryList(query.filters)}
 	more, err := reading.page(r.Context())
 	if err != nil {
 		return err
 	}
 	link := ""
 	if more {
-		link = nextLink(here(target, values), query.next(reading.last))
+		link = answer.Next(here(caller, CatalogTags, values), query.next(reading.last))
 	}
-	return p.sendJSON(w, r, struct {
+	return e.sendJSON(w, r, struct {
 		Name string     `json:"name"`
 		Tags *entryList `json:"tags"`
-	}{target.repository, reading.list}, filtersOf(query.filters), link)
+	}{caller.Repository(), reading.list}, query.filters.Filters(), link)
 }
 
 // tagCatalog gathers one page of tags.
 type tagCatalog struct {
-	proxy  *Proxy
+	of     *Extension
 	caller *registry.Caller
 	query  tagQuery
 	list   *entryList
@@ -81,7 +86,7 @@ func (c *tagCatalog) page(ctx context.Context) (more bool, err error) {
 	}
 	size := c.list.limit + 1
 	if len(c.query.filters.Filters()) > 0 {
-		size = max(size, minTagPage)
+		size = max(size, minLookUps)
 	}
 	for chunk := range slices.Chunk(names, size) {
 		if more, err := c.fill(ctx, chunk, nil); more || err != nil {
@@ -117,8 +122,7 @@ func (c *tagCatalog) fill(ctx context.Context, names, all []string) (more bool, 
 // names returns the tags that are not hidden, in their order.
 func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 	var names []string
-	limits := c.proxy.config.Limits
-	for tag, err := range c.proxy.registry.Tags(ctx, c.caller) {
+	for tag, err := range c.of.registry.Tags(ctx, c.caller) {
 		switch {
 		case errors.Is(err, upstream.ErrNotFound):
 			return nil, oci.NotFound(oci.CodeNameUnknown, "the registry has no such repository", err)
@@ -129,11 +133,11 @@ func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 		}
 		names = append(names, tag)
 	}
-	names, err := c.proxy.registry.Shown(ctx, c.caller, names)
+	names, err := c.of.registry.Shown(ctx, c.caller, names)
 	if err != nil {
 		return nil, err
 	}
-	if len(names) > limits.CatalogTags {
+	if len(names) > c.of.options.CatalogTags {
 		return nil, &oci.Error{
 			Limit:  "limits.catalogTags",
 			Status: http.StatusNotImplemented, Code: oci.CodeUnsupported,
@@ -147,7 +151,7 @@ func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 // lookUp resolves tags, as the client, and reads what their manifests say. A
 // tag that has gone meanwhile is left out.
 func (c *tagCatalog) lookUp(ctx context.Context, names []string) ([]taggedEntry, error) {
-	tagged, err := c.proxy.registry.ResolveTags(ctx, c.caller, names)
+	tagged, err := c.of.registry.ResolveTags(ctx, c.caller, names)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +160,7 @@ func (c *tagCatalog) lookUp(ctx context.Context, names []string) ([]taggedEntry,
 		manifests = append(manifests, manifest)
 	}
 	slices.Sort(manifests)
-	records, err := c.proxy.registry.Records(ctx, c.caller, slices.Compact(manifests))
+	records, err := c.of.registry.Records(ctx, c.caller, slices.Compact(manifests))
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package proxy
+package ext
 
 import (
 	"net/http"
@@ -8,31 +8,33 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
+	"github.com/backref/backref/registry"
 )
 
-// graphReferrers answers as listReferrers does, for a subject that may be given
-// by a tag. Its pages are those of the manifest that the tag had at first.
-func (p *Proxy) graphReferrers(w http.ResponseWriter, r *http.Request, target path) error {
-	query, values, err := p.queryOf(r, p.order)
+// GraphReferrers answers as the referrers API does (end-12), for a subject that
+// may be given by a tag. Further pages are those of the manifest that the tag
+// stood for at first.
+func (e *Extension) GraphReferrers(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
+	query, values, err := answer.Query(r, e.options.Order, e.options.ResponseSize)
 	if err != nil {
 		return err
 	}
-	caller := p.callerOf(r, target)
-	subject, err := p.subject(r.Context(), caller, values)
+	subject, err := e.subject(r.Context(), caller, values)
 	if err != nil {
 		return err
 	}
-	found, err := p.registry.Listing(r.Context(), caller, subject, query)
+	found, err := e.registry.Listing(r.Context(), caller, subject, query)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("OCI-Subject", subject.String())
 	values.Set(paramSubject, subject.String())
-	answerOf(found.Page, query, here(target, values)).write(w, r)
+	e.options.Send(w, r, answer.Referrers(found.Page, query, here(caller, GraphReferrers, values)))
 	return nil
 }
 
-// parentsScope is that of the cursors of graphParents, whose key is the kind of
+// parentsScope is that of the cursors of GraphParents, whose key is the kind of
 // the edge.
 const parentsScope = "parents"
 
@@ -42,10 +44,10 @@ type parentEntry struct {
 	Descriptor oci.Descriptor `json:"descriptor"`
 }
 
-// graphParents lists the manifests that name a digest, be it a manifest or a
+// GraphParents lists the manifests that name a digest, be it a manifest or a
 // blob.
-func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path) error {
-	values, err := parameters(r)
+func (e *Extension) GraphParents(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
+	values, err := answer.Parameters(r)
 	if err != nil {
 		return err
 	}
@@ -53,8 +55,8 @@ func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path
 	if err != nil {
 		return err
 	}
-	list := p.newEntryList(query)
-	last, more, err := p.registry.Parents(r.Context(), p.callerOf(r, target), child, parentAt(after), list.limit,
+	list := e.newEntryList(query)
+	last, more, err := e.registry.Parents(r.Context(), caller, child, parentAt(after), list.limit,
 		func(parent index.Parent, record index.Record) (bool, error) {
 			return list.add(parentEntry{parent.Kind.String(), record.Descriptor()})
 		})
@@ -63,16 +65,16 @@ func (p *Proxy) graphParents(w http.ResponseWriter, r *http.Request, target path
 	}
 	link := ""
 	if more {
-		link = nextLink(here(target, values), url.Values{index.ParamLast: {placeOf(last).Encode(parentsScope)}})
+		link = answer.Next(here(caller, GraphParents, values), url.Values{index.ParamLast: {placeOf(last).Encode(parentsScope)}})
 	}
-	return p.sendJSON(w, r, struct {
+	return e.sendJSON(w, r, struct {
 		Digest  digest.Digest `json:"digest"`
 		Parents *entryList    `json:"parents"`
-	}{child, list}, "", link)
+	}{child, list}, nil, link)
 }
 
 func parseParents(values url.Values) (child digest.Digest, after index.Cursor, query index.Query, err error) {
-	text, err := oneParam(values, paramDigest)
+	text, err := answer.Once(values, paramDigest)
 	if err != nil {
 		return "", after, query, err
 	}
@@ -82,7 +84,7 @@ func parseParents(values url.Values) (child digest.Digest, after index.Cursor, q
 	if query, err = index.ParseQuery(url.Values{index.ParamLimit: values[index.ParamLimit]}); err != nil {
 		return "", after, query, err
 	}
-	last, err := oneParam(values, index.ParamLast)
+	last, err := answer.Once(values, index.ParamLast)
 	if err == nil && last != "" {
 		after, err = index.ParseCursor(last, parentsScope)
 	}

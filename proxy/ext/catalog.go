@@ -1,4 +1,4 @@
-package proxy
+package ext
 
 import (
 	"net/http"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy/answer"
+	"github.com/backref/backref/registry"
 )
 
 // artifactEntry is a manifest of a repository.
@@ -15,19 +17,19 @@ type artifactEntry struct {
 	Subject digest.Digest `json:"subject,omitempty"`
 }
 
-// catalogArtifacts lists the manifests of a repository that the index knows,
+// CatalogArtifacts lists the manifests of a repository that the index knows,
 // whether or not they have a tag or a subject.
-func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target path) error {
-	query, values, err := p.queryOf(r, index.Order{})
+func (e *Extension) CatalogArtifacts(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
+	query, values, err := answer.Query(r, index.Order{}, e.options.ResponseSize)
 	if err != nil {
 		return err
 	}
 	query.Limit = pageLimit(query)
-	records, more, err := p.registry.Manifests(r.Context(), p.callerOf(r, target), query)
+	records, more, err := e.registry.Manifests(r.Context(), caller, query)
 	if err != nil {
 		return err
 	}
-	list := p.newEntryList(query)
+	list := e.newEntryList(query)
 	var last index.Cursor
 	for _, record := range records {
 		added, err := list.add(artifactEntry{record.Descriptor(), record.Subject()})
@@ -43,10 +45,10 @@ func (p *Proxy) catalogArtifacts(w http.ResponseWriter, r *http.Request, target 
 	link := ""
 	if more {
 		query.After = last
-		link = nextLink(here(target, values), query.Values())
+		link = answer.Next(here(caller, CatalogArtifacts, values), query.Values())
 	}
-	return p.sendJSON(w, r, struct {
+	return e.sendJSON(w, r, struct {
 		Name      string     `json:"name"`
 		Manifests *entryList `json:"manifests"`
-	}{target.repository, list}, filtersOf(query), link)
+	}{caller.Repository(), list}, query.Filters(), link)
 }

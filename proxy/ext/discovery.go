@@ -1,4 +1,4 @@
-package proxy
+package ext
 
 import (
 	"context"
@@ -28,14 +28,14 @@ type extension struct {
 	Endpoints   []string `json:"endpoints"`
 }
 
-// discover tells which extensions there are: ours, and those that the upstream
+// Discover tells which extensions there are: ours, and those that the upstream
 // has.
-func (p *Proxy) discover(w http.ResponseWriter, r *http.Request, target path) error {
-	extensions, err := p.upstreamExtensions(r)
+func (e *Extension) Discover(w http.ResponseWriter, r *http.Request, repository string) error {
+	extensions, err := e.upstreamExtensions(r)
 	if err != nil {
 		return err
 	}
-	for _, ours := range ourExtensions(target.repository) {
+	for _, ours := range ourExtensions(repository) {
 		at := slices.IndexFunc(extensions, func(e extension) bool { return e.Name == ours.Name })
 		if at < 0 {
 			extensions = append(extensions, ours)
@@ -47,9 +47,9 @@ func (p *Proxy) discover(w http.ResponseWriter, r *http.Request, target path) er
 			}
 		}
 	}
-	return p.sendJSON(w, r, struct {
+	return e.sendJSON(w, r, struct {
 		Extensions []extension `json:"extensions"`
-	}{extensions}, "", "")
+	}{extensions}, nil, "")
 }
 
 // ourExtensions are those of a repository; without one those of all, in which
@@ -60,11 +60,11 @@ func ourExtensions(repository string) []extension {
 		base, name = "/v2/"+repository+"/", repository
 	}
 	ours := extension{
-		Name: extensionName, URL: extensionDocument,
+		Name: Name, URL: extensionDocument,
 		Description: "Referrers by tag, parents, trees, and catalogs of artifacts and tags.",
 	}
-	for _, e := range extensionEndpoints() {
-		ours.Endpoints = append(ours.Endpoints, here(path{endpoint: e, repository: name}, nil).Path)
+	for _, endpoint := range Endpoints() {
+		ours.Endpoints = append(ours.Endpoints, pathOf(name, endpoint))
 	}
 	return []extension{{
 		Name: "_oci", URL: "https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md",
@@ -74,8 +74,8 @@ func ourExtensions(repository string) []extension {
 
 // upstreamExtensions asks the upstream the same, as the client. It has none
 // where it answers with anything but such a document.
-func (p *Proxy) upstreamExtensions(r *http.Request) ([]extension, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), p.config.Upstream.Timeouts.Query)
+func (e *Extension) upstreamExtensions(r *http.Request) ([]extension, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), e.options.QueryTime)
 	defer cancel()
 	request := r.Clone(ctx)
 	request.Method = http.MethodGet
@@ -83,8 +83,8 @@ func (p *Proxy) upstreamExtensions(r *http.Request) ([]extension, error) {
 	for _, name := range []string{"If-None-Match", "If-Modified-Since", "Range"} {
 		request.Header.Del(name)
 	}
-	resp, err := p.forward(request)
-	if errors.Is(err, errService) {
+	resp, err := e.options.Forward(request)
+	if errors.Is(err, ErrRefused) {
 		// So registries answer for what they don't know.
 		return nil, nil
 	}
