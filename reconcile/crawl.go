@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
 
@@ -18,7 +19,8 @@ import (
 // that indexes and referrers tags list, and those that a storage knows.
 type crawler struct {
 	source *Source
-	store  index.Store
+	// history is that of the index.
+	history registry.Marker
 	// storage may be nil.
 	storage *Storage
 	// asking bounds the questions at once, over all repositories.
@@ -119,58 +121,55 @@ func (c *crawl) visit(ctx context.Context, what visit) error {
 
 // read reads a manifest and returns the ones to visit next. One that has gone
 // meanwhile is none; one that can't be read is missed.
-func (c *crawl) read(ctx context.Context, what visit) ([]visit, error) {
+func (c *crawl) read(ctx context.Context, what visit) (next []visit, err error) {
 	byDigest := false
 	reference := what.reference
-	for range maxTries {
-		mark, err := c.store.Mark(ctx)
-		if err != nil {
-			return nil, err
-		}
-		fetched, err := c.fetch(ctx, what.doubtful, reference)
-		var record index.Record
-		if err == nil {
-			record, err = c.source.read(c.repository, reference, fetched)
-		}
-		switch {
+	err = registry.UnderMark(ctx, c.history, func(ctx context.Context, mark index.Mark) error {
+		found, err := c.manifest(ctx, what.doubtful, reference)
+		outcome := registry.OutcomeOf(err)
+		switch unreadable := outcome == registry.OutcomeUnreadable || outcome == registry.OutcomeExcessive; {
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.Is(err, upstream.ErrNotFound), what.doubtful && (errors.Is(err, index.ErrManifest) || errors.Is(err, upstream.ErrInvalid)):
-			return nil, nil
+			return ctx.Err()
+		case outcome == registry.OutcomeGone, what.doubtful && unreadable:
+			return nil
+		case err != nil && found.Digest != "":
+			c.missed(c.repository, reference, fmt.Errorf("manifest %s of %s: %w", reference, c.repository, err))
+			return nil
 		case err != nil:
 			c.missed(c.repository, reference, err)
-			return nil, nil
+			return nil
 		}
-		if byDigest = byDigest || reference == record.Digest.String(); !byDigest {
-			if !c.first(record.Digest) {
-				return nil, nil
+		if byDigest = byDigest || reference == found.Digest.String(); !byDigest {
+			if !c.first(found.Digest) {
+				return nil
 			}
 			// What the tag stands for is this crawl's to read from now on, even
 			// if the tag moves.
-			reference, byDigest = record.Digest.String(), true
+			reference, byDigest = found.Digest.String(), true
 		}
-		err = c.found(mark, record)
-		switch {
-		case errors.Is(err, index.ErrStale):
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("record %s of %s: %w", record.Digest, c.repository, err)
+		err = c.found(mark, index.Record{Repository: c.repository, Manifest: found.Manifest, Seen: c.source.now()})
+		if err != nil {
+			return fmt.Errorf("record %s of %s: %w", found.Digest, c.repository, err)
 		}
-		return c.below(record.Manifest, fetched.Body), nil
+		next = c.below(found)
+		return nil
+	})
+	if errors.Is(err, index.ErrStale) {
+		c.missed(c.repository, reference, index.ErrStale)
+		return nil, nil
 	}
-	c.missed(c.repository, reference, index.ErrStale)
-	return nil, nil
+	return next, err
 }
 
 // below returns what a manifest lists and nobody has visited yet.
-func (c *crawl) below(manifest index.Manifest, body []byte) []visit {
+func (c *crawl) below(found registry.Found) []visit {
 	var next []visit
-	for _, child := range children(manifest) {
+	for _, child := range children(found.Manifest) {
 		if c.first(child) {
 			next = append(next, visit{reference: child.String()})
 		}
 	}
-	for _, child := range index.DoubtfulEntries(body) {
+	for _, child := range index.DoubtfulEntries(found.Body) {
 		if c.first(child) {
 			next = append(next, visit{reference: child.String(), doubtful: true})
 		}
@@ -178,26 +177,26 @@ func (c *crawl) below(manifest index.Manifest, body []byte) []visit {
 	return next
 }
 
-// fetch fetches a manifest. Of a doubtful one, an answer other than the manifest
+// manifest reads a manifest. Of a doubtful one, an answer other than the manifest
 // says that it is a blob; registries give all sorts of these.
-func (c *crawl) fetch(ctx context.Context, doubtful bool, reference string) (upstream.Manifest, error) {
+func (c *crawl) manifest(ctx context.Context, doubtful bool, reference string) (registry.Found, error) {
 	if !doubtful {
-		return c.source.manifest(ctx, c.repository, reference)
+		return c.source.Manifest(ctx, c.repository, reference)
 	}
-	fetched, err := c.source.manifestOnce(ctx, c.repository, reference)
+	found, err := c.source.once.Manifest(ctx, c.repository, reference)
 	var status *upstream.StatusError
 	switch {
 	case !errors.As(err, &status) || status.Denied() || status.Status == http.StatusTooManyRequests:
-		return fetched, err
+		return found, err
 	case status.Status < http.StatusInternalServerError:
-		return fetched, errors.Join(upstream.ErrNotFound, err)
+		return found, errors.Join(upstream.ErrNotFound, err)
 	}
-	blob, err := c.source.hasBlob(ctx, index.Key{Repository: c.repository, Digest: digest.Digest(reference)})
+	blob, err := c.source.HasBlob(ctx, c.repository, digest.Digest(reference))
 	if blob {
-		return fetched, upstream.ErrNotFound
+		return found, upstream.ErrNotFound
 	}
 	if err != nil {
-		return fetched, err
+		return found, err
 	}
-	return c.source.manifest(ctx, c.repository, reference)
+	return c.source.Manifest(ctx, c.repository, reference)
 }

@@ -10,8 +10,13 @@ import (
 	"github.com/backref/backref/index"
 )
 
+// Records are all records of an index: see [index.Maintainer].
+type Records interface {
+	Records(ctx context.Context, after index.Key, limit int) ([]index.Record, error)
+}
+
 // Export writes every record as a line of JSON, in the order of their keys.
-func Export(ctx context.Context, store index.Maintainer, w io.Writer) error {
+func Export(ctx context.Context, store Records, w io.Writer) error {
 	buffered := bufio.NewWriterSize(w, 64<<10)
 	encoder := json.NewEncoder(buffered)
 	encoder.SetEscapeHTML(false)
@@ -33,7 +38,7 @@ func Export(ctx context.Context, store index.Maintainer, w io.Writer) error {
 }
 
 // ExportIntents writes every open intent as a line of JSON, oldest first.
-func ExportIntents(ctx context.Context, store index.Maintainer, w io.Writer) error {
+func ExportIntents(ctx context.Context, store Intents, w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	for after := index.IntentID(0); ; {
 		intents, err := store.Intents(ctx, after, recordsPage)

@@ -80,7 +80,7 @@ func (h *holding) one(ctx context.Context, record index.Record) error {
 	if _, possible := oci.HiddenTagOf(oci.HiddenTag(record.Digest)); !possible || record.Digest.Algorithm() != digest.Canonical {
 		held.Reason = "a tag stands for no digest of this algorithm"
 	} else if !h.dryRun {
-		err := h.source.ownTags(h.store).WriteHidden(ctx, record.Repository, record.Digest)
+		err := h.source.ownTags().WriteHidden(ctx, record.Repository, record.Digest)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 )
 
 // Imported says what became of the records that an import has read.
@@ -24,7 +25,7 @@ type Imported struct {
 // not read before, and what makes the records should not begin before either.
 // It ends with the first line that is not a record; those before it are
 // recorded.
-func Import(ctx context.Context, store index.Store, r io.Reader) (Imported, error) {
+func Import(ctx context.Context, store registry.Observer, r io.Reader) (Imported, error) {
 	mark, err := store.Mark(ctx)
 	if err != nil {
 		return Imported{}, err
@@ -52,7 +53,7 @@ func Import(ctx context.Context, store index.Store, r io.Reader) (Imported, erro
 
 // importing is an import under way.
 type importing struct {
-	store index.Store
+	store registry.Observer
 	mark  index.Mark
 	done  Imported
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 )
 
 // keepLive looks at the live records that the reading did not bring, which no
@@ -68,12 +69,8 @@ func (r *rebuild) keep(ctx context.Context, mark index.Mark, record index.Record
 
 // keepUnasked takes a live record over as long as it is live.
 func (r *rebuild) keepUnasked(ctx context.Context, record index.Record) error {
-	for range maxTries {
-		mark, err := r.store.Mark(ctx)
-		if err != nil {
-			return err
-		}
-		known, err := r.knows(ctx, record.Key())
+	return registry.UnderMark(ctx, r.store, func(ctx context.Context, mark index.Mark) error {
+		known, err := r.source.Knows(ctx, record.Repository, record.Digest)
 		if err != nil || !known {
 			return err
 		}
@@ -81,9 +78,6 @@ func (r *rebuild) keepUnasked(ctx context.Context, record index.Record) error {
 		if err == nil {
 			r.count(func() { r.report.Kept++ })
 		}
-		if !errors.Is(err, index.ErrStale) {
-			return err
-		}
-	}
-	return index.ErrStale
+		return err
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -27,9 +28,16 @@ const (
 	otherTagRest = time.Hour
 )
 
+// Listings are the listings of an index, and which of them have changed.
+type Listings interface {
+	index.Outbox
+	// Referrers is that of [index.Store].
+	Referrers(ctx context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error)
+}
+
 // MirrorOptions are what a mirror is made of. All are required but Metrics.
 type MirrorOptions struct {
-	Store  index.Maintainer
+	Store  Listings
 	Source *Source
 	// Own keeps all other writers of this process, and owners in others, from a
 	// tag until it is released. The context that it returns ends with ctx, and

@@ -36,7 +36,7 @@ func (m *Mirror) write(ctx context.Context, repository string, subject digest.Di
 		return "", err
 	}
 	defer release()
-	current, err := m.Source.importTag(ctx, m.Store, repository, tag)
+	current, err := m.Source.importTag(ctx, repository, tag)
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +55,7 @@ func (m *Mirror) write(ctx context.Context, repository string, subject digest.Di
 	if notOurs != nil {
 		return "", notOurs
 	}
-	own := m.Source.ownTags(m.Store)
+	own := m.Source.ownTags()
 	err = own.WriteReferrers(ctx, repository, subject, current.Digest, list.body)
 	var status *upstream.StatusError
 	if errors.As(err, &status) && (status.Status == http.StatusBadRequest || status.Status == http.StatusNotFound) {
@@ -85,7 +85,7 @@ func (m *Mirror) hold(ctx context.Context, repository string, entries []digest.D
 			held[entry] = true
 		}
 	}
-	own := m.Source.ownTags(m.Store)
+	own := m.Source.ownTags()
 	for _, entry := range entries {
 		if held[entry] {
 			continue
@@ -105,7 +105,7 @@ func (m *Mirror) hold(ctx context.Context, repository string, entries []digest.D
 // dropOld deletes the image index that a tag stood for before. A registry that
 // allows no deletes keeps it until its garbage collection.
 func (m *Mirror) dropOld(ctx context.Context, repository, tag string, old digest.Digest) {
-	if err := m.Source.dropReferrers(ctx, m.Store, repository, tag, old); err != nil {
+	if err := m.Source.dropReferrers(ctx, repository, tag, old); err != nil {
 		m.Log.Debug("old index of a referrers tag is left", zap.String("repository", repository), zap.Stringer("digest", old), zap.Error(err))
 	}
 }
@@ -160,12 +160,12 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 					continue
 				}
 			}
-			descriptor, err := index.Listed(referrer.Descriptor, int(m.Source.limits.DescriptorSize))
+			descriptor, err := index.Listed(referrer.Descriptor, m.Source.Limits.Descriptor)
 			if err != nil {
 				return listing{}, err
 			}
-			if size += len(descriptor); int64(size) > int64(m.Source.limits.ManifestSize) {
-				return listing{}, fmt.Errorf("the referrers of %s in %s do not fit into one index of %s", subject, repository, m.Source.limits.ManifestSize)
+			if size += len(descriptor); int64(size) > m.Source.Limits.Size {
+				return listing{}, fmt.Errorf("the referrers of %s in %s do not fit into one index of %d bytes", subject, repository, m.Source.Limits.Size)
 			}
 			doc.Manifests = append(doc.Manifests, descriptor)
 			list.entries = append(list.entries, referrer.Digest)

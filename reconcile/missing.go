@@ -51,7 +51,7 @@ func (p *presence) flush(ctx context.Context) error {
 	if len(p.absent) == 0 {
 		return nil
 	}
-	if err := p.wait(ctx, p.source.now().Add(p.config.MissingTwice)); err != nil {
+	if err := p.wait(ctx, p.source.now().Add(p.settings.MissingTwice)); err != nil {
 		return err
 	}
 	again := p.absent
@@ -64,7 +64,7 @@ func (p *presence) each(ctx context.Context, records []index.Record,
 	absent func(context.Context, index.Mark, index.Record) error,
 ) error {
 	group, within := errgroup.WithContext(ctx)
-	group.SetLimit(p.config.Concurrency)
+	group.SetLimit(p.settings.Concurrency)
 	for _, record := range records {
 		if within.Err() != nil {
 			break

@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 )
 
@@ -28,9 +27,9 @@ type Patrol struct {
 
 // NewPatrol returns a patrol. Its metrics are registered with metrics unless
 // that is nil.
-func NewPatrol(store index.Maintainer, source *Source, cfg config.Reconcile, log *zap.Logger, metrics *prometheus.Registry) *Patrol {
+func NewPatrol(store Store, source *Source, settings Settings, log *zap.Logger, metrics *prometheus.Registry) *Patrol {
 	p := &Patrol{
-		Reconciler: New(store, source, cfg, log),
+		Reconciler: New(store, source, settings, log),
 		checked: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "backref_patrol_records_total", Help: "Records that the background verification has put to the registry.",
 		}),
@@ -44,12 +43,12 @@ func NewPatrol(store index.Maintainer, source *Source, cfg config.Reconcile, log
 	return p
 }
 
-// Run goes round until ctx ends. A round takes config.Reconcile.VerifyInterval.
+// Run goes round until ctx ends. A round takes [Settings].VerifyInterval.
 func (p *Patrol) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := p.round(ctx); err != nil && ctx.Err() == nil {
 			p.log.Warn("the background verification rests", zap.Error(err))
-			_ = p.wait(ctx, p.source.now().Add(p.config.VerifyInterval/100+patrolStep))
+			_ = p.wait(ctx, p.source.now().Add(p.settings.VerifyInterval/100+patrolStep))
 		}
 	}
 }
@@ -68,7 +67,7 @@ func (p *Patrol) round(ctx context.Context) error {
 		missing:    p.drop,
 		missed:     func(_ context.Context, _ index.Record, cause error) error { return cause },
 	}
-	page := pageFor(stats.Records, p.config.VerifyInterval)
+	page := pageFor(stats.Records, p.settings.VerifyInterval)
 	for after := (index.Key{}); ; {
 		records, err := p.store.Records(ctx, after, page)
 		if err != nil {
@@ -80,11 +79,11 @@ func (p *Patrol) round(ctx context.Context) error {
 		p.checked.Add(float64(len(records)))
 		done += int64(len(records))
 		if len(records) < page {
-			return p.wait(ctx, start.Add(p.config.VerifyInterval))
+			return p.wait(ctx, start.Add(p.settings.VerifyInterval))
 		}
 		after = records[len(records)-1].Key()
 		share := float64(done) / float64(max(stats.Records, done))
-		if err := p.wait(ctx, start.Add(time.Duration(share*float64(p.config.VerifyInterval)))); err != nil {
+		if err := p.wait(ctx, start.Add(time.Duration(share*float64(p.settings.VerifyInterval)))); err != nil {
 			return err
 		}
 	}

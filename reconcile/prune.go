@@ -58,7 +58,7 @@ func (r *Reconciler) Prune(ctx context.Context, options Options, dryRun bool, ea
 
 func (r *Reconciler) pruneOne(ctx context.Context, repository, tag string, dryRun bool) (Pruned, error) {
 	pruned := Pruned{Repository: repository, Tag: tag}
-	judged, err := r.source.reader(r.store).Judge(ctx, repository, tag)
+	judged, err := r.source.Judge(ctx, repository, tag)
 	if err != nil {
 		pruned.Reason = err.Error()
 		return pruned, ctx.Err()
@@ -77,7 +77,7 @@ func (r *Reconciler) pruneOne(ctx context.Context, repository, tag string, dryRu
 	}
 	pruned.Removable = true
 	if !dryRun {
-		if err := r.source.dropReferrers(ctx, r.store, repository, tag, judged.Digest); err != nil {
+		if err := r.source.dropReferrers(ctx, repository, tag, judged.Digest); err != nil {
 			pruned.Reason = err.Error()
 			return pruned, ctx.Err()
 		}

@@ -285,7 +285,7 @@ func (r *rebuild) readOne(ctx context.Context, name string) error {
 
 // fill records what was read after mark.
 func (r *rebuild) fill(ctx context.Context, mark index.Mark, record index.Record) error {
-	known, err := r.knows(ctx, record.Key())
+	known, err := r.source.Knows(ctx, record.Repository, record.Digest)
 	if err != nil {
 		return err
 	}

@@ -8,30 +8,55 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/opencontainers/go-digest"
 )
 
 // ErrBusy means that a rebuild or verification is running already.
 var ErrBusy = errors.New("a rebuild or verification is running already")
 
+// Settings say how a reconciler goes about its work.
+type Settings struct {
+	// Concurrency is the most questions at once.
+	Concurrency int
+	// MissingTwice is the least time between the two answers "not found" that drop
+	// a record.
+	MissingTwice time.Duration
+	// VerifyInterval is how long a [Patrol] takes for a round.
+	VerifyInterval time.Duration
+}
+
+// Store is the index as a [Reconciler] works on it. Where it is an
+// [index.Sharer] too, one process at a time works on it; where it is an
+// [index.Copier], it can be copied.
+type Store interface {
+	Index
+	Records
+	Intents
+	index.Rebuilder
+	// Correct, Stats and SetUnheld are those of [index.Maintainer].
+	Correct(ctx context.Context, mark index.Mark, record index.Record) error
+	Stats(ctx context.Context) (index.Stats, error)
+	SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error
+}
+
 // Reconciler compares the index with the registry, and rebuilds it. It may be
 // used concurrently; one rebuild or verification runs at a time.
 type Reconciler struct {
-	store   index.Maintainer
-	source  *Source
-	config  config.Reconcile
-	log     *zap.Logger
-	running sync.Mutex
+	store    Store
+	source   *Source
+	settings Settings
+	log      *zap.Logger
+	running  sync.Mutex
 }
 
-// New returns a reconciler.
-func New(store index.Maintainer, source *Source, cfg config.Reconcile, log *zap.Logger) *Reconciler {
-	return &Reconciler{store: store, source: source, config: cfg, log: log}
+// New returns a reconciler. The store is the index of the source.
+func New(store Store, source *Source, settings Settings, log *zap.Logger) *Reconciler {
+	return &Reconciler{store: store, source: source, settings: settings, log: log}
 }
 
 func (r *Reconciler) newCrawler(options Options, missed func(repository, reference string, err error)) (*crawler, error) {
-	c := &crawler{source: r.source, store: r.store, asking: make(chan struct{}, r.config.Concurrency), missed: missed}
+	c := &crawler{source: r.source, history: r.store, asking: make(chan struct{}, r.settings.Concurrency), missed: missed}
 	if options.Storage != "" {
 		storage, err := OpenStorage(options.Storage)
 		if err != nil {
@@ -40,15 +65,6 @@ func (r *Reconciler) newCrawler(options Options, missed func(repository, referen
 		c.storage = storage
 	}
 	return c, nil
-}
-
-// knows tells whether the live index has a record.
-func (r *Reconciler) knows(ctx context.Context, key index.Key) (bool, error) {
-	_, err := r.store.Get(ctx, key.Repository, key.Digest)
-	if errors.Is(err, index.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // wait waits until a time has come.

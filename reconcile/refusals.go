@@ -16,7 +16,7 @@ func (s *Source) explain(err error) error {
 	if !errors.As(err, &status) || !status.Denied() {
 		return err
 	}
-	switch _, configured := s.registry.Service(); {
+	switch _, configured := s.Upstream.Service(); {
 	case !configured:
 		return fmt.Errorf("%w; the registry wants credentials of backref's own: set upstream.service.username and upstream.service.passwordFile, or upstream.service.dockerConfig", err)
 	case s.anonymous:

@@ -43,8 +43,8 @@ func (r *Reconciler) begin(ctx context.Context) (within context.Context, end fun
 
 // Background returns what does all the works, each until its context ends, in
 // this process alone of those that share the store. Where another one does
-// them, it waits until that ends.
-func Background(store index.Maintainer, log *zap.Logger, works ...func(ctx context.Context)) func(ctx context.Context) {
+// them, it waits until that ends. sharer is nil for a store that one process has.
+func Background(sharer index.Sharer, log *zap.Logger, works ...func(ctx context.Context)) func(ctx context.Context) {
 	all := func(ctx context.Context) {
 		var running sync.WaitGroup
 		for _, work := range works {
@@ -52,8 +52,7 @@ func Background(store index.Maintainer, log *zap.Logger, works ...func(ctx conte
 		}
 		running.Wait()
 	}
-	sharer, shared := store.(index.Sharer)
-	if !shared || len(works) == 0 {
+	if sharer == nil || len(works) == 0 {
 		return all
 	}
 	return func(ctx context.Context) {

@@ -19,11 +19,18 @@ const (
 	maxSettleDelay = time.Hour
 )
 
+// Intents are the open intents of an index: see [index.Maintainer].
+type Intents interface {
+	registry.Marker
+	Intents(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error)
+	Settle(ctx context.Context, id index.IntentID, finding index.Finding) error
+}
+
 // Settler puts the pushes and deletes whose outcome is unknown to the
 // registry, when their deadline is over. One that can't be settled rests,
 // longer each time.
 type Settler struct {
-	store    index.Maintainer
+	store    Intents
 	source   *Source
 	log      *zap.Logger
 	interval time.Duration
@@ -42,7 +49,7 @@ type rest struct {
 
 // NewSettler returns a settler. Its metrics are registered with metrics unless
 // that is nil.
-func NewSettler(store index.Maintainer, source *Source, interval time.Duration, log *zap.Logger, metrics *prometheus.Registry) *Settler {
+func NewSettler(store Intents, source *Source, interval time.Duration, log *zap.Logger, metrics *prometheus.Registry) *Settler {
 	s := &Settler{
 		store: store, source: source, log: log, interval: interval, resting: map[index.IntentID]rest{},
 		open: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -142,7 +149,7 @@ func (s *Settler) settle(ctx context.Context, intent index.Intent) (result strin
 	}
 	at := s.source.now()
 	if intent.Kind == index.IntentImport {
-		if _, err := s.source.importTag(ctx, s.store, intent.Record.Repository, intent.Tag); err != nil {
+		if _, err := s.source.importTag(ctx, intent.Record.Repository, intent.Tag); err != nil {
 			return "", err
 		}
 		return "present", s.store.Settle(ctx, intent.ID, index.Finding{Mark: mark, At: at, Present: true})
@@ -153,24 +160,4 @@ func (s *Settler) settle(ctx context.Context, intent index.Intent) (result strin
 	}
 	result = map[bool]string{true: "present", false: "absent"}[present]
 	return result, s.store.Settle(ctx, intent.ID, index.Finding{Mark: mark, At: at, Present: present})
-}
-
-// importTag records the referrers that a referrers tag lists, and tells what
-// stands behind it. One that is something else lists none, but what it lists
-// speaks for itself. One that can't be read is an error: it may list what
-// nothing else does.
-func (s *Source) importTag(ctx context.Context, store index.Store, repository, tag string) (registry.Judged, error) {
-	mark, err := store.Mark(ctx)
-	if err != nil {
-		return registry.Judged{}, err
-	}
-	judged, err := s.reader(store).Judge(ctx, repository, tag)
-	if err != nil || len(judged.Fresh) == 0 {
-		return judged, err
-	}
-	records := make([]index.Record, 0, len(judged.Fresh))
-	for _, referrer := range judged.Fresh {
-		records = append(records, index.Record{Repository: repository, Manifest: referrer, Seen: s.now()})
-	}
-	return judged, store.Observe(ctx, mark, records...)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/time/rate"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
@@ -24,32 +23,70 @@ const maxTries = 5
 // maxPause bounds what a registry can make us wait by Retry-After.
 const maxPause = time.Minute
 
-// Source is the registry as maintenance asks it: with the service's own
-// credentials, politely, and again where it may help. It may be used
-// concurrently.
+// Index is what a [Source] asks of the index, and tells it.
+type Index interface {
+	registry.Records
+	registry.Observer
+	// Forget is that of [index.Maintainer].
+	Forget(ctx context.Context, mark index.Mark, repository string, manifest digest.Digest) error
+}
+
+// SourceOptions are what a [Source] is made of. All are required but Anonymous
+// and Now.
+type SourceOptions struct {
+	Upstream *upstream.Registry
+	Index    Index
+	// Limits bound what is read. Of them Manifest, Size, Entries, Descriptor,
+	// ListEntries and Concurrency count here.
+	Limits registry.Limits
+	// Rate is the most questions a second.
+	Rate int
+	// Anonymous says that the registry is said to let anyone read.
+	Anonymous bool
+	// Now tells the time; nil for the system's clock.
+	Now func() time.Time
+}
+
+// Source is the registry as maintenance asks it: as the service, politely, and
+// again where it may help. It may be used concurrently.
 type Source struct {
-	registry *upstream.Registry
-	as       upstream.Credentials
-	limiter  *rate.Limiter
-	limits   config.Limits
-	// concurrency is how many entries of one tag are read at once.
-	concurrency int
-	// anonymous says that the registry is said to let anyone read.
+	*registry.Reader
+	// once is the same without asking again: of what may be no manifest the first
+	// answer says enough.
+	once      *registry.Reader
+	index     Index
+	limiter   *rate.Limiter
 	anonymous bool
 	now       func() time.Time
 }
 
-// NewSource returns the registry as maintenance asks it. now may be nil.
-func NewSource(behind *upstream.Registry, cfg config.Config, now func() time.Time) *Source {
-	if now == nil {
-		now = time.Now
+// NewSource returns the registry as maintenance asks it.
+func NewSource(o SourceOptions) *Source {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	as, _ := behind.Service()
-	return &Source{
-		registry: behind, as: as, now: now, limits: cfg.Limits, concurrency: cfg.Reconcile.Concurrency,
-		anonymous: cfg.Upstream.Service.Anonymous,
-		limiter:   rate.NewLimiter(rate.Limit(cfg.Reconcile.Rate), max(1, cfg.Reconcile.Concurrency)),
+	as, _ := o.Upstream.Service()
+	s := &Source{
+		index: o.Index, now: o.Now, anonymous: o.Anonymous,
+		limiter: rate.NewLimiter(rate.Limit(o.Rate), max(1, o.Limits.Concurrency)),
 	}
+	s.Reader = &registry.Reader{Upstream: o.Upstream, As: as, Records: o.Index, Limits: o.Limits, Ask: s.askAgain}
+	s.once = &registry.Reader{Upstream: o.Upstream, As: as, Records: o.Index, Limits: o.Limits, Ask: s.askOnce}
+	return s
+}
+
+// askAgain is the Ask of a reader that asks again where it may help.
+func (s *Source) askAgain(ctx context.Context, question func(context.Context) error) error {
+	_, err := ask(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, question(ctx) })
+	return err
+}
+
+// askOnce is the Ask of a reader that only keeps to the rate.
+func (s *Source) askOnce(ctx context.Context, question func(context.Context) error) error {
+	if err := s.limiter.Wait(ctx); err != nil {
+		return err
+	}
+	return s.explain(question(ctx))
 }
 
 // ask asks one question within the rate. What may pass is tried again. A
@@ -88,88 +125,37 @@ func busy(status int) bool {
 	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError && status != http.StatusNotImplemented
 }
 
-// has asks whether the registry has a manifest.
+// has asks whether the registry has the manifest of a record.
 func (s *Source) has(ctx context.Context, key index.Key) (bool, error) {
-	return ask(ctx, s, func(ctx context.Context) (bool, error) {
-		return s.registry.Has(ctx, s.as, key.Repository, key.Digest)
-	})
-}
-
-// manifest fetches a manifest by tag or digest.
-func (s *Source) manifest(ctx context.Context, repository, reference string) (upstream.Manifest, error) {
-	return ask(ctx, s, func(ctx context.Context) (upstream.Manifest, error) {
-		return s.registry.Manifest(ctx, s.as, repository, reference, int64(s.limits.ManifestSize))
-	})
-}
-
-// reader returns what judges the tags of the registry.
-func (s *Source) reader(store index.Store) *registry.Reader {
-	return &registry.Reader{
-		Upstream: s.registry, As: s.as, Records: store,
-		Limits: registry.Limits{
-			Manifest: s.manifestLimits(), Size: int64(s.limits.ManifestSize),
-			Entries: s.limits.TagEntries, Concurrency: s.concurrency,
-		},
-		Ask: func(ctx context.Context, question func(context.Context) error) error {
-			_, err := ask(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, question(ctx) })
-			return err
-		},
-	}
-}
-
-// manifestOnce fetches a manifest that may be none: to ask again does not help.
-func (s *Source) manifestOnce(ctx context.Context, repository, reference string) (upstream.Manifest, error) {
-	if err := s.limiter.Wait(ctx); err != nil {
-		return upstream.Manifest{}, err
-	}
-	fetched, err := s.registry.Manifest(ctx, s.as, repository, reference, int64(s.limits.ManifestSize))
-	return fetched, s.explain(err)
-}
-
-// hasBlob asks whether the registry has a blob.
-func (s *Source) hasBlob(ctx context.Context, key index.Key) (bool, error) {
-	return ask(ctx, s, func(ctx context.Context) (bool, error) {
-		return s.registry.HasBlob(ctx, s.as, key.Repository, key.Digest)
-	})
+	return s.Has(ctx, key.Repository, key.Digest)
 }
 
 // ownTags returns what writes and deletes in the registry.
-func (s *Source) ownTags(store index.Store) registry.OwnTags {
-	return registry.OwnTags{Reader: s.reader(store)}
+func (s *Source) ownTags() registry.OwnTags {
+	return registry.OwnTags{Reader: s.Reader}
+}
+
+// importTag has the index learn of the referrers that a referrers tag lists, and
+// tells what stands behind it.
+func (s *Source) importTag(ctx context.Context, repository, tag string) (registry.Judged, error) {
+	return s.ImportTag(ctx, s.index, repository, tag, s.now)
 }
 
 // dropReferrers deletes an index of referrers that is not needed any more, and
 // its record, which would be asked for twice before it goes.
-func (s *Source) dropReferrers(ctx context.Context, store index.Maintainer, repository, tag string, list digest.Digest) error {
-	mark, err := store.Mark(ctx)
+func (s *Source) dropReferrers(ctx context.Context, repository, tag string, list digest.Digest) error {
+	mark, err := s.index.Mark(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.ownTags(store).DropReferrers(ctx, repository, tag, list); err != nil {
+	if err := s.ownTags().DropReferrers(ctx, repository, tag, list); err != nil {
 		return err
 	}
-	err = store.Forget(ctx, mark, repository, list)
+	err = s.index.Forget(ctx, mark, repository, list)
 	if errors.Is(err, index.ErrStale) {
 		return nil
 	}
 	return err
-}
-
-// read reads what was fetched. Where that can't be read as a manifest the error
-// matches [index.ErrManifest].
-func (s *Source) read(repository, reference string, fetched upstream.Manifest) (index.Record, error) {
-	manifest, err := s.manifestLimits().ParseServed(fetched.MediaType, fetched.Digest.Algorithm(), fetched.Body)
-	if err != nil {
-		return index.Record{}, fmt.Errorf("manifest %s of %s: %w", reference, repository, err)
-	}
-	return index.Record{Repository: repository, Manifest: manifest, Seen: s.now()}, nil
-}
-
-// manifestLimits are those that manifests were pushed within.
-func (s *Source) manifestLimits() index.ManifestLimits {
-	return index.ManifestLimits{
-		Depth: s.limits.ManifestDepth, Descriptors: s.limits.ManifestDescriptors, Annotations: s.limits.ManifestAnnotations,
-	}
 }
 
 // errListChanged means that a list broke off where a page was asked for by a name
@@ -180,7 +166,7 @@ var errListChanged = errors.New("the list changed while it was read")
 func (s *Source) tags(ctx context.Context, repository string) ([]string, error) {
 	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
 		var all []string
-		for tag, err := range s.registry.Tags(ctx, s.as, repository, s.limits.ListEntries) {
+		for tag, err := range s.Upstream.Tags(ctx, s.As, repository, s.Limits.ListEntries) {
 			switch {
 			case errors.Is(err, upstream.ErrNotFound) && len(all) > 0:
 				return nil, fmt.Errorf("%w: %w", errListChanged, err)
@@ -199,7 +185,7 @@ func (s *Source) tags(ctx context.Context, repository string) ([]string, error) 
 func (s *Source) repositories(ctx context.Context) ([]string, error) {
 	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
 		var all []string
-		for repository, err := range s.registry.Repositories(ctx, s.as, s.limits.ListEntries) {
+		for repository, err := range s.Upstream.Repositories(ctx, s.As, s.Limits.ListEntries) {
 			if err != nil {
 				return nil, err
 			}

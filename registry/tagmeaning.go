@@ -85,7 +85,8 @@ type Standing struct {
 func (s Standing) Other() bool { return s.other() }
 
 // StandingOf asks the upstream, as the caller, for what a tag of that form
-// stands for. One that is there shows that the client may read.
+// stands for. One that is there shows that the client may read. What is an error
+// of the listing is one here: see [Reader.Judge].
 func (r *Registry) StandingOf(ctx context.Context, caller *Caller, tag string) (Standing, error) {
 	list, err := r.reader(caller).list(ctx, caller.repository, tag)
 	if list.Digest != "" {

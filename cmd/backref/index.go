@@ -67,7 +67,7 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(registry, cfg, nil), cfg.Reconcile, log), store, registry}, nil
+	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(sourceOptions(cfg, registry, store)), reconcileSettings(cfg.Reconcile), log), store, registry}, nil
 }
 
 func (o *ownMaintenance) Stats(ctx context.Context) (index.Stats, error) {

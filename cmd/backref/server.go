@@ -103,7 +103,7 @@ func (s *server) open(ctx context.Context) error {
 // maintain puts together what runs beside requests, and returns the admin API
 // of it. Without credentials of its own backref does nothing unasked.
 func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) http.Handler {
-	source := reconcile.NewSource(s.upstream, s.config, nil)
+	source, settings := reconcile.NewSource(sourceOptions(s.config, s.upstream, s.store)), reconcileSettings(s.config.Reconcile)
 	mirror := s.config.Referrers.FallbackTags == config.FallbackMirror
 	if !mirror {
 		s.background = append(s.background, s.clearOutbox)
@@ -113,18 +113,19 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 		if interval := s.config.Reconcile.SettleInterval; interval > 0 {
 			works = append(works, reconcile.NewSettler(s.store, source, interval, s.log, metrics).Run)
 		}
-		if pass := s.config.Reconcile.VerifyInterval; pass > 0 {
-			works = append(works, reconcile.NewPatrol(s.store, source, s.config.Reconcile, s.log, metrics).Run)
+		if settings.VerifyInterval > 0 {
+			works = append(works, reconcile.NewPatrol(s.store, source, settings, s.log, metrics).Run)
 		}
 		if mirror {
 			works = append(works, reconcile.NewMirror(reconcile.MirrorOptions{
 				Store: s.store, Source: source, Own: handler.Registry().OwnTag, HiddenTags: s.config.Referrers.HiddenTags,
-				Concurrency: s.config.Reconcile.Concurrency, Log: s.log, Metrics: metrics,
+				Concurrency: settings.Concurrency, Log: s.log, Metrics: metrics,
 			}).Run)
 		}
-		s.background = append(s.background, reconcile.Background(s.store, s.log, works...))
+		sharer, _ := s.store.(index.Sharer)
+		s.background = append(s.background, reconcile.Background(sharer, s.log, works...))
 	}
-	return handler.AfterRecords(reconcile.New(s.store, source, s.config.Reconcile, s.log).Handler())
+	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler())
 }
 
 // clearOutbox turns the outbox off that an earlier run with the mirror left.

@@ -28,6 +28,7 @@ import (
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/reconcile"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/test/rig"
 	"github.com/backref/backref/upstream"
 )
@@ -59,19 +60,29 @@ func newUntouched(t *rapid.T, dir string, kept *keptRegistry) (*untouched, func(
 	cfg.Upstream.URL = base
 	cfg.Upstream.Service.Anonymous = true
 	cfg.Referrers.FallbackTags, cfg.Referrers.RecheckTag = config.FallbackMirror, 0
-	cfg.Reconcile.Rate, cfg.Reconcile.MissingTwice = 1e9, 0
+	cfg.Reconcile.Rate = 1e9
 	file := filepath.Join(dir, fmt.Sprint("index-", time.Now().UnixNano(), ".db"))
 	store, err := bolt.Open(file, bolt.Options{})
 	must(err)
 	must(store.SetOutbox(t.Context(), true))
-	registry, err := upstream.New(upstream.Options{URL: base, Service: upstream.Service(cfg.Upstream.Service)})
+	asked, err := upstream.New(upstream.Options{URL: base, Service: upstream.Service(cfg.Upstream.Service)})
 	must(err)
-	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: registry, Log: zap.NewNop()})
+	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: asked, Log: zap.NewNop()})
 	must(err)
 	front := httptest.NewServer(handler)
-	source := reconcile.NewSource(registry, cfg, func() time.Time { return time.Now().Add(u.later) })
+	source := reconcile.NewSource(reconcile.SourceOptions{
+		Upstream: asked, Index: store, Rate: cfg.Reconcile.Rate, Anonymous: true,
+		Limits: registry.Limits{
+			Manifest: index.ManifestLimits{
+				Depth: cfg.Limits.ManifestDepth, Descriptors: cfg.Limits.ManifestDescriptors, Annotations: cfg.Limits.ManifestAnnotations,
+			},
+			Size: int64(cfg.Limits.ManifestSize), Descriptor: int(cfg.Limits.DescriptorSize),
+			Entries: cfg.Limits.TagEntries, ListEntries: cfg.Limits.ListEntries, Concurrency: cfg.Reconcile.Concurrency,
+		},
+		Now: func() time.Time { return time.Now().Add(u.later) },
+	})
 	u.store, u.direct, u.through = store, behind.URL, front.URL
-	u.reconciler = reconcile.New(store, source, cfg.Reconcile, zap.NewNop())
+	u.reconciler = reconcile.New(store, source, reconcile.Settings{Concurrency: cfg.Reconcile.Concurrency}, zap.NewNop())
 	u.mirror = reconcile.NewMirror(reconcile.MirrorOptions{
 		Store: store, Source: source, Own: handler.Registry().OwnTag, HiddenTags: true, Concurrency: 2, Log: zap.NewNop(),
 	})
@@ -82,7 +93,7 @@ func newUntouched(t *rapid.T, dir string, kept *keptRegistry) (*untouched, func(
 	return u, func() {
 		front.Close()
 		handler.Close()
-		registry.Close()
+		asked.Close()
 		behind.Close()
 		_ = errors.Join(store.Close(), os.Remove(file))
 	}
