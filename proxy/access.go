@@ -2,14 +2,12 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/policy"
@@ -29,33 +27,11 @@ type access struct {
 }
 
 // newAccess returns nil in auth.mode passthrough.
-func newAccess(cfg config.Auth, log *zap.Logger) (*access, error) {
-	if cfg.Mode != config.AuthService {
-		return nil, nil
+func newAccess(o Options) *access {
+	if o.SignIn == nil {
+		return nil
 	}
-	rules := make([]policy.Rule, 0, len(cfg.Rules))
-	for _, rule := range cfg.Rules {
-		allow := make([]policy.Action, 0, len(rule.Allow))
-		for _, action := range rule.Allow {
-			allow = append(allow, policy.Action(action))
-		}
-		rules = append(rules, policy.Rule{
-			Repositories: rule.Repositories, Users: rule.Users, Groups: rule.Groups, Anonymous: rule.Anonymous, Allow: allow,
-		})
-	}
-	checked, err := policy.NewAccess(rules)
-	if err != nil {
-		return nil, fmt.Errorf("auth.rules: %w", err)
-	}
-	issuers := make([]signin.Issuer, 0, len(cfg.Issuers))
-	for _, issuer := range cfg.Issuers {
-		issuers = append(issuers, signin.Issuer(issuer))
-	}
-	door, err := signin.New(signin.Options{HtpasswdFile: cfg.HtpasswdFile, CacheTTL: cfg.CacheTTL, Issuers: issuers}, log)
-	if err != nil {
-		return nil, err
-	}
-	return &access{door, checked, newHandouts()}, nil
+	return &access{o.SignIn, o.Registry.Rules, newHandouts()}
 }
 
 // admit serves a request of auth.mode service if its client may make it.
@@ -78,7 +54,7 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error
 	route := p.routeOf(target, r.Method)
 	switch {
 	case target.endpoint == endpointBase:
-		return p.base(w, r, client)
+		return p.base(w, client)
 	case p.allows(r, client, route.need, target):
 		return p.forwarded(w, r, target, client, route.handle)
 	case client.Anonymous() && !p.access.door.Closed():
@@ -169,7 +145,7 @@ func withoutMount(r *http.Request, query url.Values) *http.Request {
 // base answers end-1: whether the client has signed in. Clients learn here
 // how to, and some never ask again; so those who have not are asked to, unless
 // nobody can.
-func (p *Proxy) base(w http.ResponseWriter, r *http.Request, client policy.Client) error {
+func (p *Proxy) base(w http.ResponseWriter, client policy.Client) error {
 	if client.Anonymous() && !p.access.door.Closed() {
 		return p.access.unauthorized("sign in")
 	}

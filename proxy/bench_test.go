@@ -1,4 +1,4 @@
-package proxy
+package proxy_test
 
 import (
 	"bufio"
@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,10 +20,12 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/upstream"
 )
 
@@ -88,7 +89,7 @@ func serveCanned(connection net.Conn, head []byte) {
 
 // benchmarkProxy returns a proxy with metrics, logs and the given caches, and
 // an index with as many referrers of the canned manifest as given.
-func benchmarkProxy(b *testing.B, referrers int, cache config.Cache) *Proxy {
+func benchmarkProxy(b *testing.B, referrers int, cache config.Cache) *proxy.Proxy {
 	b.Helper()
 	store, err := bolt.Open(filepath.Join(b.TempDir(), "index.db"), bolt.Options{})
 	if err != nil {
@@ -110,7 +111,12 @@ func benchmarkProxy(b *testing.B, referrers int, cache config.Cache) *Proxy {
 	}
 	b.Cleanup(behind.Close)
 	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
-	p, err := New(Options{Config: cfg, Store: store, Upstream: behind, Log: log, Metrics: prometheus.NewRegistry()})
+	door, err := options.Proxy(cfg, store, behind, log)
+	if err != nil {
+		b.Fatal(err)
+	}
+	door.Registry.Metrics = prometheus.NewRegistry()
+	p, err := proxy.New(door)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -179,22 +185,6 @@ func benchmarkRequests(b *testing.B, handler http.Handler, method, target string
 	}
 }
 
-func BenchmarkParsePath(b *testing.B) {
-	sum := digest.FromString(benchmarkManifest).String()
-	for _, rest := range []string{"manifests/latest", "manifests/" + sum, "referrers/" + sum, "blobs/" + sum} {
-		name, _, _ := strings.Cut(rest, ":")
-		b.Run(name, func(b *testing.B) {
-			u := &url.URL{Path: "/v2/" + benchmarkRepository + "/" + rest}
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := parsePath(u); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
 // BenchmarkReferrers answers a listing from the index or the cache of pages,
 // the client's permission remembered.
 func BenchmarkReferrers(b *testing.B) {
@@ -214,7 +204,7 @@ func BenchmarkReferrers(b *testing.B) {
 }
 
 // listingLength returns how many bytes a listing has, which has to be one.
-func listingLength(b *testing.B, p *Proxy, target string) int64 {
+func listingLength(b *testing.B, p *proxy.Proxy, target string) int64 {
 	b.Helper()
 	recorder := httptest.NewRecorder()
 	p.ServeHTTP(recorder, httptest.NewRequestWithContext(b.Context(), http.MethodGet, target, http.NoBody))

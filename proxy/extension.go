@@ -13,8 +13,8 @@ import (
 func (p *Proxy) newExtension() (*ext.Extension, error) {
 	return ext.New(ext.Options{
 		Registry: p.registry, Order: p.order,
-		ResponseSize: int(p.config.Limits.ResponseSize), CatalogTags: p.config.Limits.CatalogTags,
-		QueryTime: p.config.Upstream.Timeouts.Query,
+		ResponseSize: p.options.Limits.ResponseSize, CatalogTags: p.options.Limits.CatalogTags,
+		QueryTime: p.options.Limits.QueryTime,
 		Forward:   p.forwardOfExtension, Send: sendPage,
 	})
 }

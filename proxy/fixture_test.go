@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zaptest"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
@@ -171,7 +172,7 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 	for _, set := range configure {
 		set(&cfg)
 	}
-	behind, err := upstream.New(behindOf(cfg.Upstream))
+	behind, err := upstream.New(options.Upstream(cfg.Upstream))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,22 +180,18 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 	metrics := prometheus.NewRegistry()
 	warnings, logs := observer.New(zapcore.WarnLevel)
 	log := zaptest.NewLogger(t, zaptest.WrapOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return zapcore.NewTee(core, warnings) })))
-	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: behind, Log: log, Metrics: metrics})
+	door, err := options.Proxy(cfg, store, behind, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	door.Registry.Metrics = metrics
+	handler, err := proxy.New(door)
 	if err != nil {
 		t.Fatal(err)
 	}
 	front := httptest.NewServer(handler)
 	t.Cleanup(front.Close)
 	return &fixture{t: t, registry: registry, store: store, proxy: handler, metrics: metrics, warnings: logs, url: front.URL, upstreamURL: upstreamServer.URL}
-}
-
-// behindOf returns the options of the registry behind a proxy of that
-// configuration.
-func behindOf(cfg config.Upstream) upstream.Options {
-	return upstream.Options{
-		URL: cfg.URL, Service: upstream.Service(cfg.Service), TLS: upstream.TLS(cfg.TLS),
-		Timeouts: upstream.Timeouts{Stall: cfg.Timeouts.Stall, Query: cfg.Timeouts.Query},
-	}
 }
 
 // reply is a response whose body has been read.

@@ -7,25 +7,29 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy/wrap"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
 
 // fuzzed returns a proxy that parses, and asks nobody.
 func fuzzed(f *testing.F) *Proxy {
 	f.Helper()
-	cfg := config.Default()
-	cfg.Upstream.URL = &url.URL{Scheme: "http", Host: "registry.example", Path: "/base"}
-	behind, err := upstream.New(upstream.Options{URL: cfg.Upstream.URL})
+	base := &url.URL{Scheme: "http", Host: "registry.example", Path: "/base"}
+	behind, err := upstream.New(upstream.Options{URL: base})
 	if err != nil {
 		f.Fatal(err)
 	}
-	p, err := New(Options{Config: cfg, Store: struct{ index.Store }{}, Upstream: behind, Log: zap.NewNop()})
+	p, err := New(Options{
+		Registry:    registry.Options{Index: struct{ index.Store }{}, Upstream: behind, Log: zap.NewNop()},
+		UpstreamURL: base, ValidPrefix: config.ValidPrefix, Limits: Limits{ResponseSize: 4 << 20, CatalogTags: 1, QueryTime: time.Second},
+	})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -95,7 +99,7 @@ func FuzzForwarded(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2], seed[3], "for=1.2.3.4;host=\"h:1\";proto=https")
 	}
 	p := fuzzed(f)
-	p.config.Server.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	p.options.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	f.Fuzz(func(t *testing.T, proto, host, port, prefix, forwarded string) {
 		r := httptest.NewRequest(http.MethodGet, "http://proxy.example/v2/", nil)
 		r.RemoteAddr = "192.0.2.1:1"

@@ -134,7 +134,7 @@ func (p *Proxy) local(here *url.URL, reference string) (*url.URL, bool) {
 	if local, ours := p.upstream.ClientPath(parsed); ours {
 		return local, true
 	}
-	below := strings.Trim(p.config.Upstream.URL.Path, "/") != ""
+	below := strings.Trim(p.options.UpstreamURL.Path, "/") != ""
 	if parsed.IsAbs() || parsed.Host != "" || parsed.User != nil || below && strings.HasPrefix(parsed.Path, "/") {
 		return nil, false
 	}

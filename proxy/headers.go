@@ -125,7 +125,7 @@ func (p *Proxy) upstreamHeader(r *http.Request) http.Header {
 
 // trusted tells whether the peer may say on whose behalf it speaks.
 func (p *Proxy) trusted(peer netip.Addr) bool {
-	return wrap.Proxies(p.config.Server.TrustedProxies).Trust(peer)
+	return wrap.Proxies(p.options.TrustedProxies).Trust(peer)
 }
 
 // validHost accepts a host with or without port.

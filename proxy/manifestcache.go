@@ -10,7 +10,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy/wrap"
 )
@@ -38,16 +37,16 @@ type cachedManifest struct {
 // entryOverhead is about what an entry takes beside its body.
 const entryOverhead = 1 << 10
 
-func newManifestCache(cfg config.Cache) *manifestCache {
-	if cfg.Manifests <= 0 {
+func newManifestCache(o Cache) *manifestCache {
+	if o.Manifests <= 0 {
 		return nil
 	}
 	return &manifestCache{
 		deleted: index.NewVersions(),
 		cache: otter.Must(&otter.Options[manifestKey, cachedManifest]{
-			MaximumWeight:    uint64(cfg.Manifests),
+			MaximumWeight:    uint64(o.Manifests),
 			Weigher:          func(_ manifestKey, m cachedManifest) uint32 { return uint32(len(m.body)) + entryOverhead }, //nolint:gosec // At most limits.manifestSize.
-			ExpiryCalculator: otter.ExpiryWriting[manifestKey, cachedManifest](cfg.ManifestTTL),
+			ExpiryCalculator: otter.ExpiryWriting[manifestKey, cachedManifest](o.ManifestTTL),
 		}),
 	}
 }

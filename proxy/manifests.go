@@ -67,10 +67,10 @@ func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target pa
 // readManifest buffers the body of a push, up to the limit, once there is room
 // for it. The room is to be given back when the body is needed no more.
 func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) (body []byte, giveBack func(), err error) {
-	limit := int64(p.config.Limits.ManifestSize)
+	limit := p.options.Registry.Limits.Size
 	tooLarge := &oci.Error{
 		Status: http.StatusRequestEntityTooLarge, Code: oci.CodeSizeInvalid,
-		Message: fmt.Sprintf("the manifest is larger than the limit of %s", p.config.Limits.ManifestSize),
+		Message: fmt.Sprintf("the manifest is larger than the limit of %d bytes (limits.manifestSize)", limit),
 		Limit:   "limits.manifestSize",
 	}
 	if r.ContentLength > limit {

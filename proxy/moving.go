@@ -45,5 +45,5 @@ func (p *Proxy) move(to upstream.Mover, body mover) error {
 
 // patience is how long clients may keep us waiting within a body.
 func (p *Proxy) patience() wrap.Patience {
-	return wrap.Patience{Interval: p.config.Limits.TransferInterval, Size: int64(p.config.Limits.TransferSize)}
+	return p.options.Limits.Patience
 }

@@ -2,10 +2,10 @@ package proxy
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy/answer"
 	"github.com/backref/backref/registry"
@@ -26,9 +26,9 @@ const maxNamespace = 255
 // what the index knows only that it is there has to be asked.
 type namespaces map[string]bool
 
-func newNamespaces(cfg config.Upstream) namespaces {
-	known := namespaces{strings.ToLower(cfg.URL.Host): true}
-	for _, name := range cfg.Namespaces {
+func newNamespaces(at *url.URL, names []string) namespaces {
+	known := namespaces{strings.ToLower(at.Host): true}
+	for _, name := range names {
 		known[strings.ToLower(name)] = true
 	}
 	return known

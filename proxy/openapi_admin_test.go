@@ -13,6 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy/admin"
@@ -42,13 +43,13 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 	if !able {
 		t.Fatal("the store is for no maintenance")
 	}
-	behind, err := upstream.New(behindOf(settings.Upstream))
+	behind, err := upstream.New(options.Upstream(settings.Upstream))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(behind.Close)
 	log := zaptest.NewLogger(t)
-	maintenance := reconcile.New(store(kept), reconcile.NewSource(behind, settings, nil), settings.Reconcile, log)
+	maintenance := reconcile.New(store(kept), reconcile.NewSource(options.Source(settings, behind, kept)), options.Reconcile(settings.Reconcile), log)
 	operators := httptest.NewServer(admin.New(admin.Options{
 		Ready:   func(context.Context, []string) error { return o.down },
 		Metrics: o.metrics, Log: log, Token: token, Events: o.proxy.Events(), Maintenance: maintenance.Handler(),

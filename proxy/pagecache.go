@@ -6,7 +6,6 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/proxy/answer"
@@ -32,15 +31,15 @@ type keptPage struct {
 const maxKeptQuery = 1 << 10
 
 // newPageCache returns no cache for a store that can't tell what has changed.
-func newPageCache(cfg config.Cache, store index.Store) *pageCache {
+func newPageCache(o Cache, store index.Store) *pageCache {
 	versioner, able := store.(index.Versioner)
-	if !able || cfg.Pages <= 0 {
+	if !able || o.Pages <= 0 {
 		return nil
 	}
 	return &pageCache{
 		store: versioner,
 		cache: otter.Must(&otter.Options[pageKey, keptPage]{
-			MaximumWeight: uint64(cfg.Pages),
+			MaximumWeight: uint64(o.Pages),
 			Weigher: func(_ pageKey, p keptPage) uint32 {
 				return uint32(len(p.page.Body)) + entryOverhead //nolint:gosec // At most limits.responseSize.
 			},

@@ -145,9 +145,3 @@ func (f flushing) Write(b []byte) (int, error) {
 	}
 	return n, f.control.Flush()
 }
-
-// detached returns a context for what has to be finished although the client
-// may have gone.
-func detached(r *http.Request) context.Context {
-	return context.WithoutCancel(r.Context())
-}

@@ -181,3 +181,19 @@ func referenceOf(p path) string {
 	}
 	return p.digest.String()
 }
+
+func BenchmarkParsePath(b *testing.B) {
+	sum := someDigest
+	for _, rest := range []string{"manifests/latest", "manifests/" + sum, "referrers/" + sum, "blobs/" + sum} {
+		name, _, _ := strings.Cut(rest, ":")
+		b.Run(name, func(b *testing.B) {
+			u := &url.URL{Path: "/v2/library/benchmark/" + rest}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := parsePath(u); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -2,14 +2,11 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy/ext"
 	"github.com/backref/backref/proxy/wrap"
@@ -17,22 +14,10 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// Options are what a proxy is made of. All are required but Metrics and Now.
-type Options struct {
-	Config   config.Config
-	Store    index.Store
-	Upstream *upstream.Registry
-	Log      *zap.Logger
-	// Metrics is where the proxy registers its own; nil for nowhere.
-	Metrics *prometheus.Registry
-	// Now tells the time; nil for the system's clock.
-	Now func() time.Time
-}
-
 // Proxy serves registry clients. It is an [http.Handler]. The only goroutines
 // that outlive a request write what came of pushes, see [Proxy.Close].
 type Proxy struct {
-	config   config.Config
+	options  Options
 	upstream *upstream.Registry
 	log      *zap.Logger
 	now      func() time.Time
@@ -60,33 +45,28 @@ type Proxy struct {
 
 // New returns a proxy. It fails where an option is missing.
 func New(o Options) (*Proxy, error) {
-	if o.Store == nil || o.Upstream == nil || o.Log == nil {
-		return nil, errors.New("proxy: Store, Upstream and Log are required")
+	behind := o.Registry
+	if behind.Index == nil || behind.Upstream == nil || behind.Log == nil || o.ValidPrefix == nil {
+		return nil, errors.New("proxy: Registry, with Index, Upstream and Log, and ValidPrefix are required")
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	access, err := newAccess(o.Config.Auth, o.Log)
-	if err != nil {
-		return nil, err
-	}
-	order, err := index.ParseOrder(o.Config.Referrers.Order)
-	if err != nil {
-		return nil, fmt.Errorf("referrers.order: %w", err)
+	if behind.Now == nil {
+		behind.Now = time.Now
 	}
 	p := &Proxy{
-		order:      order,
-		access:     access,
-		config:     o.Config,
-		upstream:   o.Upstream,
-		log:        o.Log,
-		now:        o.Now,
-		metrics:    newMetrics(o.Metrics),
-		manifests:  newManifestCache(o.Config.Cache),
-		namespaces: newNamespaces(o.Config.Upstream),
-		pages:      newPageCache(o.Config.Cache, o.Store),
+		order:      behind.Order,
+		access:     newAccess(o),
+		options:    o,
+		upstream:   behind.Upstream,
+		log:        behind.Log,
+		now:        behind.Now,
+		metrics:    newMetrics(behind.Metrics),
+		manifests:  newManifestCache(o.Cache),
+		namespaces: newNamespaces(o.UpstreamURL, o.UpstreamNames),
+		pages:      newPageCache(o.Cache, behind.Index),
 	}
-	if p.registry, err = registry.New(p.registryOptions(o)); err != nil {
+	behind.Forget = p.manifests.drop
+	var err error
+	if p.registry, err = registry.New(behind); err != nil {
 		return nil, err
 	}
 	if p.extension, err = p.newExtension(); err != nil {
@@ -124,42 +104,4 @@ func (p *Proxy) AfterRecords(next http.Handler) http.Handler {
 // ServeHTTP serves one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.handler.ServeHTTP(w, r)
-}
-
-// registryOptions are those of the registry that the proxy shows.
-func (p *Proxy) registryOptions(o Options) registry.Options {
-	limits, referrers, timeouts := o.Config.Limits, o.Config.Referrers, o.Config.Upstream.Timeouts
-	options := registry.Options{
-		Index: o.Store, Upstream: o.Upstream, Log: o.Log, Metrics: o.Metrics, Now: o.Now, Forget: p.manifests.drop,
-		Limits: registry.Limits{
-			Manifest: index.ManifestLimits{
-				Depth: limits.ManifestDepth, Descriptors: limits.ManifestDescriptors, Annotations: limits.ManifestAnnotations,
-			},
-			Size: int64(limits.ManifestSize), Memory: int64(limits.ManifestMemory),
-			Annotations: int64(limits.ReferrerAnnotations), Descriptor: int(limits.DescriptorSize),
-			Entries: limits.TagEntries, Listings: int64(limits.TagListings), ListEntries: limits.ListEntries,
-			Subjects: limits.TrackedSubjects, TreeNodes: limits.TreeNodes, Response: int(limits.ResponseSize),
-			Concurrency: limits.UpstreamQueries,
-		},
-		Order: p.order, ReferrersTags: referrers.FallbackTags != config.FallbackOff,
-		RecheckTag: referrers.RecheckTag, RecheckNative: referrers.RecheckNative, ListingTTL: referrers.TagListingTTL,
-		HiddenTags: referrers.HiddenTags, Hide: hidingOf(o.Config.Tags.Hide),
-		PermissionTTL: o.Config.Permissions.CacheTTL, Permissions: o.Config.Permissions.CacheEntries,
-		RequestTime: timeouts.Connect + timeouts.ResponseHeader + timeouts.Grace,
-	}
-	if p.access != nil {
-		options.Rules = p.access.rules
-	}
-	return options
-}
-
-func hidingOf(tags string) registry.Hiding {
-	switch tags {
-	case "referrers":
-		return registry.HideReferrers
-	case "referrers+cosign":
-		return registry.HideReferrersAndCosign
-	default:
-		return registry.HideNothing
-	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/proxy/wrap"
 )
 
@@ -21,7 +20,7 @@ type hints struct {
 // clientURL returns the address by which the client reaches a path of ours:
 // server.publicURL, else what a trusted proxy says, else what the request does.
 func (p *Proxy) clientURL(r *http.Request, path string) *url.URL {
-	if public := p.config.Server.PublicURL; public != nil {
+	if public := p.options.PublicURL; public != nil {
 		return &url.URL{Scheme: public.Scheme, Host: public.Host, Path: entryOf(r).prefix + path}
 	}
 	scheme, host := p.clientBase(r)
@@ -34,7 +33,7 @@ func (p *Proxy) clientBase(r *http.Request) (scheme, host string) {
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	if len(p.config.Server.TrustedProxies) == 0 || !p.trusted(wrap.PeerAddress(r)) {
+	if len(p.options.TrustedProxies) == 0 || !p.trusted(wrap.PeerAddress(r)) {
 		return scheme, host
 	}
 	forwardedScheme, forwardedHost := forwarded(r.Header)
@@ -95,17 +94,17 @@ func withPort(host, forwarded string) string {
 // us takes it away: that of server.publicURL, else what a trusted proxy says.
 // Proxies that are passed one after the other each add theirs.
 func (p *Proxy) clientPrefix(r *http.Request) string {
-	if public := p.config.Server.PublicURL; public != nil {
+	if public := p.options.PublicURL; public != nil {
 		return strings.TrimRight(public.EscapedPath(), "/")
 	}
 	given := r.Header["X-Forwarded-Prefix"]
-	if len(given) == 0 || len(p.config.Server.TrustedProxies) == 0 || !p.trusted(wrap.PeerAddress(r)) {
+	if len(given) == 0 || len(p.options.TrustedProxies) == 0 || !p.trusted(wrap.PeerAddress(r)) {
 		return ""
 	}
 	var prefix strings.Builder
 	for part := range strings.SplitSeq(strings.Join(given, ","), ",") {
 		part = strings.TrimRight(strings.TrimSpace(part), "/")
-		if part != "" && !config.ValidPrefix(part) {
+		if part != "" && !p.options.ValidPrefix(part) {
 			return ""
 		}
 		prefix.WriteString(part)
@@ -125,7 +124,7 @@ func withPrefix(r *http.Request, links []string) []string {
 // tellForwarded tells the operator once that a proxy before us ends TLS and is
 // not believed.
 func (p *Proxy) tellForwarded(r *http.Request) {
-	if r.TLS != nil || p.hints.proto.Load() || p.config.Server.PublicURL != nil {
+	if r.TLS != nil || p.hints.proto.Load() || p.options.PublicURL != nil {
 		return
 	}
 	if len(r.Header["X-Forwarded-Proto"]) == 0 && len(r.Header["Forwarded"]) == 0 {

@@ -33,7 +33,7 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 		writeListing(w, r, listing)
 		return nil
 	}
-	limit := int64(p.config.Limits.ManifestSize)
+	limit := p.options.Registry.Limits.Size
 	if target.foreign || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "" || resp.ContentLength > limit {
 		p.registry.LearnFrom(r.Context(), caller, target.reference(), resp)
 		return p.relay(w, r, resp)
@@ -51,7 +51,7 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 
 // relayKept passes a response on, and keeps it. Room for it may be held already.
 func (p *Proxy) relayKept(w http.ResponseWriter, r *http.Request, resp *http.Response, slot *manifestSlot, held bool) error {
-	limit := int64(p.config.Limits.ManifestSize)
+	limit := p.options.Registry.Limits.Size
 	if !held {
 		giveBack, room := p.registry.Memory().TakeSpare(registry.RoomFor(resp, limit))
 		if !room {

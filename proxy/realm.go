@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/backref/backref/config"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
@@ -56,7 +55,7 @@ func (p *Proxy) tokenService(ctx context.Context) (*url.URL, error) {
 	found, err, _ := p.realm.asking.Do("", func() (any, error) {
 		service, err := p.upstream.Realm(context.WithoutCancel(ctx))
 		if err == nil {
-			p.realm.remember(service, p.now().Add(p.config.Auth.RecheckRealm))
+			p.realm.remember(service, p.now().Add(p.options.RecheckRealm))
 		}
 		return service, err
 	})
@@ -68,7 +67,7 @@ func (p *Proxy) tokenService(ctx context.Context) (*url.URL, error) {
 // challenge names its token service. Other challenges stay.
 func (p *Proxy) rewriteChallenges(header http.Header, r *http.Request) {
 	challenges := header["Www-Authenticate"]
-	if p.config.Auth.Realm != config.RealmRewrite || len(challenges) == 0 {
+	if !p.options.RewriteRealm || len(challenges) == 0 {
 		return
 	}
 	service, err := p.tokenService(r.Context())
@@ -90,7 +89,7 @@ func (p *Proxy) rewriteChallenges(header http.Header, r *http.Request) {
 // passToken passes a request for a token on to the registry's token service,
 // query and body as they are, and its answer back.
 func (p *Proxy) passToken(w http.ResponseWriter, r *http.Request, target path) error {
-	if p.config.Auth.Realm != config.RealmRewrite {
+	if !p.options.RewriteRealm {
 		return p.passthrough(w, r, target)
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {

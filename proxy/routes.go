@@ -36,7 +36,7 @@ func (p *Proxy) routes() http.Handler {
 // wrappers are what every request goes through before it is dispatched, from
 // the outermost in.
 func (p *Proxy) wrappers() chi.Middlewares {
-	requests, proxies, limits := p.metrics.requests, wrap.Proxies(p.config.Server.TrustedProxies), &p.config.Limits
+	requests, proxies, limits := p.metrics.requests, wrap.Proxies(p.options.TrustedProxies), &p.options.Limits
 	return chi.Middlewares{
 		wrap.Identify(wrap.IdentifyOptions{Open: p.open, Proxies: proxies}),
 		wrap.Observe(wrap.ObserveOptions{Log: p.log, Metrics: requests, Now: p.now}),

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy"
@@ -33,7 +34,12 @@ func (f *fixture) replica(now func() time.Time) *fixture {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(behind.Close)
-	handler, err := proxy.New(proxy.Options{Config: cfg, Store: f.store, Upstream: behind, Log: zaptest.NewLogger(f.t), Now: now})
+	door, err := options.Proxy(cfg, f.store, behind, zaptest.NewLogger(f.t))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	door.Registry.Now = now
+	handler, err := proxy.New(door)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func (p *Proxy) readTags(r *http.Request, target path, query url.Values) *tagRea
 	request.Header.Del("Range")
 	return &tagReading{
 		proxy: p, caller: p.callerOf(r, target), request: request, further: further,
-		bytes: int64(p.config.Limits.TagListSize), pages: p.config.Limits.TagListPages,
+		bytes: p.options.Limits.TagListSize, pages: p.options.Limits.TagListPages,
 	}
 }
 
@@ -191,7 +191,7 @@ func (t *tagReading) page(at *url.URL, size int) (tags []string, next *url.URL, 
 	if t.pages--; t.pages < 0 {
 		return nil, nil, tooManyTags("limits.tagListPages")
 	}
-	ctx, cancel := context.WithTimeout(t.request.Context(), t.proxy.config.Upstream.Timeouts.Query)
+	ctx, cancel := context.WithTimeout(t.request.Context(), t.proxy.options.Limits.QueryTime)
 	defer cancel()
 	request := t.request.Clone(ctx)
 	request.URL = t.linkTo(at, strconv.Itoa(size), "")

@@ -90,13 +90,15 @@ func (r *Registry) readRecords(ctx context.Context, caller *Caller, mark index.M
 	if err != nil {
 		return nil, err
 	}
+	// What is answered now and what is read from the index later are one record.
+	seen := r.now()
 	for _, manifest := range found {
-		records[manifest.Digest] = index.Record{Repository: caller.repository, Manifest: manifest, Seen: r.now()}
+		records[manifest.Digest] = index.Record{Repository: caller.repository, Manifest: manifest, Seen: seen}
 	}
 	for _, manifest := range unreadable {
 		records[manifest.Digest] = index.Record{Repository: caller.repository, Manifest: manifest}
 	}
-	return records, r.observe(ctx, mark, caller.repository, found...)
+	return records, observe(ctx, r.store, mark, caller.repository, seen, found...)
 }
 
 // readManifests reads what the upstream has of some manifests, as the caller. Of

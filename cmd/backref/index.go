@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/reconcile"
@@ -63,11 +64,11 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 		// Nothing that is asked for needs the registry.
 		return &ownMaintenance{store: store}, nil
 	}
-	registry, err := upstream.New(upstreamOptions(cfg.Upstream))
+	registry, err := upstream.New(options.Upstream(cfg.Upstream))
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(sourceOptions(cfg, registry, store)), reconcileSettings(cfg.Reconcile), log), store, registry}, nil
+	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(options.Source(cfg, registry, store)), options.Reconcile(cfg.Reconcile), log), store, registry}, nil
 }
 
 func (o *ownMaintenance) Stats(ctx context.Context) (index.Stats, error) {

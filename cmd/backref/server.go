@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
 
+	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy"
@@ -68,14 +69,17 @@ func (s *server) open(ctx context.Context) error {
 	if s.store, err = openStore(ctx, s.config.Index, s.log); err != nil {
 		return err
 	}
-	if s.upstream, err = upstream.New(upstreamOptions(s.config.Upstream)); err != nil {
+	if s.upstream, err = upstream.New(options.Upstream(s.config.Upstream)); err != nil {
 		return err
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	handler, err := proxy.New(proxy.Options{
-		Config: s.config, Store: s.store, Upstream: s.upstream, Log: s.log, Metrics: metrics,
-	})
+	door, err := options.Proxy(s.config, s.store, s.upstream, s.log)
+	if err != nil {
+		return err
+	}
+	door.Registry.Metrics = metrics
+	handler, err := proxy.New(door)
 	if err != nil {
 		return err
 	}
@@ -103,7 +107,7 @@ func (s *server) open(ctx context.Context) error {
 // maintain puts together what runs beside requests, and returns the admin API
 // of it. Without credentials of its own backref does nothing unasked.
 func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) http.Handler {
-	source, settings := reconcile.NewSource(sourceOptions(s.config, s.upstream, s.store)), reconcileSettings(s.config.Reconcile)
+	source, settings := reconcile.NewSource(options.Source(s.config, s.upstream, s.store)), options.Reconcile(s.config.Reconcile)
 	mirror := s.config.Referrers.FallbackTags == config.FallbackMirror
 	if !mirror {
 		s.background = append(s.background, s.clearOutbox)

@@ -22,13 +22,13 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/backref/backref/client"
+	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/reconcile"
-	"github.com/backref/backref/registry"
 	"github.com/backref/backref/test/rig"
 	"github.com/backref/backref/upstream"
 )
@@ -65,22 +65,16 @@ func newUntouched(t *rapid.T, dir string, kept *keptRegistry) (*untouched, func(
 	store, err := bolt.Open(file, bolt.Options{})
 	must(err)
 	must(store.SetOutbox(t.Context(), true))
-	asked, err := upstream.New(upstream.Options{URL: base, Service: upstream.Service(cfg.Upstream.Service)})
+	asked, err := upstream.New(options.Upstream(cfg.Upstream))
 	must(err)
-	handler, err := proxy.New(proxy.Options{Config: cfg, Store: store, Upstream: asked, Log: zap.NewNop()})
+	door, err := options.Proxy(cfg, store, asked, zap.NewNop())
+	must(err)
+	handler, err := proxy.New(door)
 	must(err)
 	front := httptest.NewServer(handler)
-	source := reconcile.NewSource(reconcile.SourceOptions{
-		Upstream: asked, Index: store, Rate: cfg.Reconcile.Rate, Anonymous: true,
-		Limits: registry.Limits{
-			Manifest: index.ManifestLimits{
-				Depth: cfg.Limits.ManifestDepth, Descriptors: cfg.Limits.ManifestDescriptors, Annotations: cfg.Limits.ManifestAnnotations,
-			},
-			Size: int64(cfg.Limits.ManifestSize), Descriptor: int(cfg.Limits.DescriptorSize),
-			Entries: cfg.Limits.TagEntries, ListEntries: cfg.Limits.ListEntries, Concurrency: cfg.Reconcile.Concurrency,
-		},
-		Now: func() time.Time { return time.Now().Add(u.later) },
-	})
+	settings := options.Source(cfg, asked, store)
+	settings.Now = func() time.Time { return time.Now().Add(u.later) }
+	source := reconcile.NewSource(settings)
 	u.store, u.direct, u.through = store, behind.URL, front.URL
 	u.reconciler = reconcile.New(store, source, reconcile.Settings{Concurrency: cfg.Reconcile.Concurrency}, zap.NewNop())
 	u.mirror = reconcile.NewMirror(reconcile.MirrorOptions{

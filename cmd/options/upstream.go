@@ -1,4 +1,4 @@
-package main
+package options
 
 import (
 	"net/http"
@@ -7,10 +7,10 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// upstreamOptions returns what the configuration says of the registry. Proxies
+// Upstream returns what the configuration says of the registry. Proxies
 // are named by the variables that other programs have them from, too:
 // HTTP_PROXY, HTTPS_PROXY and NO_PROXY, upper or lower case.
-func upstreamOptions(cfg config.Upstream) upstream.Options {
+func Upstream(cfg config.Upstream) upstream.Options {
 	return upstream.Options{
 		URL:     cfg.URL,
 		Service: upstream.Service(cfg.Service),

@@ -1,4 +1,4 @@
-package main
+package options
 
 import (
 	"net/url"
@@ -12,7 +12,7 @@ import (
 
 // All that can be said of a registry is taken from the configuration, each from
 // its key.
-func TestUpstreamOptions(t *testing.T) {
+func TestUpstream(t *testing.T) {
 	cfg := config.Upstream{
 		URL: &url.URL{Scheme: "http", Host: "registry.example"}, MaxIdleConnections: 7, Transport: config.TransportStandard,
 		Service:  config.UpstreamService{Username: "user", Password: "password", PasswordFile: "file", DockerConfig: "docker", Anonymous: true},
@@ -25,7 +25,7 @@ func TestUpstreamOptions(t *testing.T) {
 		TLS:      upstream.TLS{CAFile: "ca", CertFile: "cert", KeyFile: "key"},
 		Timeouts: upstream.Timeouts{Connect: 1, ResponseHeader: 2, Stall: 3, Idle: 4, Query: 5},
 	}
-	got := upstreamOptions(cfg)
+	got := Upstream(cfg)
 	if got.Proxy == nil {
 		t.Error("no proxies")
 	}
