@@ -164,6 +164,7 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 		if err != nil {
 			break
 		}
+		w.desk = &s.desk
 		if err = guard(func() error { return c.apply(w) }); err != nil {
 			failed = c
 		}
@@ -194,7 +195,7 @@ func (s *Store) attempt(batch []*change) (failed *change, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("commit change of index: %w", err)
 	default:
-		s.mark.Store(w.sequence)
+		s.mark.Store(w.ledger.Sequence)
 		return nil, nil
 	}
 }

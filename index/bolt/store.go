@@ -77,8 +77,9 @@ type Store struct {
 	// [Store.attempt], [Store.rollback] and [Store.chooseList].
 	broken error
 	stuck  bool
-	// full is the writer's too.
+	// full and desk are the writer's too.
 	full fullDisk
+	desk desk
 	// unlisted says that the file has no list of its free pages, and still
 	// tells the upkeep that it is time to write one.
 	unlisted bool
