@@ -53,7 +53,7 @@ func (s *Store) attempt(batch []change) (failed int, err error) {
 	if err != nil {
 		return commit.All, fmt.Errorf("commit change of index: %w", err)
 	}
-	s.mark.Store(w.sequence)
+	s.mark.Store(w.ledger.Sequence)
 	return commit.All, s.reach(atCommitted)
 }
 
@@ -63,7 +63,9 @@ func (s *Store) attempt(batch []change) (failed int, err error) {
 func (s *Store) apply(tx *bbolt.Tx, batch []change) (w *writing, failed int, err error) {
 	failed = commit.All
 	err = guard(func() error {
-		w, err = newWriting(tx, s.now())
+		if w, err = newWriting(tx, s.now()); err == nil {
+			w.desk = &s.desk
+		}
 		return err
 	})
 	for place, apply := range batch {

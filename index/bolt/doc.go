@@ -3,10 +3,13 @@
 // A change is on disk, and seen by all later calls, when its method returns,
 // and it survives that the process or the machine dies at any moment. One
 // goroutine makes all changes: those that come while it waits for the disk
-// share its next transaction, so that many writers wait for one write. Reads
-// run beside it and never wait for it. Where a transaction fails, nothing of it
-// has happened and the next may succeed; where nobody can know, or bbolt itself
-// has panicked in it, no change is made until the file is opened again.
+// share its next transaction, so that many writers wait for one write. What a
+// change does is decided by the rules of package ledger, which read what they
+// need from the transaction; what they changed is written before the next change
+// is made. Reads run beside it and never wait for it. Where a transaction fails,
+// nothing of it has happened and the next may succeed; where nobody can know, or
+// bbolt itself has panicked in it, no change is made until the file is opened
+// again.
 //
 // One process at a time may have the file open. A file of an earlier format is
 // brought to the present one when it is opened. One that is not an index, or

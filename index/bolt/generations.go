@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/ledger"
 	"github.com/backref/backref/index/packed"
 	"go.etcd.io/bbolt"
 )
@@ -10,8 +11,6 @@ import (
 type generation struct {
 	number  uint64
 	records *bbolt.Bucket
-	// listed says that queries see it, so that its changes enter the outbox.
-	listed bool
 
 	// given is the highest number that a repository had before this
 	// transaction, and the others count entries: see [writing.keep].
@@ -46,50 +45,29 @@ func createTables(tx *bbolt.Tx, name table, within ...table) error {
 	return nil
 }
 
-// stamp returns the number for what is recorded in this transaction. It is
-// behind every mark that was given, and one is enough, because no mark is given
-// before the transaction is on disk.
-func (w *writing) stamp() (uint64, error) {
-	if w.stampGiven == 0 {
-		w.sequence++
-		w.stampGiven = w.sequence
-		return w.stampGiven, w.putField(fieldSequence, w.sequence)
-	}
-	return w.stampGiven, nil
-}
-
-// putIn writes a record into one generation and returns it as it is kept: it
-// replaces the one that is there, but keeps when that was seen, if earlier.
-// Where nothing changes it is stamped only if it is news.
-func (w *writing) putIn(g *generation, key []byte, record index.Record, news bool) (index.Record, error) {
-	before, found, err := g.record(key)
-	if err != nil {
-		return record, err
-	}
-	if found && before.Seen.Before(record.Seen) {
-		record.Seen = before.Seen
-	}
-	same := false
-	if found {
-		differs, err := differ(before, record)
-		if err != nil {
-			return record, err
-		}
-		same = !differs && before.Seen.Equal(record.Seen)
-	}
-	if same && !news {
-		return record, nil
-	}
-	if found && !same {
-		if err := w.removeDerived(g, before); err != nil {
-			return record, err
+// saveVersion writes what became of the record of a manifest in a generation.
+func (w *writing) saveVersion(g *generation, key []byte, v *ledger.Version) error {
+	rewritten := v.Rewritten()
+	if v.Had && rewritten {
+		if err := w.removeDerived(g, v.Was); err != nil {
+			return err
 		}
 	}
-	return record, w.write(g, record, !same)
+	switch {
+	case v.Has:
+		return w.write(g, v.Is, v.Stamp, rewritten)
+	case v.Had:
+		if err := w.delete(g.records, g.key(key)); err != nil {
+			return err
+		}
+		return w.take(g, v.Was.Repository)
+	default:
+		return nil
+	}
 }
 
 // write writes a record, and what is derived from it where that is not there.
-func (w *writing) write(g *generation, record index.Record, derived bool) error {
+func (w *writing) write(g *generation, record index.Record, stamp uint64, derived bool) error {
 	n, err := w.give(g, record.Repository)
 	if err != nil {
 		return err
@@ -110,10 +88,6 @@ func (w *writing) write(g *generation, record index.Record, derived bool) error 
 	if err != nil {
 		return err
 	}
-	stamp, err := w.stamp()
-	if err != nil {
-		return err
-	}
 	return w.keep(g, n, sectionKey(n, sectionManifests, manifest), stamped(stamp, kept))
 }
 
@@ -127,19 +101,4 @@ func (w *writing) removeDerived(g *generation, record index.Record) error {
 		return err
 	}
 	return w.removeParents(g, n, record)
-}
-
-// removeFrom removes a record and what is derived from it from one generation.
-func (w *writing) removeFrom(g *generation, key []byte) (removed bool, err error) {
-	record, found, err := g.record(key)
-	if !found || err != nil {
-		return false, err
-	}
-	if err := w.removeDerived(g, record); err != nil {
-		return false, err
-	}
-	if err := w.delete(g.records, g.key(key)); err != nil {
-		return false, err
-	}
-	return true, w.take(g, record.Repository)
 }

@@ -22,12 +22,9 @@ const (
 	historyStep = 4
 )
 
-// lastChanges are sequence numbers of a manifest; 0 means never.
-type lastChanges struct {
-	// gone is that of the last change after which an older reading "present"
-	// may be wrong, came that for an older "absent".
-	gone, came uint64
-}
+// lastChanges are the numbers of a manifest in the history: see
+// [ledger.Matter.History].
+type lastChanges struct{ gone, came uint64 }
 
 func (w *writing) lastChanges(key []byte) (lastChanges, error) {
 	value := w.changes.Get(key)
@@ -44,52 +41,25 @@ func (w *writing) lastChanges(key []byte) (lastChanges, error) {
 	}
 }
 
-// stalePresent reports whether the manifest may have been deleted after it was
-// found present; staleAbsent whether it may have come after it was not found.
-// A mark from before the horizon, or one that this store never gave, may be
-// older than anything.
-func (w *writing) stalePresent(key []byte, mark index.Mark) (bool, error) {
-	last, err := w.lastChanges(key)
-	return w.unknown(mark) || last.gone > uint64(mark), err
-}
-
-func (w *writing) staleAbsent(key []byte, mark index.Mark) (bool, error) {
-	last, err := w.lastChanges(key)
-	return w.unknown(mark) || last.came > uint64(mark), err
-}
-
-func (w *writing) unknown(mark index.Mark) bool {
-	return uint64(mark) < w.horizon || uint64(mark) > w.sequence
-}
-
-// markGone notes that the manifest may be gone, or is about to be.
-func (w *writing) markGone(key []byte) error {
-	return w.addHistory(key, func(last *lastChanges, sequence uint64) { last.gone = sequence })
-}
-
-// markCame notes that the manifest was recorded while somebody may still find
-// that it is absent.
-func (w *writing) markCame(key []byte) error {
-	return w.addHistory(key, func(last *lastChanges, sequence uint64) { last.came = sequence })
-}
-
-func (w *writing) addHistory(key []byte, set func(*lastChanges, uint64)) error {
-	last, err := w.lastChanges(key)
-	if err != nil {
-		return err
+// saveSequence writes the sequence where the rules have moved it on.
+func (w *writing) saveSequence() error {
+	if w.sequence == w.ledger.Sequence {
+		return nil
 	}
-	w.sequence++
-	if err := w.putField(fieldSequence, w.sequence); err != nil {
-		return err
-	}
-	set(&last, w.sequence)
+	w.sequence = w.ledger.Sequence
+	return w.putField(fieldSequence, w.sequence)
+}
+
+// addHistory writes the numbers of a manifest, of which the newest is that of
+// the change which is made, and drops what is too old.
+func (w *writing) addHistory(key []byte, last lastChanges) error {
 	value := binary.BigEndian.AppendUint64(number(last.gone), last.came)
 	if err := w.put(w.changes, key, value); err != nil {
 		return err
 	}
 	var entry encoder
 	entry.Time(w.now)
-	if err := w.put(w.history, number(w.sequence), append(entry.B, key...)); err != nil {
+	if err := w.put(w.history, number(max(last.gone, last.came)), append(entry.B, key...)); err != nil {
 		return err
 	}
 	return w.dropHistory()
@@ -121,7 +91,7 @@ func (w *writing) dropHistory() error {
 		if err := w.delete(w.history, number(sequence)); err != nil {
 			return err
 		}
-		w.horizon = sequence
+		w.ledger.Horizon = sequence
 		if err := w.putField(fieldHorizon, sequence); err != nil {
 			return err
 		}

@@ -66,19 +66,22 @@ func newShelf(g *generation, repository []byte, n repositoryNumber) *shelf {
 	return &shelf{repository: string(repository), number: n, cursor: g.records.Cursor()}
 }
 
-// record returns the record of a manifest, whose key is given.
-func (g *generation) record(key []byte) (record index.Record, found bool, err error) {
+// record returns the record of a manifest, whose key is given, and its stamp.
+func (g *generation) record(key []byte) (record index.Record, stamp uint64, found bool, err error) {
 	name, manifest, _ := bytes.Cut(key, []byte{0})
 	n, found, err := g.find(name)
 	if !found || err != nil {
-		return index.Record{}, false, err
+		return index.Record{}, 0, false, err
 	}
 	value := g.records.Get(sectionKey(n, sectionManifests, manifest))
 	if value == nil {
-		return index.Record{}, false, nil
+		return index.Record{}, 0, false, nil
+	}
+	if stamp, _, err = cutStamp(value); err != nil {
+		return index.Record{}, 0, true, err
 	}
 	record, err = newShelf(g, name, n).record(manifest, value)
-	return record, true, err
+	return record, stamp, true, err
 }
 
 // record reads the record of the entry that a tour of manifests is at.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/ledger"
 	"github.com/backref/backref/index/packed"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
@@ -78,49 +79,13 @@ func (s *Store) Forget(ctx context.Context, mark index.Mark, repository string, 
 	if err != nil {
 		return err
 	}
-	stale := false
-	err = s.change(ctx, func(w *writing) error {
-		var err error
-		if stale, err = w.mayBeBack(key, mark); stale || err != nil {
-			return err
-		}
-		removed, err := w.removeRecord(key)
-		if removed {
-			// It must not come back by what was read before.
-			err = w.markGone(key)
-		}
-		return err
+	err = s.decide(ctx, func(w *writing) error {
+		return w.decide(key, func(m *ledger.Matter) error { return m.Forget(mark) })
 	})
-	if err == nil && stale {
-		err = index.ErrStale
-	}
 	if err != nil {
 		return fmt.Errorf("forget %s of %s: %w", manifest, repository, err)
 	}
 	return nil
-}
-
-// mayBeBack reports whether a recorded manifest that was not found after the
-// mark may be there: because it was recorded since, or because a push of it is
-// open, which may have been carried out.
-func (w *writing) mayBeBack(key []byte, mark index.Mark) (bool, error) {
-	recorded := false
-	for _, g := range w.generations() {
-		value := g.get(key)
-		if value == nil {
-			continue
-		}
-		recorded = true
-		stamp, _, err := cutStamp(value)
-		if err != nil || stamp > uint64(mark) {
-			return true, err
-		}
-	}
-	if !recorded {
-		return false, nil
-	}
-	pushes, err := w.openIntents(key, index.IntentPush)
-	return w.unknown(mark) || len(pushes) > 0, err
 }
 
 // startBehind returns the key of a manifest behind which a listing begins. One

@@ -163,7 +163,7 @@ func (s *Store) prepare() error {
 		if err := w.dropOverDeletes(); err != nil {
 			return err
 		}
-		s.mark.Store(w.sequence)
+		s.mark.Store(w.ledger.Sequence)
 		if untidy, err := w.untidy(); err != nil {
 			return err
 		} else if untidy {

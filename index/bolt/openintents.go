@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/ledger"
 	"go.etcd.io/bbolt"
 )
 
@@ -30,8 +31,11 @@ func intentKey(intent index.Intent) ([]byte, error) {
 // openPrefix is the beginning of the keys by which intents are found. The key
 // is that of a manifest: repository, zero byte, digest.
 func openPrefix(key []byte, as role) []byte {
+	return appendPrefix(make([]byte, 0, len(key)+1+intentIDSize), key, as)
+}
+
+func appendPrefix(prefix, key []byte, as role) []byte {
 	repository := bytes.IndexByte(key, 0) + 1
-	prefix := make([]byte, 0, len(key)+1+intentIDSize)
 	prefix = append(prefix, key[:repository]...)
 	prefix = append(prefix, byte(as))
 	return append(prefix, key[repository:]...)
@@ -113,19 +117,14 @@ func (w *writing) end(intent index.Intent) error {
 	return w.delete(w.intents, number(uint64(intent.ID)))
 }
 
-// intent returns an open intent, or nil.
-func (w *writing) intent(id index.IntentID) (*index.Intent, error) {
+// intent returns an open intent.
+func (w *writing) intent(id index.IntentID) (intent index.Intent, open bool, err error) {
 	value := w.intents.Get(number(uint64(id)))
 	if value == nil {
-		return nil, nil
+		return index.Intent{}, false, nil
 	}
-	intent, err := decodeIntent(id, value)
-	return &intent, err
-}
-
-// openIntents returns the open intents of a kind for a manifest.
-func (w *writing) openIntents(key []byte, kind index.IntentKind) ([]index.IntentID, error) {
-	return findOpen(w.open, openPrefix(key, roleOf(kind)), nil)
+	intent, err = decodeIntent(id, value)
+	return intent, true, err
 }
 
 func roleOf(kind index.IntentKind) role {
@@ -135,27 +134,11 @@ func roleOf(kind index.IntentKind) role {
 	return rolePush
 }
 
-// anyOpen reports whether a push or delete other than the given one is open
-// for a manifest.
-func (w *writing) anyOpen(key []byte, but index.IntentID) bool {
-	cursor := w.open.Cursor()
-	for _, as := range []role{rolePush, roleDelete} {
-		prefix := openPrefix(key, as)
-		for k, _ := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = cursor.Next() {
-			if id := k[len(prefix):]; len(id) == intentIDSize && binary.BigEndian.Uint64(id) != uint64(but) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// findOpen returns the numbers of the intents whose keys begin with a prefix.
-// What stands between the prefix and the number is taken off by cut, which may
-// also leave the intent out; nil stands for nothing.
-func findOpen(open *bbolt.Bucket, prefix []byte, cut func(rest []byte) (id []byte, wanted bool, err error)) ([]index.IntentID, error) {
-	var ids []index.IntentID
-	cursor := open.Cursor()
+// appendOpen appends to ids those of the intents whose keys begin with a prefix,
+// which it looks for with a cursor of the open bucket. What stands between the
+// prefix and the number is taken off by cut, which may also leave the intent
+// out; nil stands for nothing.
+func appendOpen(ids []index.IntentID, cursor *bbolt.Cursor, prefix []byte, cut func(rest []byte) (id []byte, wanted bool, err error)) ([]index.IntentID, error) {
 	for key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, _ = cursor.Next() {
 		id, wanted := key[len(prefix):], true
 		if cut != nil {
@@ -174,45 +157,22 @@ func findOpen(open *bbolt.Bucket, prefix []byte, cut func(rest []byte) (id []byt
 	return ids, nil
 }
 
-// dropOverDeletes ends the deletes that can no longer matter: they are over,
-// what they deleted has no record, and no push of it is open.
+// dropOverDeletes ends the deletes that can no longer matter, as the rules say.
 func (w *writing) dropOverDeletes() error {
+	var deletes []index.IntentID
 	cursor := w.intents.Cursor()
-	var over []index.Intent
 	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
 		if len(key) != intentIDSize {
 			return fmt.Errorf("%w: key of an intent", index.ErrDamaged)
 		}
-		if len(value) > 0 && index.IntentKind(value[0]) != index.IntentDelete {
-			continue
-		}
-		intent, err := decodeIntent(index.IntentID(binary.BigEndian.Uint64(key)), value)
-		if err != nil {
-			return err
-		}
-		if w.now.After(intent.Deadline) {
-			over = append(over, intent)
+		if len(value) == 0 || index.IntentKind(value[0]) == index.IntentDelete {
+			deletes = append(deletes, index.IntentID(binary.BigEndian.Uint64(key)))
 		}
 	}
-	for _, intent := range over {
-		if err := w.dropOverDelete(intent); err != nil {
+	for _, id := range deletes {
+		if err := w.onIntent(id, func(m *ledger.Matter) error { return m.EndOver(id, w.now) }); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (w *writing) dropOverDelete(intent index.Intent) error {
-	key, err := intentKey(intent)
-	if err != nil {
-		return err
-	}
-	pushes, err := w.openIntents(key, index.IntentPush)
-	if err != nil || len(pushes) > 0 || w.recorded(key) {
-		return err
-	}
-	if err := w.markGone(key); err != nil {
-		return err
-	}
-	return w.end(intent)
 }

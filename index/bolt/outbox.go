@@ -71,17 +71,16 @@ func (w *writing) openNewOutbox() error {
 	return w.addPass(pass{of: w.live.number})
 }
 
-// enterListing enters the listing that shows a record, or shows it no more.
-func (w *writing) enterListing(g *generation, record index.Record) error {
-	if !g.listed {
+// enterListing enters a listing, given by its repository and subject.
+func (w *writing) enterListing(listing index.Key) error {
+	if w.outbox == nil {
 		return nil
 	}
-	w.touchListing(record.Repository, record.Subject())
-	listing, err := repositoryKey(record.Repository, record.Subject())
+	key, err := repositoryKey(listing.Repository, listing.Digest)
 	if err != nil {
 		return err
 	}
-	return w.enter(listing)
+	return w.enter(key)
 }
 
 // enter enters a listing, given by the key of its repository and subject, as

@@ -49,59 +49,19 @@ func (w *writing) beginGeneration() error {
 // Fill implements [index.Rebuilder]. It costs no write where the records are
 // known and the checkpoint is the one that was saved.
 func (s *Store) Fill(ctx context.Context, mark index.Mark, checkpoint []byte, records ...index.Record) error {
-	keys := make([][]byte, len(records))
-	for i, record := range records {
-		var err error
-		if keys[i], err = checkRecord(record); err != nil {
-			return err
-		}
+	keys, err := checkRecords(records)
+	if err != nil {
+		return err
 	}
-	var refusal error
-	err := s.change(ctx, func(w *writing) error {
-		refusal = nil
-		if w.next == nil {
-			refusal = index.ErrNoRebuild
-			return nil
-		}
-		stale, err := w.anyStale(w.next, keys, mark)
-		if stale {
-			refusal = index.ErrStale
-		}
-		if stale || err != nil {
+	err = s.decide(ctx, func(w *writing) error {
+		w.ledger.Building = w.next != nil
+		if err := w.ledger.Fill(mark, records, w.with(keys)); err != nil {
 			return err
-		}
-		for i, record := range records {
-			if err := w.fill(keys[i], record); err != nil {
-				return err
-			}
 		}
 		return w.saveCheckpoint(checkpoint)
 	})
-	if err == nil {
-		err = refusal
-	}
 	if err != nil {
 		return fmt.Errorf("fill %d manifests: %w", len(records), err)
-	}
-	return nil
-}
-
-func (w *writing) fill(key []byte, record index.Record) error {
-	if w.next.get(key) != nil {
-		return nil
-	}
-	before, found, err := w.live.record(key)
-	if err != nil {
-		return err
-	}
-	if found {
-		record.Seen = before.Seen
-	}
-	if _, err := w.putIn(w.next, key, record, true); err != nil {
-		return err
-	}
-	if w.anyOpen(key, 0) {
-		return w.markCame(key)
 	}
 	return nil
 }
@@ -194,7 +154,6 @@ func (w *writing) swap() error {
 		return err
 	}
 	w.live, w.next = w.next, nil
-	before.listed, w.live.listed = false, true
 	if w.outbox != nil {
 		// What either has and the other lacks is a listing that changes.
 		for _, p := range []pass{

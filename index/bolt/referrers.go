@@ -184,10 +184,7 @@ func (w *writing) putReferrer(g *generation, n repositoryNumber, record index.Re
 	if err := w.keep(g, n, keys.referrer, value); err != nil {
 		return err
 	}
-	if err := w.keep(g, n, keys.created, []byte(record.ArtifactType)); err != nil {
-		return err
-	}
-	return w.enterListing(g, record)
+	return w.keep(g, n, keys.created, []byte(record.ArtifactType))
 }
 
 func (w *writing) removeReferrer(g *generation, n repositoryNumber, record index.Record) error {
@@ -198,10 +195,7 @@ func (w *writing) removeReferrer(g *generation, n repositoryNumber, record index
 	if err := w.delete(g.records, keys.referrer); err != nil {
 		return err
 	}
-	if err := w.delete(g.records, keys.created); err != nil {
-		return err
-	}
-	return w.enterListing(g, record)
+	return w.delete(g.records, keys.created)
 }
 
 // inListings are the keys of a record in the sections that listings are read

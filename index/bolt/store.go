@@ -71,12 +71,13 @@ type Store struct {
 	wake   chan struct{}
 	rested chan struct{}
 	// broken is why no more changes are made, and stuck says that none could
-	// even begin: see [Store.commit] and [Store.rollback]. These, full and free
-	// belong to the writer.
+	// even begin: see [Store.commit] and [Store.rollback]. These, full, free
+	// and desk belong to the writer.
 	broken error
 	stuck  bool
 	full   fullDisk
 	free   freeList
+	desk   desk
 	// failPoint is nil but in tests: see [Store.reach].
 	failPoint func(instant) error
 }

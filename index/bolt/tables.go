@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/ledger"
 	"go.etcd.io/bbolt"
 )
 
@@ -136,7 +137,6 @@ func openGenerations(tx *bbolt.Tx) (live, next *generation, err error) {
 	if live, err = openGeneration(tx, number); err != nil {
 		return nil, nil, err
 	}
-	live.listed = true
 	if number, err = getField(meta, fieldBuilding); err != nil || number == 0 {
 		return live, nil, err
 	}
@@ -154,10 +154,14 @@ type writing struct {
 	// outbox is nil where it is off.
 	outbox *outbox
 
-	// sequence and horizon are those of meta.
-	sequence, horizon uint64
-	// stampGiven is that of what was recorded: see [writing.stamp].
-	stampGiven uint64
+	// ledger is what the rules make of the state, and sequence that of it which
+	// meta has.
+	ledger   ledger.State
+	sequence uint64
+	// desk is nil until a rule decides, unless it is that of an earlier
+	// transaction, and openCursor is for what the rules ask.
+	desk       *desk
+	openCursor *bbolt.Cursor
 	now        time.Time
 	// touched are the listings that may look different afterwards, all of them
 	// where allTouched is set.
@@ -198,7 +202,9 @@ func newWriting(tx *bbolt.Tx, now time.Time) (*writing, error) {
 	if w.sequence, err = getField(w.meta, fieldSequence); err != nil {
 		return nil, err
 	}
-	w.horizon, err = getField(w.meta, fieldHorizon)
+	w.ledger.Sequence = w.sequence
+	w.openCursor = w.open.Cursor()
+	w.ledger.Horizon, err = getField(w.meta, fieldHorizon)
 	return w, err
 }
 

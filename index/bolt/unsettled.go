@@ -57,18 +57,16 @@ func unsettled(open *bbolt.Bucket, live *generation, key []byte, tag string) ([]
 		referrers = inSection(sectionReferrers, referrers)
 	}
 	pushes := openPrefix(key, roleSubject)
-	ids, err := findOpen(open, importPrefix(repository, tag), nil)
+	cursor, pushed := open.Cursor(), open.Cursor()
+	ids, err := appendOpen(nil, cursor, importPrefix(repository, tag), nil)
 	if err != nil {
 		return nil, err
 	}
-	more, err := findOpen(open, pushes, cutAnyDigest)
-	if err != nil {
+	if ids, err = appendOpen(ids, cursor, pushes, cutAnyDigest); err != nil {
 		return nil, err
 	}
-	ids = append(ids, more...)
 	// A delete of what is listed, or will be once a push is settled.
-	cursor := open.Cursor()
-	more, err = findOpen(open, openPrefix(repository, roleDelete), func(rest []byte) ([]byte, bool, error) {
+	return appendOpen(ids, cursor, openPrefix(repository, roleDelete), func(rest []byte) ([]byte, bool, error) {
 		manifest, id, err := packed.CutDigest(rest)
 		if err != nil {
 			return nil, false, err
@@ -77,10 +75,9 @@ func unsettled(open *bbolt.Bucket, live *generation, key []byte, tag string) ([]
 			return id, true, nil
 		}
 		push := slices.Concat(pushes, manifest)
-		found, _ := cursor.Seek(push)
+		found, _ := pushed.Seek(push)
 		return id, bytes.HasPrefix(found, push), nil
 	})
-	return append(ids, more...), err
 }
 
 func cutAnyDigest(rest []byte) (id []byte, wanted bool, err error) {

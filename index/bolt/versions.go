@@ -48,24 +48,24 @@ func (w *writing) touchDeleted(intent index.Intent) error {
 	if err != nil {
 		return err
 	}
-	record, _, err := w.live.record(key)
+	record, _, _, err := w.live.record(key)
 	if err != nil {
 		return err
 	}
 	if subject := record.Subject(); subject != "" {
 		w.touchListing(repository, subject)
 	}
-	pushes, err := w.openIntents(key, index.IntentPush)
+	pushes, err := appendOpen(nil, w.openCursor, openPrefix(key, rolePush), nil)
 	if err != nil {
 		return err
 	}
 	for _, id := range pushes {
-		push, err := w.intent(id)
+		push, open, err := w.intent(id)
 		if err != nil {
 			return err
 		}
-		if push != nil && push.Record.Subject() != "" {
-			w.touchListing(repository, push.Record.Subject())
+		if subject := push.Record.Subject(); open && subject != "" {
+			w.touchListing(repository, subject)
 		}
 	}
 	return nil

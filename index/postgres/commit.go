@@ -149,7 +149,7 @@ func (s *Store) queueState(batch *pgx.Batch, now *state) {
 
 // load locks out other writers, and reads all that the changes look at.
 func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (*writing, error) {
-	w := &writing{matters: map[matterKey]*matter{}, open: map[index.IntentID]*openIntent{}}
+	w := &writing{matters: map[matterKey]*matter{}, open: map[index.IntentID]*matter{}}
 	var names []string
 	var about [][]byte
 	var intents []int64
@@ -159,7 +159,7 @@ func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (
 			if _, known := w.matters[key]; known {
 				continue
 			}
-			w.matters[key] = &matter{key: key}
+			w.matter(key)
 			names, about = append(names, key.repository), append(about, []byte(key.about))
 		}
 		for _, id := range c.intents {
@@ -185,6 +185,7 @@ func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (
 	if err := conn.SendBatch(ctx, &questions).Close(); err != nil {
 		return nil, err
 	}
+	w.startLedger()
 	return w, s.servers.admit(w.server)
 }
 

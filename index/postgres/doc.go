@@ -25,11 +25,12 @@
 // One goroutine of each process makes its changes. Those that come while it
 // waits for the database share its next transaction: it takes an advisory lock
 // of the schema and the lock of a row, reads all that the changes are about,
-// makes them in memory, and writes what has become of it and commits. That takes
-// two round trips, however many changes there are. The lock is held until the commit, so that of all
-// processes one writes at a time, and each sees what the others have written.
-// The database lets go of it where a process dies, or stays away for longer
-// than Options.Timeout within a transaction.
+// has the rules of package ledger decide in memory, and writes what has become
+// of it and commits. That takes two round trips, however many changes there
+// are. The lock is held until the commit, so that of all processes one writes at
+// a time, and each sees what the others have written. The database lets go of it
+// where a process dies, or stays away for longer than Options.Timeout within a
+// transaction.
 //
 // So the numbers of the history become visible in their order, and a
 // [index.Mark], which is the newest that is visible, says of all smaller ones

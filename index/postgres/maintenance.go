@@ -126,35 +126,9 @@ func (s *Store) Forget(ctx context.Context, mark index.Mark, repository string, 
 	if err != nil {
 		return err
 	}
-	stale := false
-	err = s.change(&change{ctx: ctx, about: []matterKey{key}, apply: func(w *writing) error {
-		m := w.matters[key]
-		if stale = w.mayBeBack(m, mark); stale {
-			return nil
-		}
-		if w.removeRecord(m) {
-			// It must not come back by what was read before.
-			w.markGone(m)
-		}
-		return nil
-	}})
-	if err == nil && stale {
-		err = index.ErrStale
-	}
+	err = s.decide(&change{ctx: ctx, about: []matterKey{key}, apply: func(w *writing) error { return w.matters[key].Forget(mark) }})
 	if err != nil {
 		return fmt.Errorf("forget %s of %s: %w", manifest, repository, err)
 	}
 	return nil
-}
-
-// mayBeBack reports whether a recorded manifest that was not found after the
-// mark may be there: because it was recorded since, or because a push of it is
-// open, which may have been carried out.
-func (w *writing) mayBeBack(m *matter, mark index.Mark) bool {
-	for _, v := range w.versions(m) {
-		if v.is != nil && after(v.is.stamp, mark) {
-			return true
-		}
-	}
-	return w.recorded(m) && (w.unknown(mark) || len(m.openOf(index.IntentPush)) > 0)
 }

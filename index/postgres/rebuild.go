@@ -39,58 +39,15 @@ func (s *Store) Fill(ctx context.Context, mark index.Mark, checkpoint []byte, re
 	if err != nil {
 		return err
 	}
-	var refusal error
-	err = s.change(&change{ctx: ctx, about: keys, apply: func(w *writing) error {
-		if refusal = w.refusesFill(mark, keys); refusal != nil {
-			return nil
-		}
-		for i, key := range keys {
-			if err := w.fill(w.matters[key], records[i]); err != nil {
-				return err
-			}
+	err = s.decide(&change{ctx: ctx, about: keys, apply: func(w *writing) error {
+		if err := w.ledger.Fill(mark, records, w.with(keys)); err != nil {
+			return err
 		}
 		w.checkpoint = &checkpoint
 		return nil
 	}})
-	if err == nil {
-		err = refusal
-	}
 	if err != nil {
 		return fmt.Errorf("fill %d manifests: %w", len(records), err)
-	}
-	return nil
-}
-
-// refusesFill tells why manifests can't be recorded in the generation in the
-// making.
-func (w *writing) refusesFill(mark index.Mark, keys []matterKey) error {
-	if w.building == 0 {
-		return index.ErrNoRebuild
-	}
-	for _, key := range keys {
-		if m := w.matters[key]; m.next.is == nil && w.stalePresent(m, mark) {
-			return index.ErrStale
-		}
-	}
-	return nil
-}
-
-func (w *writing) fill(m *matter, record index.Record) error {
-	if m.next.is != nil {
-		return nil
-	}
-	if m.live.is != nil {
-		seen, err := m.live.is.seen()
-		if err != nil {
-			return err
-		}
-		record.Seen = seen
-	}
-	if _, err := w.putIn(m, &m.next, record, true); err != nil {
-		return err
-	}
-	if m.anyOpen(nil) {
-		w.markCame(m)
 	}
 	return nil
 }

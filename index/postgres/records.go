@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/ledger"
 	"github.com/jackc/pgx/v5"
 	"github.com/opencontainers/go-digest"
 )
@@ -63,46 +64,12 @@ func (s *Store) Observe(ctx context.Context, mark index.Mark, records ...index.R
 	}
 	known, err := s.allKnown(ctx, keys)
 	if err == nil && !known {
-		err = s.observe(ctx, mark, keys, records)
+		err = s.decide(&change{ctx: ctx, about: keys, apply: func(w *writing) error {
+			return ledger.Observe(mark, records, w.with(keys))
+		}})
 	}
 	if err != nil {
 		return fmt.Errorf("observe %d manifests: %w", len(records), err)
-	}
-	return nil
-}
-
-func (s *Store) observe(ctx context.Context, mark index.Mark, keys []matterKey, records []index.Record) error {
-	stale := false
-	err := s.change(&change{ctx: ctx, about: keys, apply: func(w *writing) error {
-		stale = false
-		for _, key := range keys {
-			if m := w.matters[key]; m.live.is == nil && w.stalePresent(m, mark) {
-				stale = true
-				return nil
-			}
-		}
-		for i, key := range keys {
-			if err := w.observe(w.matters[key], records[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}})
-	if err == nil && stale {
-		return index.ErrStale
-	}
-	return err
-}
-
-func (w *writing) observe(m *matter, record index.Record) error {
-	if m.live.is != nil {
-		return nil
-	}
-	if err := w.putRecord(m, record, true); err != nil {
-		return err
-	}
-	if m.anyOpen(nil) {
-		w.markCame(m)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"bytes"
 	"strconv"
 	"time"
 
@@ -95,12 +94,6 @@ func (r row) annotations() (map[string]string, error) {
 // size is what the row takes of a page's bytes.
 func (r row) size() int {
 	return len(r.digest) + len(r.subject) + len(r.artifactType) + len(r.shown) + len(r.kept)
-}
-
-// equal tells whether two rows of a manifest say the same.
-func (r row) equal(other row) bool {
-	return bytes.Equal(r.subject, other.subject) && bytes.Equal(r.created, other.created) &&
-		bytes.Equal(r.artifactType, other.artifactType) && bytes.Equal(r.shown, other.shown) && bytes.Equal(r.kept, other.kept)
 }
 
 // appendDescriptor appends the descriptor of a row, as

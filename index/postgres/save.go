@@ -3,8 +3,10 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/ledger"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -21,7 +23,9 @@ func (w *writing) save(ctx context.Context, conn *pgxpool.Conn, durability Durab
 		return err
 	}
 	w.saveHistory(&batch)
-	w.saveOutbox(&batch)
+	if err := w.saveOutbox(&batch); err != nil {
+		return err
+	}
 	w.saveUnheld(&batch)
 	if w.checkpoint != nil {
 		saveCheckpoint(&batch, w.building, *w.checkpoint)
@@ -62,14 +66,15 @@ type recordChanges struct {
 func (w *writing) saveRecords(batch *pgx.Batch) error {
 	var c recordChanges
 	for _, m := range w.matters {
-		if err := c.add(m.key.repository, w.live, m.live); err != nil {
-			return err
-		}
-		if w.building == 0 {
-			continue
-		}
-		if err := c.add(m.key.repository, w.building, m.next); err != nil {
-			return err
+		for in, generation := range [...]int32{ledger.Live: w.live, ledger.Next: w.building} {
+			in := ledger.Generation(in)
+			v, changed := m.Version(in)
+			if !changed {
+				continue
+			}
+			if err := c.add(m.stored.key.repository, generation, m.stored.rows[in], v); err != nil {
+				return err
+			}
 		}
 	}
 	if len(c.unlink.targets) > 0 {
@@ -88,27 +93,32 @@ func (w *writing) saveRecords(batch *pgx.Batch) error {
 	return nil
 }
 
-// add adds what became of a record in a generation.
-func (c *recordChanges) add(repository string, generation int32, v version) error {
-	if v.is == v.was {
-		return nil
+// add adds what became of a record in a generation, of which the database has
+// the row that it had before.
+func (c *recordChanges) add(repository string, generation int32, was *stored, v *ledger.Version) error {
+	if !v.Has {
+		if was == nil {
+			return nil
+		}
+		c.remove.repositories = append(c.remove.repositories, was.repository)
+		c.remove.digests = append(c.remove.digests, was.digest)
+		return c.unlink.add(repository, generation, *was)
 	}
-	relinked := v.was == nil || v.is == nil || !bytes.Equal(v.was.kept, v.is.kept) || !bytes.Equal(v.was.subject, v.is.subject)
-	if v.was != nil && relinked {
-		if err := c.unlink.add(repository, generation, *v.was); err != nil {
+	is := stored{stamp: int64(v.Stamp)} //nolint:gosec // The history never gets that far.
+	var err error
+	if is.row, err = encodeRow(v.Is); err != nil {
+		return err
+	}
+	c.put.add(repository, generation, is)
+	if was != nil {
+		if bytes.Equal(was.kept, is.kept) && bytes.Equal(was.subject, is.subject) {
+			return nil
+		}
+		if err := c.unlink.add(repository, generation, *was); err != nil {
 			return err
 		}
 	}
-	if v.is == nil {
-		c.remove.repositories = append(c.remove.repositories, v.was.repository)
-		c.remove.digests = append(c.remove.digests, v.was.digest)
-		return nil
-	}
-	c.put.add(repository, generation, *v.is)
-	if relinked {
-		return c.link.add(repository, generation, *v.is)
-	}
-	return nil
+	return c.link.add(repository, generation, is)
 }
 
 func (r *rows) add(repository string, generation int32, s stored) {
@@ -179,24 +189,26 @@ func (w *writing) saveIntents(batch *pgx.Batch) error {
 	var kinds []int16
 	var names []string
 	var about, subjects, values [][]byte
-	for id, intent := range w.open {
-		number := int64(id) //nolint:gosec // The database gave it.
-		switch {
-		case intent.ended && intent.stored:
-			ended = append(ended, number)
-		case intent.changed && !intent.ended:
-			value, err := encodeIntent(intent.Intent)
-			if err != nil {
-				return err
-			}
-			var subject []byte
-			if named := intent.Record.Subject(); named != "" && intent.Kind == index.IntentPush {
-				if subject, err = compactDigest(named); err != nil {
+	for _, m := range w.matters {
+		for i := range m.Intents() {
+			intent := &m.Intents()[i]
+			number := int64(intent.ID) //nolint:gosec // The database gave it.
+			switch {
+			case intent.Dropped():
+				ended = append(ended, number)
+			case intent.Written():
+				value, err := encodeIntent(intent.Intent)
+				if err != nil {
 					return err
 				}
+				subject, err := pushedSubject(intent.Intent)
+				if err != nil {
+					return err
+				}
+				key := m.stored.key
+				ids, kinds, names = append(ids, number), append(kinds, int16(intent.Kind)), append(names, key.repository)
+				about, subjects, values = append(about, []byte(key.about)), append(subjects, subject), append(values, value)
 			}
-			ids, kinds, names = append(ids, number), append(kinds, int16(intent.Kind)), append(names, intent.matter.key.repository)
-			about, subjects, values = append(about, []byte(intent.matter.key.about)), append(subjects, subject), append(values, value)
 		}
 	}
 	if len(ended) > 0 {
@@ -208,6 +220,14 @@ func (w *writing) saveIntents(batch *pgx.Batch) error {
 	return nil
 }
 
+// pushedSubject returns the subject of a push, nil where there is none.
+func pushedSubject(intent index.Intent) ([]byte, error) {
+	if subject := intent.Record.Subject(); subject != "" && intent.Kind == index.IntentPush {
+		return compactDigest(subject)
+	}
+	return nil, nil
+}
+
 const putIntents = `INSERT INTO intents (id, kind, repository, about, subject, intent)
 	SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[])
 	ON CONFLICT (id) DO UPDATE SET intent = excluded.intent`
@@ -217,9 +237,9 @@ func (w *writing) saveHistory(batch *pgx.Batch) {
 	var about [][]byte
 	var gone, came []int64
 	for _, m := range w.matters {
-		if m.noted {
-			names, about = append(names, m.key.repository), append(about, []byte(m.key.about))
-			gone, came = append(gone, m.gone), append(came, m.came)
+		if g, c, changed := m.History(); changed {
+			names, about = append(names, m.stored.key.repository), append(about, []byte(m.stored.key.about))
+			gone, came = append(gone, int64(g)), append(came, int64(c)) //nolint:gosec // The history never gets that far.
 		}
 	}
 	if len(names) > 0 {
@@ -228,8 +248,8 @@ func (w *writing) saveHistory(batch *pgx.Batch) {
 	if w.moved {
 		batch.Queue(`UPDATE meta SET horizon = $1`, w.horizon)
 	}
-	if w.numbered {
-		batch.Queue(`INSERT INTO history (sequence, at) VALUES ($1, now())`, w.number())
+	if newest := w.ledger.Sequence; newest != uint64(w.sequence) { //nolint:gosec // It is not negative.
+		batch.Queue(`INSERT INTO history (sequence, at) VALUES ($1, now())`, newest)
 		batch.Queue(thinHistory, w.sequence)
 	}
 }
@@ -242,15 +262,29 @@ const putChanges = `INSERT INTO changes (repository, about, gone, came)
 // numbers are.
 const thinHistory = `DELETE FROM history WHERE sequence = $1 AND date_trunc('minute', at) = date_trunc('minute', now())`
 
-func (w *writing) saveOutbox(batch *pgx.Batch) {
-	if len(w.entered) == 0 {
-		return
+// saveOutbox enters the listings that have changed, each where it changed last.
+func (w *writing) saveOutbox(batch *pgx.Batch) error {
+	if !w.mirrored || len(w.ledger.Changed) == 0 {
+		return nil
 	}
-	names, subjects := make([]string, len(w.entered)), make([][]byte, len(w.entered))
-	for i, l := range w.entered {
-		names[i], subjects[i] = l.repository, []byte(l.subject)
+	var names []string
+	var subjects [][]byte
+	seen := make(map[index.Key]struct{}, len(w.ledger.Changed))
+	for _, listing := range slices.Backward(w.ledger.Changed) {
+		if _, later := seen[listing]; later {
+			continue
+		}
+		seen[listing] = struct{}{}
+		subject, err := compactDigest(listing.Digest)
+		if err != nil {
+			return err
+		}
+		names, subjects = append(names, listing.Repository), append(subjects, subject)
 	}
+	slices.Reverse(names)
+	slices.Reverse(subjects)
 	batch.Queue(enterListings, names, subjects)
+	return nil
 }
 
 // enterListings enters listings in their order.

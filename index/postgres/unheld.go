@@ -41,8 +41,8 @@ func (w *writing) saveUnheld(batch *pgx.Batch) {
 	var names []string
 	var digests [][]byte
 	for _, m := range w.matters {
-		if m.removed {
-			names, digests = append(names, m.key.repository), append(digests, []byte(m.key.about))
+		if key := m.stored.key; m.Removed() {
+			names, digests = append(names, key.repository), append(digests, []byte(key.about))
 		}
 	}
 	if len(names) > 0 {

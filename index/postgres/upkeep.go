@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/ledger"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -125,8 +126,7 @@ func dropOldLeases(ctx context.Context, tx pgx.Tx) (int64, error) {
 	return 0, err
 }
 
-// dropOverDeletes ends the deletes that can no longer matter: they are over,
-// what they deleted has no record, and no push of it is open.
+// dropOverDeletes ends the deletes that can no longer matter, as the rules say.
 func (s *Store) dropOverDeletes(ctx context.Context) error {
 	const page = 500
 	for after := index.IntentID(0); ; {
@@ -136,10 +136,11 @@ func (s *Store) dropOverDeletes(ctx context.Context) error {
 		}
 		for _, intent := range intents {
 			after = intent.ID
-			if intent.Kind != index.IntentDelete || !time.Now().After(intent.Deadline) {
+			now := time.Now()
+			if intent.Kind != index.IntentDelete || !now.After(intent.Deadline) {
 				continue
 			}
-			if err := s.onIntent(ctx, intent.ID, dropOverDelete); err != nil {
+			if err := s.change(onIntent(ctx, intent.ID, func(m *ledger.Matter) error { return m.EndOver(intent.ID, now) })); err != nil {
 				return err
 			}
 		}
@@ -147,13 +148,4 @@ func (s *Store) dropOverDeletes(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-func dropOverDelete(w *writing, intent *openIntent) error {
-	m := intent.matter
-	if len(m.openOf(index.IntentPush)) == 0 && !w.recorded(m) {
-		w.markGone(m)
-		intent.ended = true
-	}
-	return nil
 }

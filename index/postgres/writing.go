@@ -2,9 +2,9 @@ package postgres
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/ledger"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -13,76 +13,83 @@ import (
 //
 // The lock is held until the transaction has ended. So each batch sees all that
 // is committed and nothing that isn't, and the numbers of the history are given
-// in the order of the commits: a [index.Mark] that is read says of all smaller
-// numbers that they were there.
+// in the order of the commits: a [index.Mark] that is read, the newest number of
+// a batch, says of all smaller numbers that they were there.
 type writing struct {
+	// state is what was read, and ledger what the rules make of it.
 	state
+	ledger  ledger.State
 	matters map[matterKey]*matter
-	open    map[index.IntentID]*openIntent
+	// open are the matters of the intents that were read.
+	open map[index.IntentID]*matter
 	// ids are identifiers for intents that begin.
 	ids []index.IntentID
-	// numbered says that the batch has a number in the history. One is enough,
-	// because no mark is given before the transaction has ended.
-	numbered bool
 	// server is the one that is written to, zero where it can't be told, and
 	// moved says that the history begins anew with it.
 	server server
 	moved  bool
-	// entered are the listings that have changed, the last one at the end.
-	entered []listing
 	// checkpoint is to be saved with the generation in the making, if it is set.
 	checkpoint *[]byte
 }
 
-// matter is what intents can be about, a manifest or a referrers tag, with all
-// that is known of it.
+// matter is a matter of the rules, with what the database has of it.
 type matter struct {
-	key        matterKey
-	live, next version
-	// intents are the open ones, in the order of their identifiers.
-	intents []*openIntent
-	// gone is the number of the last change after which an older reading
-	// "present" may be wrong, came that for an older "absent"; 0 means never.
-	gone, came int64
-	noted      bool
-	// removed says that its record was removed.
-	removed bool
+	ledger.Matter
+	stored known
 }
 
-// version is the record of a manifest in one generation.
-type version struct {
-	// is is nil where there is no record.
-	was, is *stored
+// known is what the database has of a matter: it implements [ledger.Known].
+type known struct {
+	key matterKey
+	// rows are nil where a generation has no record.
+	rows       [2]*stored
+	intents    []index.Intent
+	gone, came uint64
 }
 
 // stored is a record as it is in the database. The stamp is the number at which
-// it was recorded last: a manifest that was not found before that may be there.
+// the record was put last: see [ledger.Version].
 type stored struct {
 	row
 	repository int32
 	stamp      int64
 }
 
-// openIntent is an open intent.
-type openIntent struct {
-	index.Intent
-	matter *matter
-	// changed says that it is to be written, and ended that it is to be removed.
-	// stored says that the database has it.
-	changed, ended, stored bool
+// Recorded implements [ledger.Known].
+func (k *known) Recorded(in ledger.Generation) (bool, error) { return k.rows[in] != nil, nil }
+
+// Record implements [ledger.Known].
+func (k *known) Record(in ledger.Generation) (record index.Record, stamp uint64, found bool, err error) {
+	r := k.rows[in]
+	if r == nil {
+		return index.Record{}, 0, false, nil
+	}
+	record, err = r.record(k.key.repository)
+	return record, uint64(r.stamp), true, err //nolint:gosec // No number is negative.
 }
 
-// listing is what the outbox has entries about.
-type listing struct {
-	repository, subject string
+// Open implements [ledger.Known].
+func (k *known) Open(ids []index.IntentID, kind index.IntentKind) ([]index.IntentID, error) {
+	for i := range k.intents {
+		if k.intents[i].Kind == kind {
+			ids = append(ids, k.intents[i].ID)
+		}
+	}
+	return ids, nil
 }
 
-// number returns the number of the batch in the history, which is behind every
-// mark that was given.
-func (w *writing) number() int64 {
-	w.numbered = true
-	return w.sequence + 1
+// Intent implements [ledger.Known].
+func (k *known) Intent(id index.IntentID) (intent index.Intent, open bool, err error) {
+	for i := range k.intents {
+		if k.intents[i].ID == id {
+			return k.intents[i], true, nil
+		}
+	}
+	return index.Intent{}, false, nil
 }
+
+// History implements [ledger.Known].
+func (k *known) History() (gone, came uint64, err error) { return k.gone, k.came, nil }
 
 // anew is how far the history jumps, which is further than it ever got.
 const anew = 1 << 40
@@ -92,147 +99,37 @@ const anew = 1 << 40
 // what this one has never got, and given numbers that this one gives again.
 func (w *writing) beginAnew() {
 	w.sequence += anew
-	w.horizon = w.sequence
-	w.moved, w.numbered = true, true
+	w.horizon, w.moved = w.sequence, true
+	w.startLedger()
+	w.ledger.Next()
 }
 
-// unknown reports whether a mark is from before the horizon, or one that this
-// store never gave: it may be older than anything.
-func (w *writing) unknown(mark index.Mark) bool {
-	return uint64(mark) < uint64(w.horizon) || uint64(mark) > uint64(w.sequence) //nolint:gosec // Neither is negative.
+// startLedger tells the rules the state that was read.
+func (w *writing) startLedger() {
+	w.ledger = ledger.State{Sequence: uint64(w.sequence), Horizon: uint64(w.horizon), Building: w.building != 0} //nolint:gosec // Neither is negative.
 }
 
-// after reports whether something happened after a mark was given.
-func after(number int64, mark index.Mark) bool {
-	return uint64(number) > uint64(mark) //nolint:gosec // No number is negative.
+// with lends the matters of keys to the rules.
+func (w *writing) with(keys []matterKey) ledger.With {
+	return func(i int, rule func(*ledger.Matter) error) error { return rule(&w.matters[keys[i]].Matter) }
 }
 
-// stalePresent reports whether the manifest may have been deleted after it was
-// found present; staleAbsent whether it may have come after it was not found.
-func (w *writing) stalePresent(m *matter, mark index.Mark) bool {
-	return w.unknown(mark) || after(m.gone, mark)
-}
-
-func (w *writing) staleAbsent(m *matter, mark index.Mark) bool {
-	return w.unknown(mark) || after(m.came, mark)
-}
-
-// markGone notes that the manifest may be gone, or is about to be.
-func (w *writing) markGone(m *matter) {
-	m.gone, m.noted = w.number(), true
-}
-
-// markCame notes that the manifest was recorded while somebody may still find
-// that it is absent.
-func (w *writing) markCame(m *matter) {
-	m.came, m.noted = w.number(), true
-}
-
-// versions are those that a change of a record goes to.
-func (w *writing) versions(m *matter) []*version {
-	if w.building == 0 {
-		return []*version{&m.live}
-	}
-	return []*version{&m.live, &m.next}
-}
-
-// recorded reports whether a generation has a record.
-func (w *writing) recorded(m *matter) bool {
-	return slices.ContainsFunc(w.versions(m), func(v *version) bool { return v.is != nil })
-}
-
-// putRecord writes a record to all generations. One that is news was found in
-// the upstream after all marks.
-func (w *writing) putRecord(m *matter, record index.Record, news bool) error {
-	record, err := w.putIn(m, &m.live, record, news)
-	if err != nil || w.building == 0 {
+// decide makes a change that the rules may refuse.
+func (s *Store) decide(c *change) error {
+	var refusal error
+	rule := c.apply
+	c.apply = func(w *writing) error {
+		refusal = nil
+		err := rule(w)
+		if ledger.Refuses(err) {
+			refusal, err = err, nil
+		}
 		return err
 	}
-	_, err = w.putIn(m, &m.next, record, news)
-	return err
-}
-
-// putIn writes a record into one generation and returns it as it is kept: it
-// replaces the one that is there, but keeps when that was seen, if earlier.
-// Where nothing changes it is stamped only if it is news.
-func (w *writing) putIn(m *matter, v *version, record index.Record, news bool) (index.Record, error) {
-	before := v.is
-	if before != nil {
-		seen, err := before.seen()
-		if err != nil {
-			return record, err
-		}
-		if seen.Before(record.Seen) {
-			record.Seen = seen
-		}
+	if err := s.change(c); err != nil {
+		return err
 	}
-	r, err := encodeRow(record)
-	if err != nil {
-		return record, err
-	}
-	same := before != nil && before.equal(r)
-	if same && !news {
-		return record, nil
-	}
-	if !same {
-		w.enter(m, v, before)
-	}
-	v.is = &stored{row: r, stamp: w.number()}
-	if before != nil {
-		v.is.repository = before.repository
-	}
-	if !same {
-		w.enter(m, v, v.is)
-	}
-	return record, nil
-}
-
-// removeRecord removes a record from all generations, where there is one.
-func (w *writing) removeRecord(m *matter) (removed bool) {
-	for _, v := range w.versions(m) {
-		if v.is != nil {
-			w.enter(m, v, v.is)
-			v.is, removed = nil, true
-		}
-	}
-	m.removed = m.removed || removed
-	return removed
-}
-
-// enter notes that the listing which shows a record has changed, if it is of
-// the live generation.
-func (w *writing) enter(m *matter, v *version, shown *stored) {
-	if !w.mirrored || v != &m.live || shown == nil || shown.subject == nil {
-		return
-	}
-	changed := listing{m.key.repository, string(shown.subject)}
-	w.entered = slices.DeleteFunc(w.entered, func(l listing) bool { return l == changed })
-	w.entered = append(w.entered, changed)
-}
-
-// intent returns an open intent, or nil.
-func (w *writing) intent(id index.IntentID) *openIntent {
-	if intent := w.open[id]; intent != nil && !intent.ended {
-		return intent
-	}
-	return nil
-}
-
-// openOf returns the open intents of a kind for a manifest.
-func (m *matter) openOf(kind index.IntentKind) []*openIntent {
-	var open []*openIntent
-	for _, intent := range m.intents {
-		if !intent.ended && intent.Kind == kind {
-			open = append(open, intent)
-		}
-	}
-	return open
-}
-
-// anyOpen reports whether a push or delete other than the given one is open for
-// a manifest.
-func (m *matter) anyOpen(but *openIntent) bool {
-	return slices.ContainsFunc(m.intents, func(intent *openIntent) bool { return !intent.ended && intent != but })
+	return refusal
 }
 
 // readIntents takes the open intents.
@@ -248,14 +145,10 @@ func (w *writing) readIntents(rows pgx.Rows) error {
 			return err
 		}
 		m := w.matter(key)
-		open := &openIntent{Intent: intent, matter: m, stored: true}
-		w.open[id] = open
-		m.intents = append(m.intents, open)
+		w.open[id] = m
+		m.stored.intents = append(m.stored.intents, intent)
 		return nil
 	})
-	for _, m := range w.matters {
-		slices.SortFunc(m.intents, func(a, b *openIntent) int { return int(a.ID) - int(b.ID) }) //nolint:gosec // They are close.
-	}
 	return err
 }
 
@@ -264,7 +157,8 @@ func (w *writing) matter(key matterKey) *matter {
 	if m, known := w.matters[key]; known {
 		return m
 	}
-	m := &matter{key: key}
+	m := &matter{stored: known{key: key}}
+	m.Reset(&w.ledger, &m.stored)
 	w.matters[key] = m
 	return m
 }
@@ -280,9 +174,9 @@ func (w *writing) readRows(rows pgx.Rows) error {
 		m := w.matter(matterKey{name, string(r.digest)})
 		switch generation {
 		case w.live:
-			m.live = version{&read, &read}
+			m.stored.rows[ledger.Live] = &read
 		case w.building:
-			m.next = version{&read, &read}
+			m.stored.rows[ledger.Next] = &read
 		default:
 			return fmt.Errorf("%w: a record of generation %d", index.ErrDamaged, generation)
 		}
@@ -295,10 +189,10 @@ func (w *writing) readRows(rows pgx.Rows) error {
 func (w *writing) readChanges(rows pgx.Rows) error {
 	var repository string
 	var about []byte
-	var gone, came int64
+	var gone, came uint64
 	_, err := pgx.ForEachRow(rows, []any{&repository, &about, &gone, &came}, func() error {
 		m := w.matter(matterKey{repository, string(about)})
-		m.gone, m.came = gone, came
+		m.stored.gone, m.stored.came = gone, came
 		return nil
 	})
 	return err
