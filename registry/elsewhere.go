@@ -175,7 +175,7 @@ func (l *elsewhereListing) look(ctx context.Context, found map[digest.Digest]oci
 		group.Go(func() error {
 			present, err := l.has(ctx, manifest)
 			if present {
-				l.add(oci.Descriptor(descriptor))
+				l.add(descriptor)
 			}
 			return err
 		})

@@ -59,7 +59,7 @@ func (s *Store) Confirm(ctx context.Context, id index.IntentID, at time.Time) er
 	return confirmError(id, s.change(ctx, confirmation(id, at)))
 }
 
-// ConfirmLater implements [index.LateConfirmer]. It waits for up to [commit.Patience].
+// ConfirmLater implements [index.LateConfirmer]. It waits for up to commit.Patience.
 func (s *Store) ConfirmLater(ctx context.Context, id index.IntentID, at time.Time) error {
 	return confirmError(id, s.changeLater(ctx, confirmation(id, at)))
 }
