@@ -114,8 +114,8 @@ func Created(annotations map[string]string) (time.Time, bool) {
 	return created, err == nil
 }
 
-// Place returns the place of an entry in the order.
-func (o Order) Place(d oci.Descriptor, seen time.Time) Cursor {
+// Cursor returns the place of an entry in the order.
+func (o Order) Cursor(d oci.Descriptor, seen time.Time) Cursor {
 	return Cursor{Key: o.Key(d, seen), Digest: d.Digest}
 }
 

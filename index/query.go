@@ -236,7 +236,7 @@ func (q Query) Sort(descriptors []oci.Descriptor) {
 	}
 	entries := make([]placed, len(descriptors))
 	for i, d := range descriptors {
-		entries[i] = placed{d, q.Order.Place(d, time.Time{})}
+		entries[i] = placed{d, q.Order.Cursor(d, time.Time{})}
 	}
 	slices.SortStableFunc(entries, func(a, b placed) int { return q.Order.Compare(a.place, b.place) })
 	for i, entry := range entries {

@@ -12,7 +12,7 @@ type Selection[E any] struct {
 	Query Query
 	Size  func(E) int
 
-	placed placedHeap[E]
+	placed cursorHeap[E]
 	bytes  int
 	// cut is the first in the order that has no room, as has none behind it.
 	cut  Cursor
@@ -56,30 +56,30 @@ func (s *Selection[E]) Page() (entries []E, more bool) {
 	return entries, s.more
 }
 
-// placedHeap has the last in the order at its top.
-type placedHeap[E any] struct {
+// cursorHeap has the last in the order at its top.
+type cursorHeap[E any] struct {
 	order   Order
 	entries []placed[E]
 }
 
 // Len implements [heap.Interface].
-func (h *placedHeap[E]) Len() int { return len(h.entries) }
+func (h *cursorHeap[E]) Len() int { return len(h.entries) }
 
 // Less implements [heap.Interface].
-func (h *placedHeap[E]) Less(i, j int) bool {
+func (h *cursorHeap[E]) Less(i, j int) bool {
 	return h.order.Compare(h.entries[i].place, h.entries[j].place) > 0
 }
 
 // Swap implements [heap.Interface].
-func (h *placedHeap[E]) Swap(i, j int) { h.entries[i], h.entries[j] = h.entries[j], h.entries[i] }
+func (h *cursorHeap[E]) Swap(i, j int) { h.entries[i], h.entries[j] = h.entries[j], h.entries[i] }
 
 // Push implements [heap.Interface].
-func (h *placedHeap[E]) Push(x any) {
+func (h *cursorHeap[E]) Push(x any) {
 	h.entries = append(h.entries, x.(placed[E])) //nolint:forcetypeassert // Selection pushes nothing else.
 }
 
 // Pop implements [heap.Interface].
-func (h *placedHeap[E]) Pop() any {
+func (h *cursorHeap[E]) Pop() any {
 	last := len(h.entries) - 1
 	p := h.entries[last]
 	h.entries = h.entries[:last]

@@ -27,12 +27,12 @@ const ListingOverhead = 4 << 10
 // its digest too, by whatever process. Every [Store] of this module is one. What [Store] says
 // of errors, concurrency and durability holds here too.
 type Listings interface {
-	// KeepListing keeps a listing, and forgets those that are over at the given
+	// SaveListing keeps a listing, and forgets those that are over at the given
 	// time. One that is kept already stays as long as either says. Where all
 	// together take more than most, by the sizes of their bodies and
 	// [ListingOverhead], those that would be over first are forgotten, this one
 	// too.
-	KeepListing(ctx context.Context, listing ServedListing, now time.Time, most int64) error
+	SaveListing(ctx context.Context, listing ServedListing, now time.Time, most int64) error
 
 	// Listing returns a listing that is not over at the given time, or
 	// [ErrNotFound].

@@ -168,8 +168,8 @@ type Referrer struct {
 	Descriptor json.RawMessage
 }
 
-// Place returns the place of the entry in the order that it was listed in.
-func (r Referrer) Place() Cursor {
+// Cursor returns the place of the entry in the order that it was listed in.
+func (r Referrer) Cursor() Cursor {
 	return Cursor{Key: r.Key, Digest: r.Digest}
 }
 

@@ -95,7 +95,7 @@ func (p *Proxy) allows(r *http.Request, client policy.Client, needs need, target
 	case needs.action == "":
 		return false
 	}
-	caller := registry.NewCaller(p.credentials(r), target.place())
+	caller := registry.NewCaller(p.credentials(r), target.scope())
 	if !p.registry.Admit(caller, client, needs.action) {
 		return false
 	}
@@ -210,7 +210,7 @@ func (p *Proxy) callerOf(r *http.Request, target path) *registry.Caller {
 	if caller := entryOf(r).caller; caller != nil {
 		return caller
 	}
-	return registry.NewCaller(p.credentials(r), target.place())
+	return registry.NewCaller(p.credentials(r), target.scope())
 }
 
 // disown takes from a request what is between the client and us: all headers

@@ -83,8 +83,8 @@ func (s *manifestSlot) takes(resp *http.Response) bool {
 	return s != nil && resp.StatusCode == http.StatusOK && len(resp.Header["Set-Cookie"]) == 0 && resp.Header.Get("Content-Encoding") == ""
 }
 
-// keep keeps a response that the slot takes, if its body is what was asked for.
-func (s *manifestSlot) keep(resp *http.Response, body []byte) {
+// put caches a response that the slot takes, if its body is what was asked for.
+func (s *manifestSlot) put(resp *http.Response, body []byte) {
 	if name := digest.Digest(s.key.digest); name.Algorithm().FromBytes(body) != name {
 		return
 	}

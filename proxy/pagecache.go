@@ -14,7 +14,7 @@ import (
 // pageCache keeps answers to referrers queries, ready to be sent, as long as
 // the store says that their listing is as it was. A nil one keeps nothing.
 type pageCache struct {
-	cache *otter.Cache[pageKey, keptPage]
+	cache *otter.Cache[pageKey, cachedPage]
 	store index.Versioner
 }
 
@@ -22,13 +22,13 @@ type pageKey struct {
 	repository, subject, query string
 }
 
-type keptPage struct {
+type cachedPage struct {
 	version uint64
 	page    answer.Page
 }
 
-// maxKeptQuery bounds the queries that are kept: they are part of the key.
-const maxKeptQuery = 1 << 10
+// maxCachedQuery bounds the queries that are kept: they are part of the key.
+const maxCachedQuery = 1 << 10
 
 // newPageCache returns no cache for a store that can't tell what has changed.
 func newPageCache(o Cache, store index.Store) *pageCache {
@@ -38,17 +38,17 @@ func newPageCache(o Cache, store index.Store) *pageCache {
 	}
 	return &pageCache{
 		store: versioner,
-		cache: otter.Must(&otter.Options[pageKey, keptPage]{
+		cache: otter.Must(&otter.Options[pageKey, cachedPage]{
 			MaximumWeight: uint64(o.Pages),
-			Weigher: func(_ pageKey, p keptPage) uint32 {
+			Weigher: func(_ pageKey, p cachedPage) uint32 {
 				return uint32(len(p.page.Body)) + entryOverhead //nolint:gosec // At most limits.responseSize.
 			},
 		}),
 	}
 }
 
-// pagePlace is where the answer to a request is kept. A nil one keeps none.
-type pagePlace struct {
+// pageSlot is where the answer to a request is kept. A nil one keeps none.
+type pageSlot struct {
 	cache *pageCache
 	key   pageKey
 	// tag is the referrers tag of the listing.
@@ -56,13 +56,13 @@ type pagePlace struct {
 	version uint64
 }
 
-// place is to be asked for before the store is.
-func (c *pageCache) place(r *http.Request, target path) *pagePlace {
-	if c == nil || target.foreign || len(r.URL.RawQuery) > maxKeptQuery {
+// slot is to be asked for before the store is.
+func (c *pageCache) slot(r *http.Request, target path) *pageSlot {
+	if c == nil || target.foreign || len(r.URL.RawQuery) > maxCachedQuery {
 		return nil
 	}
 	tag := oci.ReferrersTag(target.digest)
-	return &pagePlace{
+	return &pageSlot{
 		cache:   c,
 		key:     pageKey{target.repository, string(target.digest), r.URL.RawQuery},
 		tag:     tag,
@@ -71,7 +71,7 @@ func (c *pageCache) place(r *http.Request, target path) *pagePlace {
 }
 
 // find returns what is kept, if the listing has not changed since.
-func (l *pagePlace) find() (answer.Page, bool) {
+func (l *pageSlot) find() (answer.Page, bool) {
 	if l == nil {
 		return answer.Page{}, false
 	}
@@ -79,20 +79,20 @@ func (l *pagePlace) find() (answer.Page, bool) {
 	return kept.page, hit && kept.version == l.version
 }
 
-// keep keeps an answer that was made after the place was asked for.
-func (l *pagePlace) keep(page answer.Page) {
+// put caches an answer that was made after the place was asked for.
+func (l *pageSlot) put(page answer.Page) {
 	if l != nil {
-		l.cache.cache.Set(l.key, keptPage{l.version, page})
+		l.cache.cache.Set(l.key, cachedPage{l.version, page})
 	}
 }
 
-// serveKept answers a query of a client that is permitted from the cache, where
+// serveCachedPage answers a query of a client that is permitted from the cache, where
 // nothing but the index has to be asked, and that has not changed. It is false
 // where it can't.
 //
 // A client that has yet to be asked about is not served here: that it takes
 // another time would tell it what is kept.
-func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, place *pagePlace) bool {
+func (p *Proxy) serveCachedPage(w http.ResponseWriter, r *http.Request, place *pageSlot) bool {
 	kept, hit := place.find()
 	hit = hit && p.indexKnowsAll(place)
 	if place != nil {
@@ -106,6 +106,6 @@ func (p *Proxy) serveKept(w http.ResponseWriter, r *http.Request, place *pagePla
 
 // indexKnowsAll tells whether the index is all that has to be asked for the
 // listing of a place, but for the open intents that it knows of itself.
-func (p *Proxy) indexKnowsAll(place *pagePlace) bool {
+func (p *Proxy) indexKnowsAll(place *pageSlot) bool {
 	return p.registry.IndexKnowsAll(place.key.repository, digest.Digest(place.key.subject), place.tag)
 }

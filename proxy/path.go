@@ -70,9 +70,9 @@ func (t path) reference() registry.Reference {
 	return registry.Reference{Tag: t.tag, Digest: t.digest}
 }
 
-// place returns what a path of a repository is about.
-func (t path) place() registry.Place {
-	return registry.Place{Repository: t.repository, Namespace: t.namespace, Foreign: t.foreign}
+// scope returns what a path of a repository is about.
+func (t path) scope() registry.Scope {
+	return registry.Scope{Repository: t.repository, Namespace: t.namespace, Foreign: t.foreign}
 }
 
 // Errors of parsePath.

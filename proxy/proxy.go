@@ -94,7 +94,7 @@ func (p *Proxy) Registry() *registry.Registry { return p.registry }
 // before is in the store: next reads there without the proxy.
 func (p *Proxy) AfterRecords(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := p.registry.Settled(r.Context()); err != nil {
+		if err := p.registry.WaitRecorded(r.Context()); err != nil {
 			panic(http.ErrAbortHandler) // Nobody waits for an answer.
 		}
 		next.ServeHTTP(w, r)

@@ -46,11 +46,11 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 	if !slot.takes(resp) {
 		return p.relay(w, r, resp)
 	}
-	return p.relayKept(w, r, resp, slot, unknown)
+	return p.relayAndCache(w, r, resp, slot, unknown)
 }
 
-// relayKept passes a response on, and keeps it. Room for it may be held already.
-func (p *Proxy) relayKept(w http.ResponseWriter, r *http.Request, resp *http.Response, slot *manifestSlot, held bool) error {
+// relayAndCache passes a response on, and keeps it. Room for it may be held already.
+func (p *Proxy) relayAndCache(w http.ResponseWriter, r *http.Request, resp *http.Response, slot *manifestSlot, held bool) error {
 	limit := p.options.Registry.Limits.Size
 	if !held {
 		giveBack, room := p.registry.Memory().TakeSpare(registry.RoomFor(resp, limit))
@@ -65,7 +65,7 @@ func (p *Proxy) relayKept(w http.ResponseWriter, r *http.Request, resp *http.Res
 		return err
 	}
 	if seen.whole {
-		slot.keep(resp, seen.buffer.Bytes())
+		slot.put(resp, seen.buffer.Bytes())
 	}
 	return nil
 }

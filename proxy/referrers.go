@@ -12,8 +12,8 @@ import (
 // first, then every source that may hold more than the index, then the index.
 func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target path) error {
 	caller := p.callerOf(r, target)
-	place := p.pages.place(r, target)
-	if p.registry.Recall(caller) && p.serveKept(w, r, place) {
+	place := p.pages.slot(r, target)
+	if p.registry.Recall(caller) && p.serveCachedPage(w, r, place) {
 		return nil
 	}
 	query, err := p.queryOf(r)
@@ -30,7 +30,7 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 	here := &url.URL{Path: "/v2/" + target.repository + "/referrers/" + target.digest.String(), RawQuery: r.URL.RawQuery}
 	page := answer.Referrers(found.Page, query, here)
 	if place != nil && found.Lasting && p.indexKnowsAll(place) {
-		place.keep(page)
+		place.put(page)
 	}
 	sendPage(w, r, page)
 	return nil

@@ -150,9 +150,9 @@ type keepingStore struct {
 	kept *int
 }
 
-func (s keepingStore) KeepListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
+func (s keepingStore) SaveListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
 	*s.kept++
-	return s.Listings.KeepListing(ctx, listing, now, most)
+	return s.Listings.SaveListing(ctx, listing, now, most)
 }
 
 func TestAListingThatIsReadAgainIsKeptOnce(t *testing.T) {

@@ -46,7 +46,7 @@ func (p *Proxy) showReferrersTag(w http.ResponseWriter, r *http.Request, target 
 	case err != nil:
 		return err
 	case shown.Body != nil:
-		p.registry.KeepServed(r.Context(), caller, target.tag, shown)
+		p.registry.SaveServed(r.Context(), caller, target.tag, shown)
 		writeListing(w, r, shown)
 		return nil
 	case found.Other():

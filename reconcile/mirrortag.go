@@ -152,7 +152,7 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 			return listing{}, err
 		}
 		for _, referrer := range page.Referrers {
-			query.After = referrer.Place()
+			query.After = referrer.Cursor()
 			if take != nil {
 				if taken, err := take(referrer.Digest); err != nil {
 					return listing{}, err

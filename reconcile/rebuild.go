@@ -166,7 +166,7 @@ func (r *rebuild) run(ctx context.Context) error {
 	if err := r.readAll(ctx, names); err != nil {
 		return err
 	}
-	if err := r.keepLive(ctx); err != nil {
+	if err := r.carryOver(ctx); err != nil {
 		return err
 	}
 	if r.report.Failed > 0 && !r.options.AllowPartial {

@@ -31,8 +31,8 @@ type Caller struct {
 // that they mean (containerd, "Registry Host Namespace").
 const ParamNamespace = "ns"
 
-// Place is what a caller looks at.
-type Place struct {
+// Scope is what a caller looks at.
+type Scope struct {
 	Repository string
 	// Namespace is the registry that the caller named; empty for none. Foreign
 	// says that it is not known to be the upstream.
@@ -41,7 +41,7 @@ type Place struct {
 }
 
 // NewCaller returns a caller whom nobody has let in yet.
-func NewCaller(as upstream.Credentials, at Place) *Caller {
+func NewCaller(as upstream.Credentials, at Scope) *Caller {
 	c := &Caller{as: as, repository: at.Repository, namespace: at.Namespace}
 	if at.Foreign {
 		c.elsewhere = at.Namespace

@@ -21,12 +21,12 @@ type conditions struct {
 
 // Push implements [Writer].
 func (w conditions) Push(ctx context.Context, push *Push) (*http.Response, error) {
-	hold, err := w.registry.holdTag(ctx, push)
+	turn, err := w.registry.takeTurn(ctx, push)
 	if err != nil {
 		return nil, err
 	}
-	defer hold.release()
-	push.hold = hold
+	defer turn.release()
+	push.turn = turn
 	return w.next.Push(ctx, push)
 }
 
@@ -35,7 +35,7 @@ func (w conditions) Delete(ctx context.Context, deletion *Deletion) (*http.Respo
 	if deletion.Tag == "" {
 		return w.next.Delete(ctx, deletion)
 	}
-	release, err := w.registry.tagLocks.share(ctx, tagName{deletion.Caller.repository, deletion.Tag})
+	release, err := w.registry.tagLocks.shared(ctx, tagName{deletion.Caller.repository, deletion.Tag})
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +43,8 @@ func (w conditions) Delete(ctx context.Context, deletion *Deletion) (*http.Respo
 	return w.next.Delete(ctx, deletion)
 }
 
-// tagHold is a writer's place among the writers of its tag.
-type tagHold struct {
+// tagTurn is a writer's turn among the writers of its tag.
+type tagTurn struct {
 	// release lets the next writer go on. It may be called more than once.
 	release func()
 	// conditional says that the writer is alone, and that its condition holds
@@ -56,7 +56,7 @@ type tagHold struct {
 	instead http.Header
 }
 
-// holdTag takes a push its place. One with a condition, which the upstream may
+// takeTurn has a push wait for its turn. One with a condition, which the upstream may
 // not heed, gets it only if the condition holds and will until it is released:
 // no other push or deletion of the tag through this process comes between, and
 // no other push with a condition through any process that shares the index.
@@ -66,54 +66,54 @@ type tagHold struct {
 // is the upstream's alone.
 //
 // A push by digest moves no tag: its conditions are the upstream's alone.
-func (r *Registry) holdTag(ctx context.Context, push *Push) (tagHold, error) {
+func (r *Registry) takeTurn(ctx context.Context, push *Push) (tagTurn, error) {
 	if push.Tag == "" {
-		return tagHold{release: func() {}}, nil
+		return tagTurn{release: func() {}}, nil
 	}
 	conditions, err := parseConditions(push.Header)
 	if err != nil {
-		return tagHold{}, err
+		return tagTurn{}, err
 	}
 	name := tagName{push.Caller.repository, push.Tag}
 	switch {
 	case conditions.given():
 	case r.ShowsListing(push.Tag):
 		// What the tag stands for decides where the push goes.
-		release, err := r.tagLocks.own(ctx, name)
-		return tagHold{release: release}, err
+		release, err := r.tagLocks.exclusive(ctx, name)
+		return tagTurn{release: release}, err
 	default:
-		release, err := r.tagLocks.share(ctx, name)
-		return tagHold{release: release}, err
+		release, err := r.tagLocks.shared(ctx, name)
+		return tagTurn{release: release}, err
 	}
-	held, release, err := r.ownTag(ctx, name)
+	held, release, err := r.lockTag(ctx, name)
 	if err != nil {
-		return tagHold{}, err
+		return tagTurn{}, err
 	}
 	current, err := r.reader(push.Caller).Resolve(ctx, push.Caller.repository, push.Tag)
 	switch {
 	case withheld(err):
 		// The upstream gets the condition too, and its answer stands.
-		return tagHold{release: release, conditional: true, held: held}, nil
+		return tagTurn{release: release, conditional: true, held: held}, nil
 	case err != nil && !errors.Is(err, upstream.ErrNotFound):
 	case conditions.hold(current):
-		return tagHold{release: release, conditional: true, held: held}, nil
+		return tagTurn{release: release, conditional: true, held: held}, nil
 	default:
 		var instead http.Header
-		if instead, err = r.holdListing(ctx, push, conditions); instead != nil {
-			return tagHold{release: release, conditional: true, held: held, instead: instead}, nil
+		if instead, err = r.meetByListing(ctx, push, conditions); instead != nil {
+			return tagTurn{release: release, conditional: true, held: held, instead: instead}, nil
 		}
 		if err == nil {
 			err = preconditionFailed()
 		}
 	}
 	release()
-	return tagHold{}, err
+	return tagTurn{}, err
 }
 
-// holdListing finds out whether a condition that the upstream's tag doesn't meet
+// meetByListing finds out whether a condition that the upstream's tag doesn't meet
 // is met by what was served in its place: the listing as it is now. It returns
 // the header with the condition that the upstream is to be asked for then, else nil.
-func (r *Registry) holdListing(ctx context.Context, push *Push, conditions preconditions) (http.Header, error) {
+func (r *Registry) meetByListing(ctx context.Context, push *Push, conditions preconditions) (http.Header, error) {
 	if !r.ShowsListing(push.Tag) || conditions.match == nil || conditions.match.any {
 		return nil, nil
 	}
@@ -158,13 +158,13 @@ func preconditionFailed() *oci.Error {
 	}
 }
 
-// sendHeld sends a push whose condition holds, and waits for the answer even
+// sendInTurn sends a push whose condition holds, and waits for the answer even
 // where the client does not: a push that was given up but goes on upstream
 // could undo the one after it. It is given up on when the next could have the
 // tag, which the registry need not notice: what it carries out later than
 // upstream.timeouts.grace nothing can hold back.
-func (r *Registry) sendHeld(ctx context.Context, push *Push) (*http.Response, error) {
-	if push.hold.held.Err() != nil {
+func (r *Registry) sendInTurn(ctx context.Context, push *Push) (*http.Response, error) {
+	if push.turn.held.Err() != nil {
 		return nil, tagLost()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.RequestTime)

@@ -167,7 +167,7 @@ func (e *Events) pushed(ctx context.Context, as upstream.Credentials, mark index
 	if !lists {
 		return eventRecorded, nil
 	}
-	service := NewCaller(as, Place{Repository: n.repository})
+	service := NewCaller(as, Scope{Repository: n.repository})
 	return eventImported, r.importList(ctx, service, n.tag, found.Manifest)
 }
 

@@ -32,7 +32,7 @@ func (w images) Push(ctx context.Context, push *Push) (*http.Response, error) {
 		spared.Header = push.Header.Clone()
 		spared.Header.Del("If-Match")
 		spared.Header.Del("If-None-Match")
-		spared.hold.instead = nil
+		spared.turn.instead = nil
 		push = &spared
 	}
 	return w.next.Push(ctx, push)

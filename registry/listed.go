@@ -23,7 +23,7 @@ func (r *Registry) readPage(ctx context.Context, grant Grant, subject digest.Dig
 	}
 	for page.More && (query.Limit == 0 || len(page.Referrers) < query.Limit) {
 		further := query
-		further.After = page.Referrers[len(page.Referrers)-1].Place()
+		further.After = page.Referrers[len(page.Referrers)-1].Cursor()
 		next, err := grant.referrers(ctx, subject, further)
 		if err != nil {
 			return page, err

@@ -193,7 +193,7 @@ func (r *Registry) unrecorded(ctx context.Context, grant Grant, entries []index.
 func selectReferrers(entries []oci.Descriptor, query index.Query) ([]index.Referrer, error) {
 	var referrers []index.Referrer
 	for _, entry := range entries {
-		place := query.Order.Place(entry, time.Time{})
+		place := query.Order.Cursor(entry, time.Time{})
 		if !query.Matches(entry) || !query.Behind(place) {
 			continue
 		}
@@ -212,16 +212,16 @@ func selectReferrers(entries []oci.Descriptor, query index.Query) ([]index.Refer
 }
 
 func inOrder(query index.Query) func(a, b index.Referrer) int {
-	return func(a, b index.Referrer) int { return query.Order.Compare(a.Place(), b.Place()) }
+	return func(a, b index.Referrer) int { return query.Order.Compare(a.Cursor(), b.Cursor()) }
 }
 
 // merge puts further entries, that are not in it, into a page of the index, in
 // the order and within the bounds of the query.
 func merge(page index.Page, further []index.Referrer, query index.Query) index.Page {
 	if page.More {
-		last := page.Referrers[len(page.Referrers)-1].Place()
+		last := page.Referrers[len(page.Referrers)-1].Cursor()
 		further = slices.DeleteFunc(slices.Clone(further), func(r index.Referrer) bool {
-			return query.Order.Compare(r.Place(), last) > 0
+			return query.Order.Compare(r.Cursor(), last) > 0
 		})
 	}
 	if len(further) == 0 {

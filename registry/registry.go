@@ -148,9 +148,9 @@ func (r *Registry) Close() {
 // Memory returns what bounds the bytes of manifests that are held at once.
 func (r *Registry) Memory() Memory { return r.memory }
 
-// Settled waits until what came of the pushes that were answered before is in
+// WaitRecorded waits until what came of the pushes that were answered before is in
 // the index: whoever reads there without the registry then finds it. The error
 // is that of ctx.
-func (r *Registry) Settled(ctx context.Context) error {
+func (r *Registry) WaitRecorded(ctx context.Context) error {
 	return r.store.waitAll(ctx)
 }

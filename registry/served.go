@@ -44,10 +44,10 @@ func newServedListings(o Options) *servedListings {
 	}
 }
 
-// KeepServed keeps a listing that is about to be served under a tag, so that it
+// SaveServed saves a listing that is about to be served under a tag, so that it
 // is found by its digest. One that can't be kept is served all the same: what it
 // says is right.
-func (r *Registry) KeepServed(ctx context.Context, caller *Caller, tag string, shown TagListing) {
+func (r *Registry) SaveServed(ctx context.Context, caller *Caller, tag string, shown TagListing) {
 	s := r.served
 	if s == nil {
 		return
@@ -58,7 +58,7 @@ func (r *Registry) KeepServed(ctx context.Context, caller *Caller, tag string, s
 	}
 	// Half as long again spares a write for each further reader.
 	until := now.Add(s.ttl + s.ttl/2)
-	err := s.store.KeepListing(ctx, index.ServedListing{
+	err := s.store.SaveListing(ctx, index.ServedListing{
 		Repository: caller.repository, Digest: shown.Digest, Tag: tag, Body: shown.Body, Until: until,
 	}, now, s.most)
 	if err != nil {

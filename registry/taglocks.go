@@ -12,7 +12,7 @@ import (
 // condition owns its tag from the check to the upstream's answer. All others
 // share it: they never wait for each other, only for an owner, so that none
 // gets between its check and its write. Owners in several processes are kept
-// apart by [Proxy.ownTag].
+// apart by [Registry.lockTag].
 //
 // Whoever comes first is served first, so that an owner is not kept waiting by
 // a stream of sharers. A tag that nobody writes takes no memory.
@@ -30,13 +30,13 @@ type tagLock struct {
 // owned is the weight of an owner: there is room for no sharer beside it.
 const owned = math.MaxInt32
 
-// own waits until nobody else writes the tag, or the context is over.
-func (l *tagLocks) own(ctx context.Context, name tagName) (release func(), err error) {
+// exclusive waits until nobody else writes the tag, or the context is over.
+func (l *tagLocks) exclusive(ctx context.Context, name tagName) (release func(), err error) {
 	return l.acquire(ctx, name, owned)
 }
 
-// share waits until nobody owns the tag, or the context is over.
-func (l *tagLocks) share(ctx context.Context, name tagName) (release func(), err error) {
+// shared waits until nobody owns the tag, or the context is over.
+func (l *tagLocks) shared(ctx context.Context, name tagName) (release func(), err error) {
 	return l.acquire(ctx, name, 1)
 }
 

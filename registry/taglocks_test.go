@@ -15,20 +15,20 @@ func TestTagLocksTakeNoMemoryWhenUnused(t *testing.T) {
 		}
 		return release
 	}
-	one, two := must(locks.share(t.Context(), name)), must(locks.share(t.Context(), name))
+	one, two := must(locks.shared(t.Context(), name)), must(locks.shared(t.Context(), name))
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := locks.own(gone, name); err == nil {
+	if _, err := locks.exclusive(gone, name); err == nil {
 		t.Error("owned beside those who share")
 	}
 	one()
 	one() // Once more is nothing.
 	two()
-	owner := must(locks.own(t.Context(), name))
-	if _, err := locks.share(gone, name); err == nil {
+	owner := must(locks.exclusive(t.Context(), name))
+	if _, err := locks.shared(gone, name); err == nil {
 		t.Error("shared beside the owner")
 	}
-	must(locks.own(t.Context(), tagName{"b", "v1"}))()
+	must(locks.exclusive(t.Context(), tagName{"b", "v1"}))()
 	owner()
 	if len(locks.locks) != 0 {
 		t.Errorf("%d locks are left", len(locks.locks))

@@ -217,7 +217,7 @@ func (t *treeGrowth) referrers(ctx context.Context, subject digest.Digest, wante
 		if !page.More || len(all) >= wanted {
 			return all, page.More, nil
 		}
-		query.After = all[len(all)-1].Place()
+		query.After = all[len(all)-1].Cursor()
 	}
 }
 

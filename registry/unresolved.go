@@ -86,7 +86,7 @@ func (r *Registry) doubt(ctx context.Context, caller *Caller, manifests []digest
 			r.doubted.Set(caller.repository, until)
 			return
 		}
-		query.After = query.Order.Place(records[len(records)-1].Descriptor(), time.Time{})
+		query.After = query.Order.Cursor(records[len(records)-1].Descriptor(), time.Time{})
 	}
 }
 

@@ -57,7 +57,7 @@ type Push struct {
 	// Send sends the manifest to the upstream, as the caller asked for it.
 	Send func(ctx context.Context, out Outgoing) (*http.Response, error)
 
-	hold tagHold
+	turn tagTurn
 }
 
 // record is what the index keeps of a push.
@@ -96,9 +96,9 @@ type sender struct {
 
 // Push implements [Writer]. With the answer the tag is free for its next writer.
 func (s sender) Push(ctx context.Context, push *Push) (*http.Response, error) {
-	defer push.hold.release()
-	if push.hold.conditional {
-		return s.registry.sendHeld(ctx, push)
+	defer push.turn.release()
+	if push.turn.conditional {
+		return s.registry.sendInTurn(ctx, push)
 	}
 	return push.send(ctx)
 }
@@ -110,8 +110,8 @@ func (s sender) Delete(ctx context.Context, deletion *Deletion) (*http.Response,
 
 func (p *Push) send(ctx context.Context) (*http.Response, error) {
 	header := p.Header
-	if p.hold.instead != nil {
-		header = p.hold.instead
+	if p.turn.instead != nil {
+		header = p.turn.instead
 	}
 	return p.Send(ctx, Outgoing{Reference: p.String(), Header: header, RawQuery: p.RawQuery, Body: p.Body})
 }

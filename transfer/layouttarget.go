@@ -46,7 +46,7 @@ var errNoLayout = errors.New("it holds something else and is no image layout; gi
 // until nobody else writes to it.
 func openLayoutTarget(ctx context.Context, root string) (*layoutTarget, error) {
 	for {
-		t, err := holdLayout(ctx, root)
+		t, err := lockLayout(ctx, root)
 		if err != nil {
 			return nil, fmt.Errorf("open layout %s: %w", root, err)
 		}
@@ -63,9 +63,9 @@ func openLayoutTarget(ctx context.Context, root string) (*layoutTarget, error) {
 	}
 }
 
-// holdLayout makes a layout's folder and marker file, and takes the lock of
+// lockLayout makes a layout's folder and marker file, and takes the lock of
 // the file. It returns nil where the file is another by then.
-func holdLayout(ctx context.Context, root string) (*layoutTarget, error) {
+func lockLayout(ctx context.Context, root string) (*layoutTarget, error) {
 	if err := makeMarker(root); errors.Is(err, fs.ErrNotExist) {
 		return nil, ctx.Err()
 	} else if err != nil {

@@ -122,7 +122,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 		}
 		if mirror {
 			works = append(works, reconcile.NewMirror(reconcile.MirrorOptions{
-				Store: s.store, Source: source, Own: handler.Registry().OwnTag, HiddenTags: s.config.Referrers.HiddenTags,
+				Store: s.store, Source: source, Own: handler.Registry().LockTag, HiddenTags: s.config.Referrers.HiddenTags,
 				Concurrency: settings.Concurrency, Log: s.log, Metrics: metrics,
 			}).Run)
 		}

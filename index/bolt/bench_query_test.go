@@ -69,7 +69,7 @@ func benchmarkQuery(b *testing.B, store index.Store, text string, want int, all 
 			if !all || !page.More {
 				break
 			}
-			at.After = page.Referrers[len(page.Referrers)-1].Place()
+			at.After = page.Referrers[len(page.Referrers)-1].Cursor()
 		}
 		if got != want {
 			b.Fatalf("%d entries, want %d", got, want)

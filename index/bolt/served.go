@@ -15,11 +15,11 @@ import (
 
 var _ index.Listings = (*Store)(nil)
 
-// KeepListing implements [index.Listings].
-func (s *Store) KeepListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
+// SaveListing implements [index.Listings].
+func (s *Store) SaveListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
 	key, err := listingKey(listing)
 	if err == nil {
-		err = s.change(ctx, func(w *writing) error { return w.keepListing(key, listing, now, most) })
+		err = s.change(ctx, func(w *writing) error { return w.saveListing(key, listing, now, most) })
 	}
 	if err != nil {
 		return fmt.Errorf("keep listing %s of %s: %w", listing.Digest, listing.Repository, err)
@@ -93,7 +93,7 @@ func (w *writing) openServed() (s servedListings, err error) {
 	return s, err
 }
 
-func (w *writing) keepListing(key []byte, listing index.ServedListing, now time.Time, most int64) error {
+func (w *writing) saveListing(key []byte, listing index.ServedListing, now time.Time, most int64) error {
 	s, err := w.openServed()
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ func copiedWhole(t *testing.T, store copier, restore Restore) {
 	importOf(t, store, name("subject"))
 	must(t, store.SetOutbox(t.Context(), true))
 	must(t, store.Written(t.Context(), changes(t, store)[1]))
-	keepListing(t, store, shown("one", 10), 0)
+	saveListing(t, store, shown("one", 10), 0)
 	rebuilding(t, store)
 	must(t, store.Fill(t.Context(), mark(t, store), []byte("checkpoint"), all[:4]...))
 

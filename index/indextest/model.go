@@ -92,7 +92,7 @@ func (m *Model) Referrers(_ context.Context, repository string, subject digest.D
 func (g generation) referrers(repository string, subject digest.Digest, query index.Query) index.Page {
 	var entries []index.Referrer
 	for _, r := range g {
-		place := query.Order.Place(r.Descriptor(), r.Seen)
+		place := query.Order.Cursor(r.Descriptor(), r.Seen)
 		if r.Repository != repository || subject == "" || r.Subject() != subject ||
 			!query.Matches(r.Descriptor()) || !query.Behind(place) {
 			continue
@@ -101,7 +101,7 @@ func (g generation) referrers(repository string, subject digest.Digest, query in
 			Digest: r.Digest, ArtifactType: r.ArtifactType, Key: place.Key, Descriptor: encode(r.Descriptor()),
 		})
 	}
-	slices.SortFunc(entries, func(a, b index.Referrer) int { return query.Order.Compare(a.Place(), b.Place()) })
+	slices.SortFunc(entries, func(a, b index.Referrer) int { return query.Order.Compare(a.Cursor(), b.Cursor()) })
 	fits := query.Fit(entries)
 	return index.Page{Referrers: entries[:fits:fits], More: fits < len(entries)}
 }
@@ -120,7 +120,7 @@ func encode(descriptor oci.Descriptor) json.RawMessage {
 func (m *Model) Manifests(_ context.Context, repository string, query index.Query) ([]index.Record, bool, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	place := func(r index.Record) index.Cursor { return query.Order.Place(r.Descriptor(), r.Seen) }
+	place := func(r index.Record) index.Cursor { return query.Order.Cursor(r.Descriptor(), r.Seen) }
 	var records []index.Record
 	for _, r := range m.live {
 		if r.Repository == repository && query.Matches(r.Descriptor()) && query.Behind(place(r.Record)) {

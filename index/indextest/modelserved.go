@@ -13,8 +13,8 @@ import (
 
 var _ index.Listings = (*Model)(nil)
 
-// KeepListing implements [index.Listings].
-func (m *Model) KeepListing(_ context.Context, listing index.ServedListing, now time.Time, most int64) error {
+// SaveListing implements [index.Listings].
+func (m *Model) SaveListing(_ context.Context, listing index.ServedListing, now time.Time, most int64) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	at := slices.IndexFunc(m.served, func(l index.ServedListing) bool { return sameListing(l, listing.Repository, listing.Digest) })

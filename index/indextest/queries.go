@@ -146,7 +146,7 @@ func walkManifests(t tester, store index.Store, query index.Query) []digest.Dige
 		must(t, err)
 		for _, record := range records {
 			digests = append(digests, record.Digest)
-			query.After = query.Order.Place(record.Descriptor(), record.Seen)
+			query.After = query.Order.Cursor(record.Descriptor(), record.Seen)
 		}
 		if !more {
 			return digests
@@ -216,7 +216,7 @@ func walkPages(t tester, store index.Store, query index.Query) []index.Page {
 		if !page.More {
 			return pages
 		}
-		query.After = page.Referrers[len(page.Referrers)-1].Place()
+		query.After = page.Referrers[len(page.Referrers)-1].Cursor()
 	}
 }
 
@@ -255,10 +255,10 @@ func pagedMeanwhile(t *testing.T, open func(t *testing.T) index.Store) {
 			page, err := store.Referrers(rt.Context(), repo, name("subject"), query)
 			must(rt, err)
 			for _, entry := range page.Referrers {
-				if !query.Behind(entry.Place()) {
+				if !query.Behind(entry.Cursor()) {
 					rt.Fatalf("%s is shown out of order", entry.Digest)
 				}
-				query.After = entry.Place()
+				query.After = entry.Cursor()
 				if _, stays := stay[entry.Digest]; stays {
 					stay[entry.Digest]++
 				}

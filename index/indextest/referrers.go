@@ -117,7 +117,7 @@ func walk(t tester, store index.Store, query index.Query) []digest.Digest {
 		if !page.More {
 			return digests
 		}
-		query.After = page.Referrers[len(page.Referrers)-1].Place()
+		query.After = page.Referrers[len(page.Referrers)-1].Cursor()
 	}
 }
 
@@ -192,7 +192,7 @@ func pageMeanwhile(t *testing.T, store index.Store) {
 	for i := range 20 {
 		push(t, store, signature(fmt.Sprintf("meanwhile %d", i), name("subject")))
 	}
-	rest := walk(t, store, index.Query{After: page.Referrers[3].Place(), Limit: 3})
+	rest := walk(t, store, index.Query{After: page.Referrers[3].Cursor(), Limit: 3})
 	seen := make(map[digest.Digest]int)
 	for _, d := range rest {
 		seen[d]++

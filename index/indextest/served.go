@@ -47,10 +47,10 @@ func served(name string, tell func(t *testing.T, store listings)) story {
 func servedDurable(t *testing.T, open func() index.Store) {
 	size := int64(len("one") + index.ListingOverhead)
 	for i, tell := range []func(store listings){
-		func(store listings) { keepListing(t, store, shown("one", 10), 0) },
+		func(store listings) { saveListing(t, store, shown("one", 10), 0) },
 		func(store listings) {
 			wantListing(t, store, shown("one", 10), 0)
-			must(t, store.KeepListing(t.Context(), shown("two", 20), after(0), size+1))
+			must(t, store.SaveListing(t.Context(), shown("two", 20), after(0), size+1))
 		},
 		func(store listings) {
 			wantNoListing(t, store, shown("one", 10), 0)
@@ -77,9 +77,9 @@ func shown(body string, until int) index.ServedListing {
 	}
 }
 
-func keepListing(t tester, store listings, listing index.ServedListing, now int) {
+func saveListing(t tester, store listings, listing index.ServedListing, now int) {
 	t.Helper()
-	must(t, store.KeepListing(t.Context(), listing, after(now), room))
+	must(t, store.SaveListing(t.Context(), listing, after(now), room))
 }
 
 func wantListing(t tester, store listings, want index.ServedListing, now int) {
@@ -102,22 +102,22 @@ func wantNoListing(t tester, store listings, listing index.ServedListing, now in
 func servedUntil(t *testing.T, store listings) {
 	one := shown("one", 10)
 	wantNoListing(t, store, one, 0)
-	keepListing(t, store, one, 0)
+	saveListing(t, store, one, 0)
 	wantListing(t, store, one, 0)
 	wantListing(t, store, one, 9)
 	wantNoListing(t, store, one, 10)
 	wantNoListing(t, store, shown("two", 10), 0)
 	// Another one has it forgotten for good.
-	keepListing(t, store, shown("two", 20), 10)
+	saveListing(t, store, shown("two", 20), 10)
 	wantNoListing(t, store, one, 0)
 }
 
 func servedApart(t *testing.T, store listings) {
 	here, there := shown("one", 10), shown("one", 20)
 	there.Repository = sibling
-	keepListing(t, store, here, 0)
+	saveListing(t, store, here, 0)
 	wantNoListing(t, store, there, 0)
-	keepListing(t, store, there, 0)
+	saveListing(t, store, there, 0)
 	wantListing(t, store, here, 0)
 	wantListing(t, store, there, 0)
 	wantNoListing(t, store, here, 15)
@@ -125,10 +125,10 @@ func servedApart(t *testing.T, store listings) {
 }
 
 func servedAgain(t *testing.T, store listings) {
-	keepListing(t, store, shown("one", 10), 0)
-	keepListing(t, store, shown("one", 5), 1)
+	saveListing(t, store, shown("one", 10), 0)
+	saveListing(t, store, shown("one", 5), 1)
 	wantListing(t, store, shown("one", 10), 6)
-	keepListing(t, store, shown("one", 30), 6)
+	saveListing(t, store, shown("one", 30), 6)
 	wantListing(t, store, shown("one", 30), 29)
 }
 
@@ -138,7 +138,7 @@ func servedRoom(t *testing.T, store listings) {
 	most := int64(3*(size+index.ListingOverhead) + size)
 	numbered := func(i, until int) index.ServedListing { return shown(fmt.Sprintf("%0*d", size, i), until) }
 	for i, until := range []int{50, 20, 40, 30, 60} {
-		must(t, store.KeepListing(t.Context(), numbered(i, until), after(0), most))
+		must(t, store.SaveListing(t.Context(), numbered(i, until), after(0), most))
 	}
 	wantNoListing(t, store, numbered(1, 20), 0)
 	wantNoListing(t, store, numbered(3, 30), 0)
@@ -146,21 +146,21 @@ func servedRoom(t *testing.T, store listings) {
 		wantListing(t, store, kept, 0)
 	}
 	// One that is kept longer takes no more than before.
-	must(t, store.KeepListing(t.Context(), numbered(2, 70), after(0), most))
+	must(t, store.SaveListing(t.Context(), numbered(2, 70), after(0), most))
 	wantListing(t, store, numbered(0, 50), 0)
-	must(t, store.KeepListing(t.Context(), numbered(5, 80), after(0), most))
+	must(t, store.SaveListing(t.Context(), numbered(5, 80), after(0), most))
 	wantNoListing(t, store, numbered(0, 50), 0)
 	wantListing(t, store, numbered(2, 70), 0)
 }
 
 func servedTooLarge(t *testing.T, store listings) {
 	large := shown(strings.Repeat("x", 100<<10), 10)
-	must(t, store.KeepListing(t.Context(), large, after(0), 100<<10))
+	must(t, store.SaveListing(t.Context(), large, after(0), 100<<10))
 	wantNoListing(t, store, large, 0)
-	keepListing(t, store, large, 0)
+	saveListing(t, store, large, 0)
 	wantListing(t, store, large, 0)
 	whole := shown(strings.Repeat("y", 5<<20), 10)
-	keepListing(t, store, whole, 0)
+	saveListing(t, store, whole, 0)
 	wantListing(t, store, whole, 0)
 }
 
@@ -173,7 +173,7 @@ func servedRefused(t *testing.T, store listings) {
 	} {
 		listing := shown("one", 10)
 		spoil(&listing)
-		if err := store.KeepListing(t.Context(), listing, after(0), room); err == nil {
+		if err := store.SaveListing(t.Context(), listing, after(0), room); err == nil {
 			t.Errorf("a wrong %s is taken", what)
 		} else {
 			mustBe(t, err, index.ErrInvalid)
@@ -212,8 +212,8 @@ func servedHistories(t *testing.T, open func(t *testing.T) index.Store) {
 			},
 			"keep": func(rt *rapid.T) {
 				listing, most := draw(rt), int64(rapid.IntRange(0, 40_000).Draw(rt, "most"))
-				must(rt, store.KeepListing(rt.Context(), listing, after(clock), most))
-				must(rt, model.KeepListing(rt.Context(), listing, after(clock), most))
+				must(rt, store.SaveListing(rt.Context(), listing, after(clock), most))
+				must(rt, model.SaveListing(rt.Context(), listing, after(clock), most))
 			},
 			"wait": func(rt *rapid.T) { clock += rapid.IntRange(1, 3).Draw(rt, "seconds") },
 		}

@@ -140,7 +140,7 @@ func (s *Store) holdLease(ctx context.Context, l *lease) (held context.Context, 
 	go func() {
 		defer close(ended)
 		defer lose()
-		lost = s.keepLease(held, l)
+		lost = s.renewLease(held, l)
 	}()
 	return held, sync.OnceFunc(func() {
 		lose()
@@ -151,10 +151,10 @@ func (s *Store) holdLease(ctx context.Context, l *lease) (held context.Context, 
 	})
 }
 
-// keepLease renews a lease until held ends, and gives it back then, or until
+// renewLease renews a lease until held ends, and gives it back then, or until
 // the lease is lost. Its row may be there then, and what it was taken for may
 // go on for a while, so that it stays.
-func (s *Store) keepLease(held context.Context, l *lease) (lost bool) {
+func (s *Store) renewLease(held context.Context, l *lease) (lost bool) {
 	beyond := context.WithoutCancel(held)
 	for {
 		timer := time.NewTimer(renewIn(time.Until(l.ends)))

@@ -52,7 +52,7 @@ func TestASchemaOfBeforeGetsWhatItLacks(t *testing.T) {
 	must(t, get(t.Context(), store, numbered(1)))
 	body := []byte("listing")
 	listing := index.ServedListing{Repository: "app", Digest: digest.FromBytes(body), Tag: "t", Body: body, Until: time.Unix(2, 0)}
-	must(t, store.KeepListing(t.Context(), listing, time.Unix(1, 0), 1<<20))
+	must(t, store.SaveListing(t.Context(), listing, time.Unix(1, 0), 1<<20))
 	must(t, store.SetUnheld(t.Context(), "app", listing.Digest, true))
 	if got, err := store.Listing(t.Context(), "app", listing.Digest, time.Unix(1, 0)); err != nil || string(got.Body) != "listing" {
 		t.Errorf("got %q, %v", got.Body, err)

@@ -156,8 +156,8 @@ func (r *replicas) Written(ctx context.Context, change index.Change) error {
 	return r.next().Written(ctx, change)
 }
 
-func (r *replicas) KeepListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
-	return r.next().KeepListing(ctx, listing, now, most)
+func (r *replicas) SaveListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
+	return r.next().SaveListing(ctx, listing, now, most)
 }
 
 func (r *replicas) Listing(ctx context.Context, repository string, name digest.Digest, now time.Time) (index.ServedListing, error) {

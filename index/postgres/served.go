@@ -17,8 +17,8 @@ var _ index.Listings = (*Store)(nil)
 // holds.
 const lockServed = "served"
 
-// KeepListing implements [index.Listings].
-func (s *Store) KeepListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
+// SaveListing implements [index.Listings].
+func (s *Store) SaveListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
 	key, err := listingKey(listing)
 	if err == nil {
 		err = s.read(ctx, func(ctx context.Context) error {

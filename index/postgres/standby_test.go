@@ -124,7 +124,7 @@ func TestNoWaitForAStandbyIsBrokenOff(t *testing.T) {
 	for name, change := range map[string]func(ctx context.Context) error{
 		"a batch":             func(ctx context.Context) error { return push(ctx, store, numbered(1)) },
 		"a change of its own": func(ctx context.Context) error { return store.SetUnheld(ctx, repo, digest.FromBytes(body), true) },
-		"no transaction":      func(ctx context.Context) error { return store.KeepListing(ctx, listing, time.Unix(1, 0), 1<<20) },
+		"no transaction":      func(ctx context.Context) error { return store.SaveListing(ctx, listing, time.Unix(1, 0), 1<<20) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := locallyCommitted(t, server)

@@ -13,7 +13,7 @@ import (
 func Referrers(found index.Page, query index.Query, here *url.URL) Page {
 	link := ""
 	if found.More {
-		query.After = found.Referrers[len(found.Referrers)-1].Place()
+		query.After = found.Referrers[len(found.Referrers)-1].Cursor()
 		link = Next(here, query.Values())
 	}
 	return New(oci.MediaTypeImageIndex, registry.EncodePage(found), query.Filters(), link)

@@ -40,7 +40,7 @@ func (e *Extension) CatalogArtifacts(w http.ResponseWriter, r *http.Request, cal
 			more = true
 			break
 		}
-		last = query.Order.Place(record.Descriptor(), record.Seen)
+		last = query.Order.Cursor(record.Descriptor(), record.Seen)
 	}
 	link := ""
 	if more {

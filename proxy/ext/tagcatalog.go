@@ -65,7 +65,7 @@ type tagCatalog struct {
 	caller *registry.Caller
 	query  tagQuery
 	list   *entryList
-	last   tagPlace
+	last   tagCursor
 }
 
 // page fills the list. By name it looks up no more tags than it shows, or than
@@ -79,7 +79,7 @@ func (c *tagCatalog) page(ctx context.Context) (more bool, err error) {
 		return c.fill(ctx, names, names)
 	}
 	names = slices.DeleteFunc(names, func(name string) bool {
-		return !c.query.within(name) || !c.query.behind(tagPlace{name, name})
+		return !c.query.within(name) || !c.query.behind(tagCursor{name, name})
 	})
 	if c.query.descending {
 		slices.Reverse(names)
@@ -174,12 +174,12 @@ func (c *tagCatalog) lookUp(ctx context.Context, names []string) ([]taggedEntry,
 }
 
 // place returns where the entry stands.
-func (e taggedEntry) place() tagPlace {
-	return tagPlace{e.key, e.Tag}
+func (e taggedEntry) place() tagCursor {
+	return tagCursor{e.key, e.Tag}
 }
 
 // next returns the parameters of the page behind a place.
-func (q *tagQuery) next(last tagPlace) url.Values {
+func (q *tagQuery) next(last tagCursor) url.Values {
 	values := q.filters.Values()
 	values.Set(index.ParamSort, q.order())
 	values.Set(index.ParamLast, last.encode(q.order()))

@@ -23,7 +23,7 @@ type tagQuery struct {
 	// by is name, version or created.
 	by         string
 	descending bool
-	after      tagPlace
+	after      tagCursor
 	// from and to are the ends of a range, which are in it: names of tags, or
 	// what the order goes by.
 	from, to string
@@ -31,8 +31,8 @@ type tagQuery struct {
 	fromKey, toKey string
 }
 
-// tagPlace is a place in the order of a list of tags.
-type tagPlace struct {
+// tagCursor is a place in the order of a list of tags.
+type tagCursor struct {
 	key, tag string
 }
 
@@ -60,7 +60,7 @@ func parseTagQuery(values url.Values) (tagQuery, error) {
 		return q, err
 	}
 	if last != "" {
-		if q.after, err = parseTagPlace(last, q.order()); err != nil {
+		if q.after, err = parseTagCursor(last, q.order()); err != nil {
 			return q, err
 		}
 	}
@@ -160,13 +160,13 @@ func (q *tagQuery) within(key string) bool {
 }
 
 // behind tells whether a place is on this page or a later one.
-func (q *tagQuery) behind(place tagPlace) bool {
-	return q.after == tagPlace{} || q.compare(place, q.after) > 0
+func (q *tagQuery) behind(place tagCursor) bool {
+	return q.after == tagCursor{} || q.compare(place, q.after) > 0
 }
 
 // compare tells which place comes first, as [index.Order] does: what has no key
 // comes last in either direction.
-func (q *tagQuery) compare(a, b tagPlace) int {
+func (q *tagQuery) compare(a, b tagCursor) int {
 	if (a.key == "") != (b.key == "") {
 		if a.key == "" {
 			return 1
@@ -181,20 +181,20 @@ func (q *tagQuery) compare(a, b tagPlace) int {
 }
 
 // encode returns the form in which clients carry a place. No tag has a space.
-func (t tagPlace) encode(order string) string {
+func (t tagCursor) encode(order string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte("1 " + order + " " + t.tag + " " + t.key))
 }
 
-func parseTagPlace(text, order string) (tagPlace, error) {
+func parseTagCursor(text, order string) (tagCursor, error) {
 	unusable := &index.QueryError{Param: index.ParamLast, Reason: "not a value that a Link of this list gave in this order; begin without it"}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil {
-		return tagPlace{}, unusable
+		return tagCursor{}, unusable
 	}
 	const parts = 4
 	fields := strings.SplitN(string(raw), " ", parts)
 	if len(fields) != parts || fields[0] != "1" || fields[1] != order || !oci.ValidTag(fields[2]) {
-		return tagPlace{}, unusable
+		return tagCursor{}, unusable
 	}
-	return tagPlace{fields[3], fields[2]}, nil
+	return tagCursor{fields[3], fields[2]}, nil
 }

@@ -11,7 +11,7 @@ import (
 func FuzzTagQuery(f *testing.F) {
 	for _, seed := range []string{
 		"", "n=1&sort=-version&from=1.0.0&to=v2", "sort=created&from=2026-01-01T00:00:00Z", "sort=-name&artifactType=a%2Fb&annotation=a%3E1", "from=a&from=b",
-		"last=" + tagPlace{"v1", "v1"}.encode("name"), "sort=version&last=" + tagPlace{"v1", "v1"}.encode("name"), "last=MSBuYW1l", "sort=size", "to=%00",
+		"last=" + tagCursor{"v1", "v1"}.encode("name"), "sort=version&last=" + tagCursor{"v1", "v1"}.encode("name"), "last=MSBuYW1l", "sort=size", "to=%00",
 	} {
 		f.Add(seed, "v1", "key of v1")
 	}
@@ -21,9 +21,9 @@ func FuzzTagQuery(f *testing.F) {
 		if err != nil {
 			return
 		}
-		last := tagPlace{key, tag}
+		last := tagCursor{key, tag}
 		text := last.encode(query.order())
-		if parsed, err := parseTagPlace(text, query.order()); err != nil || parsed != last {
+		if parsed, err := parseTagCursor(text, query.order()); err != nil || parsed != last {
 			return // It was no tag.
 		}
 		again, err := parseTagQuery(query.next(last))
@@ -31,7 +31,7 @@ func FuzzTagQuery(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(again, query) {
 			t.Fatalf("%q gave %+v, its link %+v, %v", raw, query, again, err)
 		}
-		if query.behind(last) && last != (tagPlace{}) {
+		if query.behind(last) && last != (tagCursor{}) {
 			t.Fatalf("%q: the page after %+v begins with it", raw, last)
 		}
 	})

@@ -78,7 +78,7 @@ func newUntouched(t *rapid.T, dir string, kept *keptRegistry) (*untouched, func(
 	u.store, u.direct, u.through = store, behind.URL, front.URL
 	u.reconciler = reconcile.New(store, source, reconcile.Settings{Concurrency: cfg.Reconcile.Concurrency}, zap.NewNop())
 	u.mirror = reconcile.NewMirror(reconcile.MirrorOptions{
-		Store: store, Source: source, Own: handler.Registry().OwnTag, HiddenTags: true, Concurrency: 2, Log: zap.NewNop(),
+		Store: store, Source: source, Own: handler.Registry().LockTag, HiddenTags: true, Concurrency: 2, Log: zap.NewNop(),
 	})
 	user, err := client.New(client.Options{UserAgent: "command"})
 	must(err)

@@ -8,15 +8,15 @@ import (
 	"github.com/backref/backref/registry"
 )
 
-// keepLive looks at the live records that the reading did not bring, which no
+// carryOver looks at the live records that the reading did not bring, which no
 // list of the registry names. Those that the registry has are kept; those that
 // it was twice found not to have are left behind. What it gives no answer for,
 // where that is allowed, and what the options are not about, is kept.
-func (r *rebuild) keepLive(ctx context.Context) error {
+func (r *rebuild) carryOver(ctx context.Context) error {
 	r.count(func() { r.state.Phase = "keeping" })
 	asked := &presence{
 		Reconciler: r.Reconciler,
-		present:    r.keep,
+		present:    r.carry,
 		missing: func(context.Context, index.Mark, index.Record) error {
 			r.count(func() { r.report.Dropped++ })
 			return nil
@@ -28,7 +28,7 @@ func (r *rebuild) keepLive(ctx context.Context) error {
 				// would not be asked for again if the rebuild is resumed.
 				return nil
 			}
-			return r.keepUnasked(ctx, record)
+			return r.carryUnasked(ctx, record)
 		},
 	}
 	for after := (index.Key{}); ; {
@@ -40,7 +40,7 @@ func (r *rebuild) keepLive(ctx context.Context) error {
 		for _, record := range records {
 			if r.options.selects(record.Repository) {
 				selected = append(selected, record)
-			} else if err := r.keepUnasked(ctx, record); err != nil {
+			} else if err := r.carryUnasked(ctx, record); err != nil {
 				return err
 			}
 		}
@@ -54,12 +54,12 @@ func (r *rebuild) keepLive(ctx context.Context) error {
 	}
 }
 
-// keep takes a live record over. One that is deleted in the same moment is
+// carry takes a live record over. One that is deleted in the same moment is
 // gone from the live ones as well.
-func (r *rebuild) keep(ctx context.Context, mark index.Mark, record index.Record) error {
+func (r *rebuild) carry(ctx context.Context, mark index.Mark, record index.Record) error {
 	err := r.store.Fill(ctx, mark, r.checkpoint(), record)
 	if errors.Is(err, index.ErrStale) {
-		return r.keepUnasked(ctx, record)
+		return r.carryUnasked(ctx, record)
 	}
 	if err == nil {
 		r.count(func() { r.report.Kept++ })
@@ -67,8 +67,8 @@ func (r *rebuild) keep(ctx context.Context, mark index.Mark, record index.Record
 	return err
 }
 
-// keepUnasked takes a live record over as long as it is live.
-func (r *rebuild) keepUnasked(ctx context.Context, record index.Record) error {
+// carryUnasked takes a live record over as long as it is live.
+func (r *rebuild) carryUnasked(ctx context.Context, record index.Record) error {
 	return registry.UnderMark(ctx, r.store, func(ctx context.Context, mark index.Mark) error {
 		known, err := r.source.Knows(ctx, record.Repository, record.Digest)
 		if err != nil || !known {

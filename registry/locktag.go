@@ -10,7 +10,7 @@ import (
 	"github.com/backref/backref/oci"
 )
 
-// ownTag waits until nobody writes a tag through this process, and nobody owns
+// lockTag waits until nobody writes a tag through this process, and nobody owns
 // it through any that shares the index, and keeps it so until release is called,
 // which may be more than once. Others that share a tag through other processes
 // are not kept out: to look for owners there would cost every push a question.
@@ -19,8 +19,8 @@ import (
 // tag: from then on nothing is to be sent upstream. What was sent before is over,
 // by requestTime, when another process can have the tag. It does not end with
 // ctx.
-func (r *Registry) ownTag(ctx context.Context, name tagName) (held context.Context, release func(), err error) {
-	here, err := r.tagLocks.own(ctx, name)
+func (r *Registry) lockTag(ctx context.Context, name tagName) (held context.Context, release func(), err error) {
+	here, err := r.tagLocks.exclusive(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,13 +50,13 @@ func tagLost() *oci.Error {
 	return oci.Unavailable(http.StatusServiceUnavailable, "the tag could not be kept for this push; try again later", nil)
 }
 
-// OwnTag is for those who write tags beside requests: it waits until nobody
+// LockTag is for those who write tags beside requests: it waits until nobody
 // writes a tag through this process, nor owns it through any that shares the
 // index, and keeps it so until release is called, which it has to be. The
 // context that it returns ends with ctx, with release, and when this process may
 // lose the tag. The error is that of ctx or of the index.
-func (r *Registry) OwnTag(ctx context.Context, repository, tag string) (held context.Context, release func(), err error) {
-	owned, free, err := r.ownTag(ctx, tagName{repository, tag})
+func (r *Registry) LockTag(ctx context.Context, repository, tag string) (held context.Context, release func(), err error) {
+	owned, free, err := r.lockTag(ctx, tagName{repository, tag})
 	if err != nil {
 		return nil, nil, err
 	}
