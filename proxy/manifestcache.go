@@ -12,6 +12,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy/wrap"
+	"github.com/backref/backref/registry"
 )
 
 // manifestCache keeps manifests that were pulled by digest. A nil one keeps
@@ -112,11 +113,10 @@ func (c *manifestCache) find(r *http.Request, target path) (cachedManifest, bool
 // is known to be permitted. It is false where the upstream has to answer: a
 // client that has yet to be asked about is not told by the time that it takes
 // what is kept.
-func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path) bool {
+func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path, caller *registry.Caller) bool {
 	if p.manifests == nil || target.digest == "" || target.foreign {
 		return false
 	}
-	caller := p.callerOf(r, target)
 	if !p.registry.MayRead(r.Context(), caller, target.digest) {
 		return false
 	}

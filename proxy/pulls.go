@@ -14,7 +14,8 @@ import (
 // getManifest passes a pull through (end-3) and records the manifest where
 // the index doesn't know it: it was pushed past this proxy.
 func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path) error {
-	if p.serveCached(w, r, target) {
+	caller := p.callerOf(r, target)
+	if p.serveCached(w, r, target, caller) {
 		return nil
 	}
 	slot := p.manifests.slot(r, target)
@@ -28,7 +29,6 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	caller := p.callerOf(r, target)
 	if listing, served := p.registry.ServedUnder(r.Context(), caller, target.digest, resp); served {
 		writeListing(w, r, listing)
 		return nil
@@ -72,7 +72,8 @@ func (p *Proxy) relayAndCache(w http.ResponseWriter, r *http.Request, resp *http
 
 // headManifest answers from the cache, else passes through (end-3).
 func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path) error {
-	if p.serveCached(w, r, target) {
+	caller := p.callerOf(r, target)
+	if p.serveCached(w, r, target, caller) {
 		return nil
 	}
 	resp, err := p.forward(r)
@@ -80,7 +81,6 @@ func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	caller := p.callerOf(r, target)
 	if listing, served := p.registry.ServedUnder(r.Context(), caller, target.digest, resp); served {
 		writeListing(w, r, listing)
 		return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/backref/backref/config"
 	"github.com/backref/backref/oci"
 )
 
@@ -60,6 +61,41 @@ func TestAListOfReferrersDoesNotTakeAnImagesTag(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An image that backref won't read, because there is more in it than the limits
+// allow or clients may read it in two ways, is an image all the same.
+func TestAListOfReferrersDoesNotTakeTheTagOfAnUnreadableImage(t *testing.T) {
+	for name, body := range map[string][]byte{
+		"more annotations than the limit": []byte(`{"schemaVersion":2,"mediaType":"` + imageManifest + `","layers":[],"annotations":{"a":"1","b":"2","c":"3"}}`),
+		"a field given twice":             []byte(`{"schemaVersion":2,"mediaType":"` + imageManifest + `","layers":[],"layers":[]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, func(cfg *config.Config) { cfg.Limits.ManifestAnnotations = 2 })
+			subject, tag := digest.FromBytes(body), oci.ReferrersTag(digest.FromBytes(body))
+			f.registry.put("app", body, tag)
+			one := referrer("one", subject)
+			f.registry.put("app", one)
+			list := indexOf(one)
+			if got := f.do(http.MethodPut, tagPath("app", subject), list, "Content-Type", imageIndex); got.status != http.StatusCreated {
+				t.Errorf("status %d: %s", got.status, got.body)
+			}
+			if f.tagged("app", tag) != string(body) {
+				t.Error("the list took the tag")
+			}
+			if f.tagged("app", digest.FromBytes(list).String()) != string(list) {
+				t.Error("the list is not there by its digest")
+			}
+		})
+	}
+	t.Run("it is pulled as it is", func(t *testing.T) {
+		f := newFixture(t, func(cfg *config.Config) { cfg.Limits.ManifestAnnotations = 2 })
+		body := []byte(`{"schemaVersion":2,"mediaType":"` + imageManifest + `","layers":[],"annotations":{"a":"1","b":"2","c":"3"}}`)
+		f.registry.put("app", body, oci.ReferrersTag(digest.FromBytes(body)))
+		if got := f.do(http.MethodGet, tagPath("app", digest.FromBytes(body)), nil, "Accept", imageManifest); got.status != http.StatusOK || string(got.body) != string(body) {
+			t.Errorf("status %d: %s", got.status, got.body)
+		}
+	})
 }
 
 // What is no list of referrers goes where its client wants it.

@@ -118,7 +118,11 @@ func (r *Registry) meetByListing(ctx context.Context, push *Push, conditions pre
 		return nil, nil
 	}
 	found, err := r.StandingOf(ctx, push.Caller, push.Tag)
-	if err != nil || found.other() {
+	switch {
+	case errors.Is(err, upstream.ErrInvalid):
+		// Nothing was served in place of what can't be told.
+		return nil, nil
+	case err != nil || found.other():
 		return nil, err
 	}
 	shown, err := r.ListingUnder(ctx, push.Caller, push.Tag, found)

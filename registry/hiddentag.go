@@ -157,10 +157,8 @@ func (r *Registry) held(resp *http.Response, push *Push, tag string) *http.Respo
 // tagToo gives a referrer its hidden tag that the registry has by its digest
 // already, and returns the registry's refusal; empty where there is none.
 func tagToo(ctx context.Context, push *Push, tag string) (refusal string) {
-	query, err := url.ParseQuery(push.RawQuery)
-	if err != nil {
-		return err.Error()
-	}
+	// What can't be read of the query names no registry.
+	query, _ := url.ParseQuery(push.RawQuery)
 	header := push.Header.Clone()
 	for _, name := range conditional() {
 		header.Del(name)

@@ -2,11 +2,14 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"go.uber.org/zap"
 
+	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream"
 )
 
 // images is the [Writer] by which a list of referrers takes no image's tag away:
@@ -45,6 +48,12 @@ func (w images) stays(ctx context.Context, push *Push) bool {
 		return false
 	}
 	found, err := w.registry.StandingOf(ctx, push.Caller, tag)
+	if errors.Is(err, upstream.ErrInvalid) {
+		// What is there can't be told, so that it may be an image; no list is lost
+		// that goes up by its digest.
+		Note(ctx, zap.NamedError("tag", err))
+		found, err = Standing{tagMeaning: tagMeaning{kind: index.TagOther}}, nil
+	}
 	stays := err == nil && found.other() && found.digest != manifest.Digest
 	if stays {
 		var pushed tagMeaning

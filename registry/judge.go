@@ -86,6 +86,8 @@ func (r *Reader) list(ctx context.Context, repository, reference string) (Found,
 		return list, r.countable(list.Manifest)
 	case outcome == OutcomeUnknown, errors.Is(err, upstream.ErrInvalid):
 		return list, err
+	case outcome == OutcomeExcessive && !couldList(list.MediaType):
+		return list, fmt.Errorf("%w: %w", index.ErrManifest, err)
 	case outcome == OutcomeExcessive, errors.Is(err, strictjson.ErrSyntax), errors.Is(err, strictjson.ErrAmbiguous):
 		return list, fmt.Errorf("%w: %v", upstream.ErrInvalid, err) //nolint:errorlint // It is not to be taken for no manifest.
 	case outcome == OutcomeUntyped:
@@ -94,6 +96,12 @@ func (r *Reader) list(ctx context.Context, repository, reference string) (Found,
 	default:
 		return list, forJudge(err)
 	}
+}
+
+// couldList tells whether what is served by a media type could be an index of
+// referrers: an image is just one, however much there is in it.
+func couldList(served string) bool {
+	return served == oci.MediaTypeImageIndex || served == "" || !oci.IsManifestType(served)
 }
 
 // countable makes sure that not too many entries have to be read.
