@@ -84,7 +84,7 @@ func TestWhatNeedsNoHiddenTag(t *testing.T) {
 func TestAHiddenTagFollowsAConditionalPush(t *testing.T) {
 	body := referrer("a", digest.FromString("subject"))
 	name := digest.FromBytes(body)
-	for what, query := range map[string]string{"a condition": "", "a parameter": "?tag=extra"} {
+	for what, query := range map[string]string{"a condition": "", "a parameter": "?tag=extra", "what can't be read": "?x=%zz"} {
 		t.Run(what, func(t *testing.T) {
 			f := newFixture(t)
 			got := f.do(http.MethodPut, "/v2/app/manifests/"+name.String()+query, body, "Content-Type", imageManifest, "If-None-Match", `"x"`)
