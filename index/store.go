@@ -51,6 +51,17 @@ var (
 // A store may end a delete by itself when its deadline is past, nothing that it
 // would remove is recorded, and no push of it is open.
 type Store interface {
+	Reader
+	Ledger
+
+	// Close ends the store after the calls under way. Later calls, of Close
+	// too, return [ErrClosed].
+	Close() error
+}
+
+// Reader shows the records of one repository. What [Store] says of errors and
+// concurrency holds here too.
+type Reader interface {
 	// Get returns a record, or [ErrNotFound].
 	Get(ctx context.Context, repository string, manifest digest.Digest) (Record, error)
 
@@ -74,7 +85,12 @@ type Store interface {
 	// of the manifests: an empty one for a manifest that has none or is not
 	// recorded. It is for many manifests at once.
 	Subjects(ctx context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error)
+}
 
+// Ledger keeps what is known of pushes and deletes, and of what was read from the
+// upstream: package ledger has the rules. What [Store] says of errors,
+// concurrency and durability holds here too.
+type Ledger interface {
 	// SetUnheld notes that the upstream holds a referrer by no hidden tag
 	// (see [oci.HiddenTag]), or takes such a note back. The manifest need not be
 	// recorded yet; the note goes with its record. [Stats] counts the notes.
@@ -126,10 +142,6 @@ type Store interface {
 	// subject, oldest first: pushes with that subject, deletes of what is
 	// recorded or being pushed with it, and imports of its referrers tag.
 	Unsettled(ctx context.Context, repository string, subject digest.Digest) ([]Intent, error)
-
-	// Close ends the store after the calls under way. Later calls, of Close
-	// too, return [ErrClosed].
-	Close() error
 }
 
 // Versioner is a [Store] that tells cheaply whether a listing may have changed,

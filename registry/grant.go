@@ -14,7 +14,7 @@ import (
 // one; what is shown of the index is read through it. The zero Grant shows
 // nothing. It may be used concurrently.
 type Grant struct {
-	index      index.Store
+	index      index.Reader
 	repository string
 }
 
