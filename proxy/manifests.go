@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 
@@ -70,7 +69,7 @@ func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) (body []byt
 	limit := p.options.Registry.Limits.Size
 	tooLarge := &oci.Error{
 		Status: http.StatusRequestEntityTooLarge, Code: oci.CodeSizeInvalid,
-		Message: fmt.Sprintf("the manifest is larger than the limit of %d bytes (limits.manifestSize)", limit),
+		Message: "the manifest is larger than the limit of " + p.options.SizeText(limit),
 		Limit:   "limits.manifestSize",
 	}
 	if r.ContentLength > limit {

@@ -46,8 +46,8 @@ type Proxy struct {
 // New returns a proxy. It fails where an option is missing.
 func New(o Options) (*Proxy, error) {
 	behind := o.Registry
-	if behind.Index == nil || behind.Upstream == nil || behind.Log == nil || o.ValidPrefix == nil {
-		return nil, errors.New("proxy: Registry, with Index, Upstream and Log, and ValidPrefix are required")
+	if behind.Index == nil || behind.Upstream == nil || behind.Log == nil || o.ValidPrefix == nil || o.SizeText == nil {
+		return nil, errors.New("proxy: Registry, with Index, Upstream and Log, ValidPrefix and SizeText are required")
 	}
 	if behind.Now == nil {
 		behind.Now = time.Now

@@ -165,7 +165,7 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 				return listing{}, err
 			}
 			if size += len(descriptor); int64(size) > m.Source.Limits.Size {
-				return listing{}, fmt.Errorf("the referrers of %s in %s do not fit into one index of %d bytes", subject, repository, m.Source.Limits.Size)
+				return listing{}, fmt.Errorf("the referrers of %s in %s do not fit into one index of %d bytes (limits.manifestSize)", subject, repository, m.Source.Limits.Size)
 			}
 			doc.Manifests = append(doc.Manifests, descriptor)
 			list.entries = append(list.entries, referrer.Digest)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -35,6 +36,9 @@ type Options struct {
 	Forget func(repository string, manifest digest.Digest)
 
 	Limits Limits
+	// SizeText writes a number of bytes as the configuration does; nil for plain
+	// numbers.
+	SizeText func(bytes int64) string
 	// Order is that of listings for which none is asked.
 	Order index.Order
 	// ReferrersTags says that referrers tags are read, and answered with the
@@ -105,6 +109,9 @@ func New(o Options) (*Registry, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.SizeText == nil {
+		o.SizeText = func(bytes int64) string { return strconv.FormatInt(bytes, 10) + " bytes" }
 	}
 	if o.Forget == nil {
 		o.Forget = func(string, digest.Digest) {}

@@ -26,7 +26,7 @@ func Proxy(cfg config.Config, store index.Store, behind *upstream.Registry, log 
 	limits := cfg.Limits
 	o := proxy.Options{
 		Registry:  shown,
-		PublicURL: cfg.Server.PublicURL, TrustedProxies: cfg.Server.TrustedProxies, ValidPrefix: config.ValidPrefix,
+		PublicURL: cfg.Server.PublicURL, TrustedProxies: cfg.Server.TrustedProxies, ValidPrefix: config.ValidPrefix, SizeText: sizeText,
 		UpstreamURL: cfg.Upstream.URL, UpstreamNames: cfg.Upstream.Namespaces,
 		RewriteRealm: cfg.Auth.Realm == config.RealmRewrite, RecheckRealm: cfg.Auth.RecheckRealm,
 		Cache: proxy.Cache{Pages: int64(cfg.Cache.Pages), Manifests: int64(cfg.Cache.Manifests), ManifestTTL: cfg.Cache.ManifestTTL},
@@ -45,6 +45,8 @@ func Proxy(cfg config.Config, store index.Store, behind *upstream.Registry, log 
 	}
 	return o, err
 }
+
+func sizeText(bytes int64) string { return config.Size(bytes).String() }
 
 // SignIn returns what the configuration says of how clients sign in.
 func SignIn(cfg config.Auth) signin.Options {
@@ -71,7 +73,7 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 			Subjects: limits.TrackedSubjects, TreeNodes: limits.TreeNodes, Response: int(limits.ResponseSize),
 			Concurrency: limits.UpstreamQueries,
 		},
-		Order: order, ReferrersTags: referrers.FallbackTags != config.FallbackOff,
+		SizeText: sizeText, Order: order, ReferrersTags: referrers.FallbackTags != config.FallbackOff,
 		RecheckTag: referrers.RecheckTag, RecheckNative: referrers.RecheckNative, ListingTTL: referrers.TagListingTTL,
 		HiddenTags: referrers.HiddenTags, Hide: hiding(cfg.Tags.Hide),
 		PermissionTTL: cfg.Permissions.CacheTTL, Permissions: cfg.Permissions.CacheEntries,

@@ -24,6 +24,8 @@ func TestTermDrains(t *testing.T) {
 	begun := rig.Do(t, http.MethodPost, s.backref.URL+"/v2/app/blobs/uploads/", nil).Want(t, http.StatusAccepted)
 	rig.Do(t, http.MethodGet, s.backref.AdminURL+"/readyz", nil).Want(t, http.StatusOK)
 
+	// What was put before is not the upload.
+	s.relay.Seen()
 	content, feed := io.Pipe()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut,
 		begun.Location+"&digest="+digest.FromString("first second").String(), content)
