@@ -43,7 +43,7 @@ type Issuer struct {
 
 // Rule lets some clients do something in some repositories.
 type Rule struct {
-	Repositories []string `key:"repositories" doc:"Repositories, as patterns: * stands for any part of a name without a slash, ** for any part, ? for one character that is no slash." required:"true"`
+	Repositories []string `key:"repositories" doc:"Repositories, as patterns: * stands for any part of a name without a slash, ** for any part." required:"true"`
 	Users        []string `key:"users" doc:"Users that the rule is for; * is everyone who signed in."`
 	Groups       []string `key:"groups" doc:"Groups of users that the rule is for."`
 	Anonymous    bool     `key:"anonymous" doc:"The rule is for everyone, signed in or not."`

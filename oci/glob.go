@@ -6,10 +6,8 @@ import (
 )
 
 // Glob is a pattern of names of repositories: "*" stands for any part of a name
-// without a slash, also none, "**" for any part with or without, and "?" for one
-// character that is no slash. It is the one for repositories, wherever they are
-// chosen by a pattern. The zero Glob matches nothing. It may be used
-// concurrently.
+// without a slash, also none, and "**" for any part with or without. The zero Glob
+// matches nothing. It may be used concurrently.
 //
 // Here "own/**" is not "own", and "team**" goes on behind a slash: both decide
 // what a rule hands out, and libraries of globs read them otherwise.
@@ -21,16 +19,13 @@ type Glob struct {
 // in it that no name of a repository has.
 func ParseGlob(text string) (Glob, error) {
 	bad := strings.IndexFunc(text, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("._-/*?", c)
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("._-/*", c)
 	})
 	if text == "" || bad >= 0 {
 		return Glob{}, fmt.Errorf("%q is not a pattern of repository names", text)
 	}
 	return Glob{text}, nil
 }
-
-// IsGlob tells whether a text has what a pattern has and no name.
-func IsGlob(text string) bool { return strings.ContainsAny(text, "*?") }
 
 // String returns the pattern as it was given.
 func (g Glob) String() string { return g.pattern }
@@ -63,7 +58,7 @@ func (g Glob) Match(name string) bool {
 			} else {
 				star, starAt = p, n
 			}
-		case p < len(pattern) && (pattern[p] == name[n] || pattern[p] == '?' && name[n] != '/'):
+		case p < len(pattern) && pattern[p] == name[n]:
 			p++
 			n++
 		case star >= 0 && name[starAt] != '/':

@@ -24,7 +24,6 @@ func TestGlob(t *testing.T) {
 		{"a*c*e", []string{"ace", "abcde", "acce"}, []string{"a/ce", "acd", "ab"}},
 		{"a**b*c", []string{"abc", "a/x/bc", "a/b/bxc"}, []string{"a/b/c", "ab/c"}},
 		{"*/*", []string{"a/b"}, []string{"a", "a/b/c"}},
-		{"v?", []string{"v1"}, []string{"v", "v12", "v/"}},
 		{"***", []string{"a/b"}, nil},
 	} {
 		glob, err := oci.ParseGlob(c.pattern)
@@ -43,7 +42,7 @@ func TestGlob(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"", "Team", "a b", "a[b]", `a\b`, "a{b}", "ä"} {
+	for _, text := range []string{"", "a?", "Team", "a b", "a[b]", `a\b`, "a{b}", "ä"} {
 		if _, err := oci.ParseGlob(text); err == nil {
 			t.Errorf("%q is taken for a pattern", text)
 		}
@@ -55,7 +54,7 @@ func TestGlob(t *testing.T) {
 
 // FuzzGlob holds a pattern against the plain definition of one.
 func FuzzGlob(f *testing.F) {
-	for _, seed := range [][2]string{{"a**b*c", "a/b/bxc"}, {"*a*", "bab"}, {"**/a", "a/a"}, {"a*/**c", "ab/d/c"}, {"?*?", "ab"}} {
+	for _, seed := range [][2]string{{"a**b*c", "a/b/bxc"}, {"*a*", "bab"}, {"**/a", "a/a"}, {"a*/**c", "ab/d/c"}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, name string) {
@@ -91,7 +90,7 @@ func matches(pattern, name string) bool {
 			}
 		default:
 			for j := 1; j <= len(name); j++ {
-				next[j] = row[j-1] && (name[j-1] == pattern[0] || pattern[0] == '?' && name[j-1] != '/')
+				next[j] = row[j-1] && name[j-1] == pattern[0]
 			}
 			pattern = pattern[1:]
 		}

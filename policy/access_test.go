@@ -94,7 +94,7 @@ func TestPatterns(t *testing.T) {
 			t.Errorf("%s matches %s: %t", c.pattern, c.name, got)
 		}
 	}
-	for _, pattern := range []string{"", "A", "[a]", "a b", "é"} {
+	for _, pattern := range []string{"", "A", "a?", "[a]", "a b", "é"} {
 		if _, err := policy.NewAccess([]policy.Rule{{Repositories: []string{pattern}}}); err == nil {
 			t.Errorf("%q is taken for a pattern", pattern)
 		}
