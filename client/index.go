@@ -122,12 +122,9 @@ func (m Manifest) About(subject digest.Digest) (Manifest, error) {
 	return m.with("annotations", annotations)
 }
 
-// emptyIndex is an image index without entries.
-const emptyIndex = `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`
-
 // EmptyIndex returns an image index without entries.
 func EmptyIndex() Manifest {
-	return Manifest{index.Manifest{MediaType: oci.MediaTypeImageIndex}, []byte(emptyIndex)}
+	return Manifest{index.Manifest{MediaType: oci.MediaTypeImageIndex}, oci.EncodeIndex(0, nil)}
 }
 
 // Entry returns the descriptor of a manifest as lists of referrers have it.

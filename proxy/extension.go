@@ -12,7 +12,7 @@ import (
 // newExtension returns what answers the endpoints of the extension.
 func (p *Proxy) newExtension() (*ext.Extension, error) {
 	return ext.New(ext.Options{
-		Registry: p.registry, Order: p.order,
+		Registry: p.registry, Order: p.options.Registry.Order,
 		ResponseSize: p.options.Limits.ResponseSize, CatalogTags: p.options.Limits.CatalogTags,
 		QueryTime: p.options.Limits.QueryTime,
 		Forward:   p.forwardOfExtension, Send: sendPage,

@@ -5,7 +5,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +28,7 @@ func fuzzed(f *testing.F) *Proxy {
 	}
 	p, err := New(Options{
 		Registry:    registry.Options{Index: struct{ index.Store }{}, Upstream: behind, Log: zap.NewNop()},
-		UpstreamURL: base, ValidPrefix: config.ValidPrefix, SizeText: func(n int64) string { return strconv.FormatInt(n, 10) }, Limits: Limits{ResponseSize: 4 << 20, CatalogTags: 1, QueryTime: time.Second},
+		UpstreamURL: base, ValidPrefix: config.ValidPrefix, Limits: Limits{ResponseSize: 4 << 20, CatalogTags: 1, QueryTime: time.Second},
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -69,7 +69,7 @@ func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) (body []byt
 	limit := p.options.Registry.Limits.Size
 	tooLarge := &oci.Error{
 		Status: http.StatusRequestEntityTooLarge, Code: oci.CodeSizeInvalid,
-		Message: "the manifest is larger than the limit of " + p.options.SizeText(limit),
+		Message: "the manifest is larger than the limit of " + p.registry.SizeText(limit),
 		Limit:   "limits.manifestSize",
 	}
 	if r.ContentLength > limit {

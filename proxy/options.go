@@ -10,8 +10,7 @@ import (
 	"github.com/backref/backref/signin"
 )
 
-// Options are what a proxy is made of. Registry, ValidPrefix
-// and SizeText are required.
+// Options are what a proxy is made of. Registry and ValidPrefix are required.
 // Sizes are in bytes.
 type Options struct {
 	// Registry is what the registry is made of that the proxy shows, with its log,
@@ -28,8 +27,6 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// ValidPrefix tells whether a text is a path that may stand before others.
 	ValidPrefix func(text string) bool
-	// SizeText writes a number of bytes as the configuration does.
-	SizeText func(bytes int64) string
 	// UpstreamURL is that of the upstream, and UpstreamNames further names that
 	// clients may mean it by (ns=).
 	UpstreamURL   *url.URL

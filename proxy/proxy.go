@@ -7,7 +7,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/backref/backref/index"
 	"github.com/backref/backref/proxy/ext"
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
@@ -34,10 +33,8 @@ type Proxy struct {
 	writer    registry.Writer
 	manifests *manifestCache
 	pages     *pageCache
-	// order is that of listings for which none is asked.
-	order index.Order
-	realm realm
-	hints hints
+	realm     realm
+	hints     hints
 	// access is nil in auth.mode passthrough.
 	access     *access
 	namespaces namespaces
@@ -46,14 +43,13 @@ type Proxy struct {
 // New returns a proxy. It fails where an option is missing.
 func New(o Options) (*Proxy, error) {
 	behind := o.Registry
-	if behind.Index == nil || behind.Upstream == nil || behind.Log == nil || o.ValidPrefix == nil || o.SizeText == nil {
-		return nil, errors.New("proxy: Registry, with Index, Upstream and Log, ValidPrefix and SizeText are required")
+	if behind.Index == nil || behind.Upstream == nil || behind.Log == nil || o.ValidPrefix == nil {
+		return nil, errors.New("proxy: Registry, with Index, Upstream and Log, and ValidPrefix are required")
 	}
 	if behind.Now == nil {
 		behind.Now = time.Now
 	}
 	p := &Proxy{
-		order:      behind.Order,
 		access:     newAccess(o),
 		options:    o,
 		upstream:   behind.Upstream,

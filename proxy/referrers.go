@@ -38,6 +38,6 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 
 // queryOf reads the query of a request for a listing of referrers.
 func (p *Proxy) queryOf(r *http.Request) (index.Query, error) {
-	query, _, err := answer.Query(r, p.order, p.options.Limits.ResponseSize)
+	query, _, err := answer.Query(r, p.options.Registry.Order, p.options.Limits.ResponseSize)
 	return query, err
 }

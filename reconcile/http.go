@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // Line is one line of an answer that goes on while the work does. Exactly one
@@ -49,10 +50,10 @@ const maxOptions = 16 << 20
 func (r *Reconciler) Handler() http.Handler {
 	router := chi.NewRouter()
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusNotFound, "UNSUPPORTED", "the admin API has no such path")
+		writeError(w, http.StatusNotFound, oci.CodeUnsupported, "the admin API has no such path")
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "the admin API has this path for another method")
+		writeError(w, http.StatusMethodNotAllowed, oci.CodeUnsupported, "the admin API has this path for another method")
 	})
 	router.Post("/rebuild", r.serveRebuild)
 	router.Post("/verify", r.serveVerify)
@@ -68,7 +69,7 @@ func (r *Reconciler) Handler() http.Handler {
 	router.Get("/backup", func(w http.ResponseWriter, req *http.Request) {
 		copier, able := r.store.(index.Copier)
 		if !able {
-			writeError(w, http.StatusNotImplemented, "UNSUPPORTED", "this index is kept in a database; back it up with the tools of that, such as pg_dump")
+			writeError(w, http.StatusNotImplemented, oci.CodeUnsupported, "this index is kept in a database; back it up with the tools of that, such as pg_dump")
 			return
 		}
 		r.stream(w, req, "application/octet-stream", func(out *lines) error { return copier.Backup(req.Context(), out) })
@@ -122,7 +123,7 @@ func readOptions(w http.ResponseWriter, req *http.Request) (Options, bool) {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, req.Body, maxOptions))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&options); err != nil {
-		writeError(w, http.StatusBadRequest, "UNSUPPORTED", "the body has to be the JSON of options: "+err.Error())
+		writeError(w, http.StatusBadRequest, oci.CodeUnsupported, "the body has to be the JSON of options: "+err.Error())
 		return options, false
 	}
 	return options, true
@@ -132,7 +133,7 @@ func (r *Reconciler) serveStats(w http.ResponseWriter, req *http.Request) {
 	stats, err := r.store.Stats(req.Context())
 	if err != nil {
 		r.log.Error("stats", zap.Error(err))
-		writeError(w, http.StatusServiceUnavailable, "UNAVAILABLE", "the index can't be read; see the log")
+		writeError(w, http.StatusServiceUnavailable, oci.CodeUnavailable, "the index can't be read; see the log")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -155,12 +156,10 @@ func (r *Reconciler) serveImport(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// writeError writes an error in the form of the distribution specification, as
-// the rest of the program does.
+// writeError answers with an error, by the writer that the rest of the program
+// has.
 func writeError(w http.ResponseWriter, status int, code, message string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []map[string]string{{"code": code, "message": message}}})
+	(&oci.Error{Status: status, Code: code, Message: message}).Write(w)
 }
 
 // stream sends what write writes. Where it fails the connection is cut, so

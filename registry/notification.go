@@ -30,22 +30,6 @@ func IsNotificationType(contentType string) bool {
 	}
 }
 
-// isManifestType tells whether an event about content of a media type is about
-// a manifest.
-func isManifestType(mediaType string) bool {
-	switch mediaType {
-	case oci.MediaTypeImageManifest, oci.MediaTypeImageIndex, oci.MediaTypeDockerList,
-		"application/vnd.docker.distribution.manifest.v2+json",
-		"application/vnd.docker.distribution.manifest.v1+json",
-		"application/vnd.docker.distribution.manifest.v1+prettyjws",
-		"application/vnd.oci.artifact.manifest.v1+json",
-		"application/vnd.cncf.oras.artifact.manifest.v1+json":
-		return true
-	default:
-		return false
-	}
-}
-
 // Actions of a notification.
 const (
 	actionPush   = "push"
@@ -105,7 +89,7 @@ func ParseNotifications(body []byte) ([]Notification, error) {
 		target := event.Target
 		switch n.action {
 		case actionPush, actionMount:
-			n.concerns = isManifestType(target.MediaType)
+			n.concerns = target.MediaType != "" && oci.IsManifestType(target.MediaType)
 		case actionDelete:
 			// It does not say whether of a blob or of a manifest. That of a tag
 			// or a repository has no digest: it leaves the manifests.

@@ -60,7 +60,7 @@ func (r *Registry) checkListable(manifest index.Manifest) error {
 	}
 	if most := r.limits.Annotations; int64(size) > most {
 		refusal := oci.BadRequest(oci.CodeManifestInvalid,
-			fmt.Sprintf("the annotations of a manifest with a subject are more than %s, which listings would have to carry: put it into a blob", r.options.SizeText(most)))
+			fmt.Sprintf("the annotations of a manifest with a subject are more than %s, which listings would have to carry: put it into a blob", r.SizeText(most)))
 		refusal.Limit = "limits.referrerAnnotations"
 		return refusal
 	}

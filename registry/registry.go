@@ -110,9 +110,6 @@ func New(o Options) (*Registry, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.SizeText == nil {
-		o.SizeText = func(bytes int64) string { return strconv.FormatInt(bytes, 10) + " bytes" }
-	}
 	if o.Forget == nil {
 		o.Forget = func(string, digest.Digest) {}
 	}
@@ -150,6 +147,14 @@ func New(o Options) (*Registry, error) {
 // the next start finds open and asks the upstream about.
 func (r *Registry) Close() {
 	r.store.drain()
+}
+
+// SizeText writes a number of bytes as the options say.
+func (r *Registry) SizeText(bytes int64) string {
+	if r.options.SizeText == nil {
+		return strconv.FormatInt(bytes, 10) + " bytes"
+	}
+	return r.options.SizeText(bytes)
 }
 
 // Memory returns what bounds the bytes of manifests that are held at once.

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/backref/backref/upstream/wire"
 )
 
 // errOddHost means that a proxy might take the host of a URL for an address that
@@ -40,7 +42,7 @@ func checkedProxy(proxy proxyFunc, check func(ctx context.Context, address strin
 		case err != nil:
 			return through, nil
 		}
-		return through, check(req.Context(), net.JoinHostPort(address.String(), port(req.URL)))
+		return through, check(req.Context(), net.JoinHostPort(address.String(), wire.Port(req.URL)))
 	}
 }
 

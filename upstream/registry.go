@@ -119,15 +119,5 @@ func sameHost(u, base *url.URL) bool {
 	if strings.EqualFold(u.Host, base.Host) {
 		return true
 	}
-	return strings.EqualFold(u.Hostname(), base.Hostname()) && port(u) == port(base)
-}
-
-func port(u *url.URL) string {
-	if p := u.Port(); p != "" {
-		return p
-	}
-	if u.Scheme == "https" {
-		return "443"
-	}
-	return "80"
+	return strings.EqualFold(u.Hostname(), base.Hostname()) && wire.Port(u) == wire.Port(base)
 }

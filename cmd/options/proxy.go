@@ -26,7 +26,7 @@ func Proxy(cfg config.Config, store index.Store, behind *upstream.Registry, log 
 	limits := cfg.Limits
 	o := proxy.Options{
 		Registry:  shown,
-		PublicURL: cfg.Server.PublicURL, TrustedProxies: cfg.Server.TrustedProxies, ValidPrefix: config.ValidPrefix, SizeText: sizeText,
+		PublicURL: cfg.Server.PublicURL, TrustedProxies: cfg.Server.TrustedProxies, ValidPrefix: config.ValidPrefix,
 		UpstreamURL: cfg.Upstream.URL, UpstreamNames: cfg.Upstream.Namespaces,
 		RewriteRealm: cfg.Auth.Realm == config.RealmRewrite, RecheckRealm: cfg.Auth.RecheckRealm,
 		Cache: proxy.Cache{Pages: int64(cfg.Cache.Pages), Manifests: int64(cfg.Cache.Manifests), ManifestTTL: cfg.Cache.ManifestTTL},
@@ -46,8 +46,6 @@ func Proxy(cfg config.Config, store index.Store, behind *upstream.Registry, log 
 	return o, err
 }
 
-func sizeText(bytes int64) string { return config.Size(bytes).String() }
-
 // SignIn returns what the configuration says of how clients sign in.
 func SignIn(cfg config.Auth) signin.Options {
 	o := signin.Options{HtpasswdFile: cfg.HtpasswdFile, CacheTTL: cfg.CacheTTL}
@@ -66,14 +64,9 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 	limits, referrers, timeouts := cfg.Limits, cfg.Referrers, cfg.Upstream.Timeouts
 	o := registry.Options{
 		Index: store, Upstream: behind, Log: log,
-		Limits: registry.Limits{
-			Manifest: manifestLimits(limits), Size: int64(limits.ManifestSize), Memory: int64(limits.ManifestMemory),
-			Annotations: int64(limits.ReferrerAnnotations), Descriptor: int(limits.DescriptorSize),
-			Entries: limits.TagEntries, Listings: int64(limits.TagListings), ListEntries: limits.ListEntries,
-			Subjects: limits.TrackedSubjects, TreeNodes: limits.TreeNodes, Response: int(limits.ResponseSize),
-			Concurrency: limits.UpstreamQueries,
-		},
-		SizeText: sizeText, Order: order, ReferrersTags: referrers.FallbackTags != config.FallbackOff,
+		Limits:   registryLimits(limits, limits.UpstreamQueries),
+		SizeText: func(bytes int64) string { return config.Size(bytes).String() },
+		Order:    order, ReferrersTags: referrers.FallbackTags != config.FallbackOff,
 		RecheckTag: referrers.RecheckTag, RecheckNative: referrers.RecheckNative, ListingTTL: referrers.TagListingTTL,
 		HiddenTags: referrers.HiddenTags, Hide: hiding(cfg.Tags.Hide),
 		PermissionTTL: cfg.Permissions.CacheTTL, Permissions: cfg.Permissions.CacheEntries,
@@ -85,9 +78,18 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 	return o, err
 }
 
-func manifestLimits(limits config.Limits) index.ManifestLimits {
-	return index.ManifestLimits{
-		Depth: limits.ManifestDepth, Descriptors: limits.ManifestDescriptors, Annotations: limits.ManifestAnnotations,
+// registryLimits returns what bounds reading, holding and showing, with so many
+// manifests read at once.
+func registryLimits(limits config.Limits, concurrency int) registry.Limits {
+	return registry.Limits{
+		Manifest: index.ManifestLimits{
+			Depth: limits.ManifestDepth, Descriptors: limits.ManifestDescriptors, Annotations: limits.ManifestAnnotations,
+		},
+		Size: int64(limits.ManifestSize), Memory: int64(limits.ManifestMemory),
+		Annotations: int64(limits.ReferrerAnnotations), Descriptor: int(limits.DescriptorSize),
+		Entries: limits.TagEntries, Listings: int64(limits.TagListings), ListEntries: limits.ListEntries,
+		Subjects: limits.TrackedSubjects, TreeNodes: limits.TreeNodes, Response: int(limits.ResponseSize),
+		Concurrency: concurrency,
 	}
 }
 

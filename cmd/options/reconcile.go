@@ -4,7 +4,6 @@ import (
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/reconcile"
-	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
 
@@ -12,13 +11,9 @@ import (
 // registry: within the limits that clients are served in, as many questions at
 // once as it may ask itself.
 func Source(cfg config.Config, behind *upstream.Registry, store index.Maintainer) reconcile.SourceOptions {
-	limits := cfg.Limits
 	return reconcile.SourceOptions{
 		Upstream: behind, Index: store, Rate: cfg.Reconcile.Rate, Anonymous: cfg.Upstream.Service.Anonymous,
-		Limits: registry.Limits{
-			Manifest: manifestLimits(limits), Size: int64(limits.ManifestSize), Descriptor: int(limits.DescriptorSize),
-			Entries: limits.TagEntries, ListEntries: limits.ListEntries, Concurrency: cfg.Reconcile.Concurrency,
-		},
+		Limits: registryLimits(cfg.Limits, cfg.Reconcile.Concurrency),
 	}
 }
 

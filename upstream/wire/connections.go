@@ -86,7 +86,7 @@ func (s *connections) get(ctx context.Context, to *url.URL) (c *connection, reus
 
 // open opens a connection. Error: [errHTTP2], after which no other is tried.
 func (s *connections) open(ctx context.Context, to *url.URL) (*connection, error) {
-	conn, err := s.dial(ctx, "tcp", net.JoinHostPort(to.Hostname(), port(to)))
+	conn, err := s.dial(ctx, "tcp", net.JoinHostPort(to.Hostname(), Port(to)))
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,9 @@ func (s *connections) open(ctx context.Context, to *url.URL) (*connection, error
 	return c, nil
 }
 
-func port(u *url.URL) string {
+// Port returns the port of a URL of HTTP: the one that is given, else that of its
+// scheme.
+func Port(u *url.URL) string {
 	if p := u.Port(); p != "" {
 		return p
 	}
