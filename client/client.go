@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
@@ -28,6 +30,12 @@ type Options struct {
 	CAFile string
 	// UserAgent is what registries see in their logs.
 	UserAgent string
+	// Timeout is how long a registry may keep the client waiting, for the answer to
+	// a question or within a body, before the request fails with a [SilenceError];
+	// ten times as long for the answer to what it stores. 0 is [DefaultTimeout].
+	Timeout time.Duration
+	// Flags stands before the names of flags in what errors advise; "from-", say.
+	Flags string
 }
 
 // Client reaches registries as one user.
@@ -45,10 +53,11 @@ func New(options Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the credentials of Docker: %w", err)
 	}
-	transport, err := newTransport(options)
+	direct, err := newTransport(options)
 	if err != nil {
 		return nil, err
 	}
+	transport := patience{direct, cmp.Or(options.Timeout, DefaultTimeout)}
 	patient := &auth.Client{
 		Client:     &http.Client{Transport: retry.NewTransport(transport)},
 		Cache:      auth.NewCache(),
@@ -102,6 +111,8 @@ type Repository struct {
 	remote *remote.Repository
 	// base is what paths are appended to.
 	base string
+	// flags stands before the names of flags in errors.
+	flags string
 	// extension and api remember what the registry was found to have.
 	extension, api atomic.Int32
 }
@@ -128,6 +139,7 @@ func (c *Client) Repository(ref Reference) *Repository {
 		once:      c.once,
 		remote:    &remote.Repository{Client: c.http, Reference: remoteRef, PlainHTTP: plain},
 		base:      scheme + "://" + remoteRef.Host(),
+		flags:     c.options.Flags,
 	}
 }
 

@@ -40,6 +40,15 @@ func descriptions() []description {
 	}
 }
 
+// KnownTypes returns the artifact types that are described in words.
+func KnownTypes() []string {
+	var types []string
+	for _, d := range descriptions() {
+		types = append(types, d.artifactType)
+	}
+	return types
+}
+
 // predicates are the kinds of statements in attestations.
 func predicates() []description {
 	return []description{

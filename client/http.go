@@ -29,10 +29,16 @@ type statusError struct {
 	host   string
 	// text is what the registry says about it.
 	text string
+	// request is what the registry calls the request in its log.
+	request string
+	// plain says that the registry was spoken to without TLS, and tells that it
+	// wants some. flags stands before the name of the flag.
+	plain bool
+	flags string
 }
 
 func (e *statusError) Error() string {
-	text := e.host + " answers " + http.StatusText(e.status)
+	text := fmt.Sprintf("%s answers %d %s", e.host, e.status, http.StatusText(e.status))
 	if e.text != "" {
 		text += ": " + e.text
 	}
@@ -41,6 +47,12 @@ func (e *statusError) Error() string {
 		text += "; sign in with: docker login " + e.host
 	case http.StatusForbidden:
 		text += "; your account at " + e.host + " may not do this"
+	}
+	if e.plain {
+		text += "; it speaks TLS: give --" + e.flags + "plain-http=false"
+	}
+	if e.request != "" {
+		text += " (request " + Printable(e.request) + ")"
 	}
 	return text
 }
@@ -75,12 +87,14 @@ func (r *Repository) do(req *http.Request, want ...int) (*http.Response, error) 
 		}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return nil, newStatusError(r.Reference.Host, resp)
+	return nil, r.statusError(resp)
 }
 
-func newStatusError(host string, resp *http.Response) error {
-	failure := &statusError{status: resp.StatusCode, host: host}
+// statusError reads an answer that is none of the expected.
+func (r *Repository) statusError(resp *http.Response) error {
+	failure := &statusError{status: resp.StatusCode, host: r.Reference.Host, request: requestID(resp.Header), flags: r.flags}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxError))
+	failure.plain = resp.StatusCode == http.StatusBadRequest && resp.TLS == nil && wantsTLS(string(body))
 	var answer struct {
 		Errors []struct{ Code, Message string }
 	}
@@ -92,6 +106,28 @@ func newStatusError(host string, resp *http.Response) error {
 		failure.text = strings.Join(texts, "; ")
 	}
 	return failure
+}
+
+// maxRequestID bounds what is shown of a registry's name for a request, in bytes.
+const maxRequestID = 128
+
+// requestID returns what a registry calls a request in its log; empty where it
+// says nothing.
+func requestID(header http.Header) string {
+	for _, name := range []string{"X-Request-Id", "X-Amzn-Requestid", "X-Ms-Request-Id", "X-Github-Request-Id", "X-Correlation-Id"} {
+		if id := header.Get(name); id != "" && len(id) <= maxRequestID {
+			return id
+		}
+	}
+	return ""
+}
+
+// wantsTLS reports whether a body says that a server which speaks TLS was spoken
+// to without: as Go's net/http, nginx and Apache say it.
+func wantsTLS(body string) bool {
+	body = strings.ToLower(body)
+	return strings.Contains(body, "http request to an https server") || strings.Contains(body, "plain http request was sent to https") ||
+		strings.Contains(body, "speaking plain http to an ssl-enabled")
 }
 
 // explain adds what to do about an error of the connection or of oras-go.
@@ -109,9 +145,11 @@ func (r *Repository) explain(err error) error {
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
 		return fmt.Errorf("%s wants a user; sign in with: docker login %s", r.Reference.Host, r.Reference.Host)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return fmt.Errorf("%w; %s speaks no TLS: give --plain-http", err, r.Reference.Host)
+		return fmt.Errorf("%w; %s speaks no TLS: give --%splain-http", err, r.Reference.Host, r.flags)
+	case strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`):
+		return fmt.Errorf("%w; %s speaks TLS: give --%splain-http=false", err, r.Reference.Host, r.flags)
 	case strings.Contains(err.Error(), "x509: certificate signed by unknown authority"):
-		return fmt.Errorf("%w; give the authority's certificate by --ca-file", err)
+		return fmt.Errorf("%w; give the authority's certificate by --%sca-file", err, r.flags)
 	default:
 		return err
 	}

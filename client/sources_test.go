@@ -137,7 +137,7 @@ func TestTreeOfACache(t *testing.T) {
 		http.Error(w, "no", http.StatusInternalServerError)
 	})
 	registry.HandleFunc("HEAD /v2/app/blobs/"+blob.String(), func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "2") })
-	tree, err := repository.Tree(t.Context(), "cache", 8)
+	tree, err := treeOf(t, repository, "cache", Branches{Depth: 8})
 	if err != nil || len(tree.Manifests) != 2 || tree.Manifests[0].Digest != held || tree.Manifests[1].Digest != odd || tree.ContentSize != 11+1<<30 {
 		t.Errorf("%+v, %v", tree, err)
 	}

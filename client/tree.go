@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -34,18 +36,39 @@ type Node struct {
 	More bool `json:"more,omitempty"`
 }
 
-// Tree reads a manifest, the images that it lists, what refers to these, and
-// so on, down to a depth of referrers of referrers.
-func (r *Repository) Tree(ctx context.Context, reference string, depth int) (*Node, error) {
-	m, err := r.Manifest(ctx, reference)
-	if err != nil {
-		return nil, err
-	}
+// Graph is where a tree is read from. It is safe for concurrent use.
+type Graph interface {
+	// Entry returns what an index lists, and whether it is a manifest. What is not
+	// there is an error that matches [ErrNotFound].
+	Entry(ctx context.Context, d ocispec.Descriptor) (Manifest, bool, error)
+	// Referrers returns the referrers of a subject that a query lets through.
+	Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error)
+}
+
+// Branches say what a tree shows.
+type Branches struct {
+	// Depth is how many levels of referrers of referrers there are.
+	Depth int
+	// Platforms are those of the images that are shown of an index, as
+	// os/architecture[/variant]; none for all.
+	Platforms []string
+	// Query lets referrers of the root and of the images that it lists through.
+	// What refers to those is shown with them.
+	Query index.Query
+}
+
+// Tree reads what a manifest lists, what refers to these, and so on.
+func Tree(ctx context.Context, from Graph, m Manifest, b Branches) (*Node, error) {
 	root := newNode(m)
-	t := tree{r, map[digest.Digest]bool{m.Digest: true}}
+	t := tree{from, b, map[digest.Digest]bool{m.Digest: true}}
 	level := []growing{{root, m}}
 	for d := 0; len(level) > 0; d++ {
-		if level, err = t.grow(ctx, level, d >= depth); err != nil {
+		query := index.Query{}
+		if d == 0 {
+			query = b.Query
+		}
+		var err error
+		if level, err = t.grow(ctx, level, query, d >= b.Depth); err != nil {
 			return nil, err
 		}
 	}
@@ -54,7 +77,8 @@ func (r *Repository) Tree(ctx context.Context, reference string, depth int) (*No
 
 // tree reads the nodes of one depth at once.
 type tree struct {
-	repository *Repository
+	graph    Graph
+	branches Branches
 	// seen cuts what comes up a second time.
 	seen map[digest.Digest]bool
 }
@@ -78,7 +102,7 @@ func newNode(m Manifest) *Node {
 
 // grow adds the referrers of the nodes of a level, and those of the images that
 // they list. At the last level it only tells whether there are any.
-func (t *tree) grow(ctx context.Context, level []growing, last bool) ([]growing, error) {
+func (t *tree) grow(ctx context.Context, level []growing, query index.Query, last bool) ([]growing, error) {
 	level, err := t.open(ctx, level)
 	if err != nil {
 		return nil, err
@@ -88,7 +112,7 @@ func (t *tree) grow(ctx context.Context, level []growing, last bool) ([]growing,
 	group.SetLimit(parallel)
 	for i, g := range level {
 		group.Go(func() (err error) {
-			lists[i], err = t.repository.Referrers(groupCtx, g.manifest.Digest, index.Query{})
+			lists[i], err = t.graph.Referrers(groupCtx, g.manifest.Digest, query)
 			return err
 		})
 	}
@@ -100,7 +124,7 @@ func (t *tree) grow(ctx context.Context, level []growing, last bool) ([]growing,
 		g.node.More = last && len(lists[i]) > 0
 		for _, d := range lists[i] {
 			if !last {
-				wanted = append(wanted, wish{parent: g.node, entry: ocispec.Descriptor{Digest: d.Digest}})
+				wanted = append(wanted, wish{parent: g.node, entry: ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}})
 			}
 		}
 	}
@@ -128,7 +152,9 @@ func (t *tree) open(ctx context.Context, level []growing) ([]growing, error) {
 				return nil, err
 			}
 			for _, entry := range contents.Children() {
-				wanted = append(wanted, wish{g.node, entry})
+				if t.branches.shows(entry.Platform) {
+					wanted = append(wanted, wish{g.node, entry})
+				}
 			}
 		}
 		begin = len(level)
@@ -174,7 +200,7 @@ func (t *tree) read(ctx context.Context, wanted []wish) ([]growing, error) {
 	group.SetLimit(parallel)
 	for i, w := range wanted {
 		group.Go(func() error {
-			m, is, err := t.repository.Entry(ctx, w.entry)
+			m, is, err := t.graph.Entry(ctx, w.entry)
 			switch {
 			case errors.Is(err, ErrNotFound):
 				found[i] = growing{node: &Node{Descriptor: oci.Descriptor{Digest: w.entry.Digest}, Kind: "missing", Missing: true}}
@@ -187,6 +213,18 @@ func (t *tree) read(ctx context.Context, wanted []wish) ([]growing, error) {
 		})
 	}
 	return found, group.Wait()
+}
+
+// shows reports whether the image of a platform is shown. What has none is shown
+// only where no platform is asked for.
+func (b Branches) shows(p *ocispec.Platform) bool {
+	if len(b.Platforms) == 0 {
+		return true
+	}
+	text := platformText(p)
+	return slices.ContainsFunc(b.Platforms, func(wanted string) bool {
+		return text == wanted || strings.Count(wanted, "/") == 1 && strings.HasPrefix(text, wanted+"/")
+	})
 }
 
 // platformText writes a platform as os/architecture[/variant].

@@ -77,6 +77,23 @@ func isSection(v reflect.Value) bool {
 	return v.Kind() == reflect.Struct
 }
 
+// Key is a key of the configuration that can be set.
+type Key struct {
+	// Path is the whole key, such as "server.listen".
+	Path string
+	// Values are all that it can be; nil where there are many.
+	Values []string
+}
+
+// Keys returns every key that has a value of its own, in the order of the
+// reference.
+func Keys() []Key {
+	var keys []Key
+	cfg := Default()
+	walk(&cfg, nil, func(f field) { keys = append(keys, Key{f.path, f.enum}) })
+	return keys
+}
+
 // fieldsOf returns the keys of cfg by their paths.
 func fieldsOf(cfg *Config) map[string]field {
 	fields := map[string]field{}

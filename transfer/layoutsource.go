@@ -18,6 +18,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
 	orasoci "oras.land/oras-go/v2/content/oci"
+	"oras.land/oras-go/v2/errdef"
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
@@ -100,6 +101,9 @@ func (s *layoutSource) byDigest(ctx context.Context, sum digest.Digest) (client.
 // Manifest reads a manifest that index.json or another manifest names.
 func (s *layoutSource) Manifest(ctx context.Context, d ocispec.Descriptor) (client.Manifest, error) {
 	m, err := layoutManifest(ctx, s.store, d)
+	if errors.Is(err, errdef.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", client.ErrNotFound, err)
+	}
 	if err != nil {
 		return client.Manifest{}, fmt.Errorf("%s: %w", s.location.Path, err)
 	}

@@ -33,6 +33,8 @@ func reachServer(ctx context.Context, cfg config.Config, base string) (*adminCli
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
 	if _, err := client.ask(ctx); err != nil {
 		return nil, fmt.Errorf("no server answers at %s: %w", base, err)
 	}
@@ -83,8 +85,12 @@ func findServer(ctx context.Context, cfg config.Config) (*adminClient, error) {
 	return client, nil
 }
 
-// findTimeout bounds the look for a server that nobody has named.
-const findTimeout = 5 * time.Second
+const (
+	// findTimeout bounds the look for a server that nobody has named.
+	findTimeout = 5 * time.Second
+	// reachTimeout is how long a server may take that was named.
+	reachTimeout = 30 * time.Second
+)
 
 // newAdminClient returns a client of the admin listener at a base URL.
 func newAdminClient(cfg config.Config, base string) (*adminClient, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backref/backref/client"
+	"github.com/backref/backref/config"
 )
 
 // completionTimeout is how long a shell waits for a registry.
@@ -37,13 +38,35 @@ func completeReferences(access *access, n int) cobra.CompletionFunc {
 	}
 }
 
-// completeLocations completes the two ends of a copy. Behind oci: the shell
-// completes files.
-func completeLocations(access *access) cobra.CompletionFunc {
-	references := completeReferences(access, 2)
+// completeValues completes the value of a flag.
+func completeValues(cmd *cobra.Command, flag string, values ...string) {
+	// It fails where there is no such flag.
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeKeys completes a key of the configuration, and behind it its value
+// where there are few.
+func completeKeys(_ *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var candidates []string
+	for _, key := range config.Keys() {
+		if len(key.Values) == 0 || !strings.HasPrefix(begun, key.Path+"=") {
+			candidates = append(candidates, key.Path+"=")
+			continue
+		}
+		for _, value := range key.Values {
+			candidates = append(candidates, key.Path+"="+value)
+		}
+	}
+	return candidates, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// completeLocations completes up to n references, layouts and archives. Behind
+// oci: the shell completes files.
+func completeLocations(access *access, n int) cobra.CompletionFunc {
+	references := completeReferences(access, n)
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		for _, prefix := range []string{"oci:", "oci-archive:"} {
-			if path, found := strings.CutPrefix(begun, prefix); found && len(args) < 2 {
+			if path, found := strings.CutPrefix(begun, prefix); found && len(args) < n {
 				return completeFiles(prefix, path), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 			}
 		}

@@ -34,7 +34,8 @@ func newCopy() *cobra.Command {
 		Example: "  backref copy --referrers localhost:8080/app:v1 registry.example.com/app:v1\n" +
 			"  backref copy --referrers='artifactType=application/spdx+json' localhost:8080/app:v1 oci:app:v1\n" +
 			"  backref copy --platform linux/arm64 localhost:8080/app:v1 oci-archive:app.tar:v1",
-		Args: copyArguments,
+		Args:        copyArguments,
+		Annotations: map[string]string{goesOn: "what was copied stays"},
 	}
 	from, to := addAccess(cmd, "from-"), addAccess(cmd, "to-")
 	flags := cmd.Flags()
@@ -42,7 +43,7 @@ func newCopy() *cobra.Command {
 	flags.Lookup("referrers").NoOptDefVal = allReferrers
 	flags.StringArrayVar(&request.Platforms, "platform", nil, "only the image for `os/architecture[/variant]`; repeatable, for an index of several")
 	flags.IntVar(&request.Concurrency, "concurrency", transfer.DefaultConcurrency, "how many requests are under way once, as a `number`")
-	cmd.ValidArgsFunction = completeLocations(from)
+	cmd.ValidArgsFunction = completeLocations(from, 2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if cmd.Flags().Changed("referrers") && referrers == "" {
 			return usageError{errors.New("--referrers= is empty: give --referrers for all, or --referrers=FILTER")}
@@ -93,8 +94,5 @@ func runCopy(ctx context.Context, show *copyDisplay, request transfer.Request) e
 	request.Watch = show
 	result, err := transfer.Copy(ctx, request)
 	show.end(result, err)
-	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%w; run it again to go on", err)
-	}
 	return err
 }

@@ -32,7 +32,7 @@ func newHealth(environ []string) *cobra.Command {
 			"  backref health --registry http://localhost:8080",
 		Args: noArguments,
 	}
-	server := addIndex(cmd, environ, false)
+	server := addServer(cmd, environ, false, "admin-listen")
 	cmd.Flags().StringVar(&registry, "registry", "", "also ask at this `URL` as a registry client would")
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long all of it may take")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -36,8 +36,18 @@ const (
 // addIndex adds the flags of a command that works on an index, and on the
 // registry too or not.
 func addIndex(cmd *cobra.Command, environ []string, upstream bool) *indexCommand {
-	c := &indexCommand{settings: addSettings(cmd, environ), upstream: upstream}
-	cmd.Flags().StringVar(&c.admin, "admin", "", "`URL` of the admin listener of the server whose index is meant")
+	names := []string{"index", "admin-listen"}
+	if upstream {
+		names = append(names, "upstream")
+	}
+	return addServer(cmd, environ, upstream, names...)
+}
+
+// addServer adds the flags by which a command finds a server, and the shortcuts
+// of these names.
+func addServer(cmd *cobra.Command, environ []string, upstream bool, names ...string) *indexCommand {
+	c := &indexCommand{settings: addSettings(cmd, environ, names...), upstream: upstream}
+	cmd.Flags().StringVar(&c.admin, "admin", "", "`URL` of the admin listener of the server that is meant")
 	c.addShortcut(shortcut{"admin-token-file", keyTokenFile, "`file` with the token of the admin listener"})
 	return c
 }
@@ -58,7 +68,7 @@ func (c *indexCommand) named() (string, error) {
 		return "", err
 	case base.RawQuery != "" || base.Fragment != "":
 		return "", usageError{errors.New("--admin: need a URL without query and fragment")}
-	case c.flags.Changed("index") || c.create:
+	case c.flags.Lookup("index") != nil && c.flags.Changed("index") || c.create:
 		return "", usageError{errors.New("--admin names a server, --index and --create a file: give one of them")}
 	default:
 		return strings.TrimSuffix(base.String(), "/"), nil

@@ -24,7 +24,8 @@ func newIndexRebuild(environ []string) *cobra.Command {
 		Example: "  backref index rebuild\n" +
 			"  backref index rebuild --admin http://backref:5001 --admin-token-file token\n" +
 			"  backref index rebuild --index backref.db --create --upstream http://localhost:5000 --storage /var/lib/registry",
-		Args: noArguments,
+		Args:        noArguments,
+		Annotations: map[string]string{goesOn: "what was read is kept"},
 	}
 	on := addIndex(cmd, environ, true)
 	on.addCreate()

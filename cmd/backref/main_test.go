@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -84,7 +85,8 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 
 func TestTableIsPrintable(t *testing.T) {
 	var out bytes.Buffer
-	if table(&out, []string{"\x1b[2J", "a\nb"}); out.String() != `\x1b[2J  a\nb`+"\n" {
+	paper := newSheet(&out, time.Now(), os.Getenv)
+	if paper.table([]column{{name: "A"}, {name: "B"}}, [][]string{{"\x1b[2J", "a\nb"}}); out.String() != "A        B\n"+`\x1b[2J  a\nb`+"\n" {
 		t.Errorf("%q", out.String())
 	}
 }

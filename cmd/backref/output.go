@@ -4,15 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
+	"text/template"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
-
-	"github.com/backref/backref/client"
 )
 
 // remembering is the output of the process. It remembers the first write that
@@ -45,13 +45,21 @@ func (w *remembering) failure() error {
 // output is how a command prints what it found.
 type output struct {
 	format string
-	out    io.Writer
-	now    time.Time
+	// template prints each entry, where there is one.
+	template string
+	quiet    bool
+	whole    bool
+
+	out   io.Writer
+	sheet *sheet
+	// each is the template as it was read.
+	each *template.Template
 }
 
 // The formats of -o.
 const (
 	formatTable  = "table"
+	formatWide   = "wide"
 	formatJSON   = "json"
 	formatYAML   = "yaml"
 	formatDigest = "digest"
@@ -59,24 +67,45 @@ const (
 
 func addOutput(cmd *cobra.Command) *output {
 	o := &output{}
-	formats := []string{formatTable, formatJSON, formatYAML, formatDigest}
+	formats := []string{formatTable, formatWide, formatJSON, formatYAML, formatDigest}
 	cmd.Flags().StringVarP(&o.format, "output", "o", formatTable, "`format`: "+strings.Join(formats, ", "))
-	// It fails where there is no such flag.
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(&o.template, "format", "", "Go `template` for each entry, over the fields of -o json, such as '{{.digest}}'")
+	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "print digests only, as -o digest")
+	cmd.Flags().BoolVar(&o.whole, "no-trunc", false, "show digests in full, and cut nothing to the width of the terminal")
+	cmd.MarkFlagsMutuallyExclusive("output", "format", "quiet")
+	completeValues(cmd, "output", formats...)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		o.out, o.now = cmd.OutOrStdout(), time.Now()
-		for _, format := range formats {
-			if o.format == format {
-				return nil
-			}
+		if !slices.Contains(formats, o.format) {
+			return usageError{fmt.Errorf("-o %q: need one of %s", o.format, strings.Join(formats, ", "))}
 		}
-		return usageError{fmt.Errorf("-o %q: need one of %s", o.format, strings.Join(formats, ", "))}
+		return o.open(cmd.OutOrStdout())
 	}
 	return o
 }
 
-// print writes a value, its digests, or a text for people.
-func (o *output) print(value any, digests []string, people func(w io.Writer)) error {
+// open prepares the output for what the flags say.
+func (o *output) open(out io.Writer) (err error) {
+	o.out, o.sheet = out, newSheet(out, time.Now(), os.Getenv)
+	if o.quiet {
+		o.format = formatDigest
+	}
+	o.sheet.wide = o.format == formatWide
+	o.sheet.whole = o.whole || o.sheet.wide
+	if o.whole {
+		o.sheet.width = 0
+	}
+	if o.template != "" {
+		o.each, err = parseTemplate(o.template)
+	}
+	return err
+}
+
+// print writes a value, its digests, or a text for people. A list is written
+// entry by entry where there is a template.
+func (o *output) print(value any, digests []string, people func(*sheet)) error {
+	if o.each != nil {
+		return printTemplate(o.out, o.each, value)
+	}
 	switch o.format {
 	case formatJSON:
 		encoder := json.NewEncoder(o.out)
@@ -91,22 +120,9 @@ func (o *output) print(value any, digests []string, people func(w io.Writer)) er
 		}
 		return nil
 	default:
-		people(o.out)
+		people(o.sheet)
 		return nil
 	}
-}
-
-// table writes rows in columns.
-func table(w io.Writer, rows ...[]string) {
-	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	for _, row := range rows {
-		cells := make([]string, len(row))
-		for i, cell := range row {
-			cells[i] = client.Printable(cell)
-		}
-		_, _ = fmt.Fprintln(columns, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
-	}
-	_ = columns.Flush()
 }
 
 // printYAML writes a value with the names and in the order of its JSON.

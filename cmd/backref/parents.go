@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -41,10 +40,14 @@ func newParents() *cobra.Command {
 // parents prints a list of parents.
 func (o *output) parents(parents []client.Parent) error {
 	digests := make([]string, len(parents))
-	rows := [][]string{{"FIELD", "DIGEST", "WHAT"}}
 	for i, p := range parents {
 		digests[i] = p.Descriptor.Digest.String()
-		rows = append(rows, []string{p.Kind, digests[i], client.Describe(p.Descriptor)})
 	}
-	return o.print(parents, digests, func(w io.Writer) { table(w, rows...) })
+	return o.print(parents, digests, func(s *sheet) {
+		rows := make([][]string, len(parents))
+		for i, p := range parents {
+			rows[i] = []string{p.Kind, s.digest(p.Descriptor.Digest), client.Describe(p.Descriptor), p.Descriptor.ArtifactType}
+		}
+		s.table([]column{{name: "FIELD"}, {name: "DIGEST"}, {name: "WHAT", cut: true}, {name: "TYPE", wide: true}}, rows)
+	})
 }

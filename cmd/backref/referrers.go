@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/backref/backref/client"
@@ -53,14 +51,18 @@ func newReferrers() *cobra.Command {
 // referrers prints a list of referrers.
 func (o *output) referrers(found []oci.Descriptor) error {
 	digests := make([]string, len(found))
-	rows := [][]string{{"DIGEST", "WHAT", "TYPE", "AGE"}}
 	for i, d := range found {
 		digests[i] = d.Digest.String()
-		created, _ := index.Created(d.Annotations)
-		rows = append(rows, []string{digests[i], client.Describe(d), d.ArtifactType, ageText(created, o.now)})
 	}
 	if found == nil {
 		found = []oci.Descriptor{}
 	}
-	return o.print(found, digests, func(w io.Writer) { table(w, rows...) })
+	return o.print(found, digests, func(s *sheet) {
+		rows := make([][]string, len(found))
+		for i, d := range found {
+			created, _ := index.Created(d.Annotations)
+			rows[i] = []string{s.digest(d.Digest), client.Describe(d), d.ArtifactType, ageText(created, s.now)}
+		}
+		s.table([]column{{name: "DIGEST"}, {name: "WHAT", cut: true}, {name: "TYPE", wide: true}, {name: "AGE"}}, rows)
+	})
 }

@@ -22,6 +22,9 @@ type access struct {
 // apart.
 func addAccess(cmd *cobra.Command, prefix string) *access {
 	a := &access{prefix: prefix, cmd: cmd}
+	if cmd.Flags().Lookup(flagTimeout) == nil {
+		cmd.Flags().Duration(flagTimeout, client.DefaultTimeout, "how long a registry may keep a command waiting, for an answer or within one; ten times as long for what it stores")
+	}
 	whose := map[string]string{"": "the registry", "from-": "the source", "to-": "the target"}[prefix]
 	cmd.Flags().BoolVar(&a.plain, prefix+"plain-http", false, "speak to "+whose+" without TLS (default: only on this machine)")
 	cmd.Flags().BoolVar(&a.insecure, prefix+"insecure", false, "accept any certificate of "+whose)
@@ -29,9 +32,19 @@ func addAccess(cmd *cobra.Command, prefix string) *access {
 	return a
 }
 
+// flagTimeout is the flag for the time that others may keep a command waiting.
+const flagTimeout = "timeout"
+
 // client returns a client with the user's credentials.
 func (a *access) client() (*client.Client, error) {
-	options := client.Options{Insecure: a.insecure, CAFile: a.caFile, UserAgent: userAgent()}
+	timeout, err := a.cmd.Flags().GetDuration(flagTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if timeout <= 0 {
+		return nil, usageError{fmt.Errorf("--timeout %s: need more than 0", timeout)}
+	}
+	options := client.Options{Insecure: a.insecure, CAFile: a.caFile, UserAgent: userAgent(), Timeout: timeout, Flags: a.prefix}
 	if a.cmd.Flags().Changed(a.prefix + "plain-http") {
 		options.PlainHTTP = &a.plain
 	}
@@ -73,9 +86,20 @@ func addFilters(cmd *cobra.Command) *filters {
 	cmd.Flags().StringVar(&f.sort, "sort", "", "`order`: [-]created, digest, artifactType or version (default digest)")
 	cmd.Flags().BoolVar(&f.latest, "latest", false, "only the newest, as --sort=-created --limit=1")
 	cmd.Flags().IntVar(&f.limit, "limit", 0, "at most `n`")
+	completeValues(cmd, "sort", sortValues()...)
+	completeValues(cmd, "type", client.KnownTypes()...)
 	cmd.MarkFlagsMutuallyExclusive("latest", "sort")
 	cmd.MarkFlagsMutuallyExclusive("latest", "limit")
 	return f
+}
+
+// sortValues are the orders of referrers.
+func sortValues() []string {
+	var values []string
+	for _, by := range []index.SortKey{index.SortDigest, index.SortCreated, index.SortArtifactType, index.SortVersion} {
+		values = append(values, by.String(), "-"+by.String())
+	}
+	return values
 }
 
 // query reads the flags.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,13 +34,20 @@ func shortcuts() []shortcut {
 	}
 }
 
-func addSettings(cmd *cobra.Command, environ []string) *settings {
+// addSettings adds the flags, with the shortcuts of these names; all where none
+// is given.
+func addSettings(cmd *cobra.Command, environ []string, names ...string) *settings {
 	s := &settings{environ: environ, flags: cmd.Flags()}
 	for _, shortcut := range shortcuts() {
-		s.addShortcut(shortcut)
+		if len(names) == 0 || slices.Contains(names, shortcut.flag) {
+			s.addShortcut(shortcut)
+		}
 	}
 	s.flags.StringVar(&s.file, "config", "", "YAML `file` with the configuration")
 	s.flags.StringArrayVar(&s.pairs, "set", nil, "set any other key, as `key=value`; repeatable")
+	// It fails where there is no such flag.
+	_ = cmd.RegisterFlagCompletionFunc("set", completeKeys)
+	completeValues(cmd, "log-level", "debug", "info", "warn", "error")
 	return s
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -17,14 +16,20 @@ import (
 // addTagsList makes a command list the tags of a repository.
 func addTagsList(cmd *cobra.Command) {
 	var sort, between string
+	var limit int
 	access, out := addAccess(cmd, ""), addOutput(cmd)
 	cmd.Flags().StringVar(&sort, "sort", "version", "`order`: [-]version or created; tags without come last")
 	cmd.Flags().StringVar(&between, "between", "", "only from one tag to another, as `A..B`, both included")
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most `n`, the first of the order")
+	completeValues(cmd, "sort", "version", "-version", "created", "-created")
 	cmd.ValidArgsFunction = completeReferences(access, 1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		order, err := index.ParseOrder(sort)
 		if err != nil || order.By != index.SortVersion && order.By != index.SortCreated {
 			return usageError{fmt.Errorf("--sort %q: need version or created, with a - in front for descending", sort)}
+		}
+		if limit < 0 {
+			return usageError{fmt.Errorf("--limit %d: need 1 or more", limit)}
 		}
 		repository, ref, err := access.repository(args[0])
 		if err != nil {
@@ -39,6 +44,9 @@ func addTagsList(cmd *cobra.Command) {
 		}
 		if err != nil {
 			return err
+		}
+		if limit > 0 {
+			tags = tags[:min(limit, len(tags))]
 		}
 		return out.tags(tags)
 	}
@@ -58,14 +66,18 @@ func (o *output) tags(tags []client.Tag) error {
 		tags = []client.Tag{}
 	}
 	digests := make([]string, len(tags))
-	rows := [][]string{{"TAG", "VERSION", "CREATED", "DIGEST", "WHAT"}}
 	for i, t := range tags {
 		digests[i] = t.Digest.String()
-		created := "-"
-		if t.Created != nil {
-			created = t.Created.UTC().Format(time.RFC3339)
-		}
-		rows = append(rows, []string{t.Tag, cmp.Or(t.Version, "-"), created, digests[i], client.Describe(t.Descriptor)})
 	}
-	return o.print(tags, digests, func(w io.Writer) { table(w, rows...) })
+	return o.print(tags, digests, func(s *sheet) {
+		rows := make([][]string, len(tags))
+		for i, t := range tags {
+			created := "-"
+			if t.Created != nil {
+				created = t.Created.UTC().Format(time.RFC3339)
+			}
+			rows[i] = []string{t.Tag, cmp.Or(t.Version, "-"), created, s.digest(t.Digest), client.Describe(t.Descriptor)}
+		}
+		s.table([]column{{name: "TAG", cut: true}, {name: "VERSION", cut: true}, {name: "CREATED"}, {name: "DIGEST"}, {name: "WHAT", cut: true}}, rows)
+	})
 }

@@ -1,52 +1,72 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
+	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
 	"github.com/backref/backref/client"
+	"github.com/backref/backref/transfer"
 )
 
 // treeDepth is how deep a tree goes unless it is told otherwise.
 const treeDepth = 8
 
 func newTree() *cobra.Command {
-	var depth int
+	var branches client.Branches
 	cmd := &cobra.Command{
 		Use:   "tree REF",
 		Short: "Draw an image with all that refers to it",
 		Long: "Draw a manifest, the images that it lists, what refers to these, what refers to that,\n" +
 			"and so on: what each is, how large its content, how old, and who signed where that is\n" +
-			"told.",
+			"told. REF may be a folder (oci:DIR[:tag]) or archive (oci-archive:FILE[:tag]) with an\n" +
+			"OCI image layout, too.",
 		Example: "  backref tree localhost:8080/app:v1\n" +
-			"  backref tree --depth 1 -o json localhost:8080/app@sha256:…",
+			"  backref tree --platform linux/arm64 --type '*spdx*' localhost:8080/app:v1\n" +
+			"  backref tree --depth 1 -o json oci:app:v1",
 		Args: arguments("REF"),
 	}
 	access, out := addAccess(cmd, ""), addOutput(cmd)
-	cmd.Flags().IntVar(&depth, "depth", treeDepth, "how many `levels` of referrers of referrers to follow")
-	cmd.ValidArgsFunction = completeReferences(access, 1)
+	flags := cmd.Flags()
+	flags.IntVar(&branches.Depth, "depth", treeDepth, "how many `levels` of referrers of referrers to follow")
+	flags.StringArrayVar(&branches.Platforms, "platform", nil, "of an index only the image for `os/architecture[/variant]`; repeatable")
+	flags.StringArrayVar(&branches.Query.ArtifactTypes, "type", nil, "only artifact types that match the `glob`, with what refers to them; repeatable")
+	completeValues(cmd, "type", client.KnownTypes()...)
+	cmd.ValidArgsFunction = completeLocations(access, 1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if depth < 0 {
-			return usageError{fmt.Errorf("--depth %d: need 0 or more", depth)}
+		if branches.Depth < 0 {
+			return usageError{fmt.Errorf("--depth %d: need 0 or more", branches.Depth)}
 		}
-		repository, ref, err := access.repository(args[0])
+		root, err := readTree(cmd.Context(), access, args[0], branches)
 		if err != nil {
 			return err
 		}
-		root, err := repository.Tree(cmd.Context(), ref.Reference(), depth)
-		if err != nil {
-			return err
-		}
-		return out.print(root, nodeDigests(nil, root), func(w io.Writer) {
-			_, _ = fmt.Fprintln(w, ref)
-			drawNode(w, root, "", "", out.now)
+		return out.print(root, nodeDigests(nil, root), func(s *sheet) {
+			_, _ = fmt.Fprintln(s, s.styled(styleHead, client.Printable(args[0])))
+			s.drawNode(root, "", "")
 		})
 	}
 	return cmd
+}
+
+// readTree reads the tree of the manifest that a location names.
+func readTree(ctx context.Context, access *access, named string, branches client.Branches) (*client.Node, error) {
+	at, err := transfer.ParseLocation(named)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	by, err := access.client()
+	if err != nil {
+		return nil, err
+	}
+	from, root, err := transfer.OpenGraph(ctx, at, by)
+	if err != nil {
+		return nil, err
+	}
+	return client.Tree(ctx, from, root, branches)
 }
 
 // nodeDigests lists the digests of a tree from the top down.
@@ -65,39 +85,57 @@ func nodeDigests(digests []string, n *client.Node) []string {
 }
 
 // drawNode draws a node and what hangs below it.
-func drawNode(w io.Writer, n *client.Node, first, rest string, now time.Time) {
-	_, _ = fmt.Fprintln(w, first+nodeText(n, now))
+func (s *sheet) drawNode(n *client.Node, first, rest string) {
+	s.line(first, n)
 	below := append(append([]*client.Node{}, n.Manifests...), n.Referrers...)
 	for i, child := range below {
 		branch, trunk := "├── ", "│   "
 		if i == len(below)-1 && !n.More {
 			branch, trunk = "└── ", "    "
 		}
-		drawNode(w, child, rest+branch, rest+trunk, now)
+		s.drawNode(child, rest+branch, rest+trunk)
 	}
 	if n.More {
-		_, _ = fmt.Fprintln(w, rest+"└── … more: give a larger --depth")
+		_, _ = fmt.Fprintln(s, rest+"└── … more: give a larger --depth")
 	}
 }
 
-// nodeText is the line of a node.
-func nodeText(n *client.Node, now time.Time) string {
+// line writes the line of a node behind its branch. Where the terminal is too
+// narrow the end is cut.
+func (s *sheet) line(branch string, n *client.Node) {
 	parts := []string{n.Kind}
 	if n.Platform != "" {
 		parts = []string{n.Platform, n.Kind}
 	}
-	parts = append(parts, n.Digest.String())
+	parts = append(parts, s.digest(n.Digest))
 	if n.ContentSize > 0 {
 		parts = append(parts, sizeText(n.ContentSize))
 	}
 	if n.Created != nil {
-		parts = append(parts, ageText(*n.Created, now)+" old")
+		parts = append(parts, ageText(*n.Created, s.now)+" old")
 	}
 	if n.Signer != "" {
 		parts = append(parts, "by "+n.Signer)
 	}
+	if s.wide && n.ArtifactType != "" && n.ArtifactType != n.Kind {
+		parts = append(parts, n.ArtifactType)
+	}
 	if n.Repeated {
 		parts = append(parts, "(repeated)")
 	}
-	return client.Printable(strings.Join(parts, "  "))
+	text := client.Printable(strings.Join(parts, "  "))
+	if s.width > 0 {
+		text = cutTo(text, max(leastWidth, s.width-uniseg.StringWidth(branch)))
+	}
+	style := ""
+	switch {
+	case n.Missing:
+		style = styleWrong
+	case n.Repeated:
+		style = styleFaint
+	}
+	if style != "" {
+		text = s.styled(style, text)
+	}
+	_, _ = fmt.Fprintln(s, branch+text)
 }
