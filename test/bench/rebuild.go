@@ -117,7 +117,7 @@ func (r *rebuildRun) rebuild(ctx context.Context, _ time.Duration) (sample, erro
 	if err != nil {
 		return nil, err
 	}
-	output, err := exec.CommandContext(ctx, r.backref, "index", "stats", "--upstream", r.registry.url, "--index", index).Output()
+	output, err := exec.CommandContext(ctx, r.backref, "index", "stats", "--index", index).Output()
 	if err != nil {
 		return nil, fmt.Errorf("backref index stats: %w", err)
 	}

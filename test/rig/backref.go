@@ -142,7 +142,7 @@ func (b *Backref) Try(t testing.TB, args ...string) Command {
 // TryInput is [Backref.Try] with standard input.
 func (b *Backref) TryInput(t testing.TB, input string, args ...string) Command {
 	t.Helper()
-	args = append(args, "--upstream", b.upstream, "--admin-listen", strings.TrimPrefix(b.AdminURL, "http://"))
+	args = append(args, "--set", "upstream.url="+b.upstream, "--admin-listen", strings.TrimPrefix(b.AdminURL, "http://"))
 	if b.Index != "" {
 		args = append(args, "--index", b.Index)
 	}

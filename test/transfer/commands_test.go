@@ -35,7 +35,7 @@ func TestC5CommandsOnAnyRegistry(t *testing.T) {
 			if yaml := run("referrers", "-o", "yaml", "--type", sbomType, host+"/app:v1"); !strings.Contains(yaml, "\n  artifactType: "+sbomType+"\n") {
 				t.Errorf("as YAML: %s", yaml)
 			}
-			wantTree(t, run("tree", host+"/app:v1"), g)
+			wantTree(t, run("tree", "--no-trunc", host+"/app:v1"), g)
 			shallow := run("tree", "--depth", "1", host+"/app:v1")
 			if !strings.Contains(shallow, "more: give a larger --depth") || strings.Count(shallow, signatureType) != 3 {
 				t.Errorf("tree of depth 1:\n%s", shallow)
@@ -68,7 +68,7 @@ func TestM6Parents(t *testing.T) {
 	b := newBench(t, rig.Distribution2)
 	g := pushGraph(t, b.backref.URL, "app", "parents")
 	var image string
-	for _, line := range strings.Split(rig.RunCommandLine(t, b.dir, "tree", "--depth", "0", b.backref.Host+"/app:v1"), "\n") {
+	for _, line := range strings.Split(rig.RunCommandLine(t, b.dir, "tree", "--no-trunc", "--depth", "0", b.backref.Host+"/app:v1"), "\n") {
 		if strings.Contains(line, "linux/amd64") {
 			image = "sha256:" + strings.Fields(strings.SplitAfter(line, "sha256:")[1])[0]
 		}
@@ -80,7 +80,7 @@ func TestM6Parents(t *testing.T) {
 	if got := parents(image); !slices.Contains(got, g.root.Digest().String()) || len(got) != 2 {
 		t.Errorf("of an image: %v", got)
 	}
-	table := rig.RunCommandLine(t, b.dir, "parents", b.backref.Host+"/app@"+image)
+	table := rig.RunCommandLine(t, b.dir, "parents", "-o", "wide", b.backref.Host+"/app@"+image)
 	if !strings.Contains(table, "manifest  "+g.root.Digest().String()) || !strings.Contains(table, "subject   ") {
 		t.Errorf("as a table:\n%s", table)
 	}
