@@ -116,7 +116,7 @@ func TestOnATerminal(t *testing.T) {
 	if text := printed(t, plain, "tags", "--no-trunc", host+"/app"); strings.Contains(text, "…") || !strings.Contains(text, "nobody.needs") {
 		t.Errorf("--no-trunc: %q", text)
 	}
-	colours := append(plain[:1:1], "NO_COLOR=", "TERM=xterm")
+	colours := []string{plain[0], "NO_COLOR=", "TERM=xterm"}
 	if text := printed(t, colours, "tags", host+"/app"); !strings.HasPrefix(text, "\x1b[1mTAG") {
 		t.Errorf("coloured: %q", text)
 	}
