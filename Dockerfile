@@ -10,10 +10,11 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=
+ARG REVISION=
 # /out is what the image holds: the program, the authorities that sign
 # registries' certificates, and the folder of the index.
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
-      -ldflags "-s -w -X main.version=${VERSION}" -o /out/usr/local/bin/backref ./cmd/backref \
+      -ldflags "-s -w -X main.version=${VERSION} -X main.revision=${REVISION}" -o /out/usr/local/bin/backref ./cmd/backref \
  && mkdir -p /out/etc/ssl/certs /out/licenses /out/data \
  && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
  && cp LICENSE /out/licenses/

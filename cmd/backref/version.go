@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker in a release.
-var version string
+// version and revision, the commit, are set by the linker in a release.
+var version, revision string
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
@@ -27,14 +27,17 @@ func newVersion() *cobra.Command {
 // versionLine names the version, the revision it was built from, and the
 // toolchain.
 func versionLine() string {
-	name, revision := version, ""
+	name, commit := version, revision
 	if info, ok := debug.ReadBuildInfo(); ok {
 		name = cmp.Or(name, info.Main.Version)
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
-				revision = " " + setting.Value
+				commit = cmp.Or(commit, setting.Value)
 			}
 		}
 	}
-	return fmt.Sprintf("backref %s%s %s %s/%s", cmp.Or(name, "(devel)"), revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if commit != "" {
+		commit = " " + commit
+	}
+	return fmt.Sprintf("backref %s%s %s %s/%s", cmp.Or(name, "(devel)"), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
