@@ -190,11 +190,20 @@ func (c *indexCommand) chooseHere(cmd *cobra.Command, cfg config.Config, server 
 		server.base, cfg.Index.Path, server.base, cfg.Index.Path), err, server.Close())
 }
 
-// openHere opens the index itself, unless work on it needs a registry that
-// nobody has named.
+// openHere opens the index itself, unless work on it needs a registry that nobody
+// has named. Of a file that is there this is said only when no server holds it,
+// which would know the registry.
 func (c *indexCommand) openHere(cmd *cobra.Command, cfg config.Config) (maintenance, error) {
+	var unnamed error
 	if c.upstream && cfg.Upstream.URL == nil {
-		return nil, fmt.Errorf("%s: is required; set it in the file, by BACKREF_UPSTREAM_URL, or by --upstream", keyUpstreamURL)
+		unnamed = fmt.Errorf("%s: is required; set it in the file, by BACKREF_UPSTREAM_URL, or by --upstream", keyUpstreamURL)
 	}
-	return openOwn(cmd.Context(), cfg, cmd.ErrOrStderr())
+	if _, err := os.Stat(cfg.Index.Path); unnamed != nil && (err != nil || cfg.Index.Postgres.URL != "") {
+		return nil, unnamed
+	}
+	m, err := openOwn(cmd.Context(), cfg, cmd.ErrOrStderr())
+	if err == nil && unnamed != nil {
+		return nil, errors.Join(unnamed, m.Close())
+	}
+	return m, err
 }
