@@ -59,6 +59,17 @@ func timeKey(t time.Time) string {
 	return string(b)
 }
 
+// CreatedOf returns the time that a key of [SortCreated] stands for; the zero
+// Time where it is none.
+func CreatedOf(key []byte) time.Time {
+	if len(key) != CreatedKeySize {
+		return time.Time{}
+	}
+	const sign = 1 << 63
+	seconds := binary.BigEndian.Uint64(key) ^ sign
+	return time.Unix(int64(seconds), int64(binary.BigEndian.Uint32(key[8:]))).UTC() //nolint:gosec // The bits are meant.
+}
+
 // The first bytes of the key of a number.
 const (
 	numberBelow = 0

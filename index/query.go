@@ -44,6 +44,8 @@ type Query struct {
 	// added for each; 0 means no limit. A page with more to come has at least
 	// one entry however large it is.
 	MaxBytes int
+	// Dated asks for [Referrer.Created]. It is no part of the grammar.
+	Dated bool
 }
 
 // QueryError is what is wrong with a parameter of a query.

@@ -85,6 +85,10 @@ type Reader interface {
 	// of the manifests: an empty one for a manifest that has none or is not
 	// recorded. It is for many manifests at once.
 	Subjects(ctx context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error)
+
+	// Made returns what [Ledger.SetMade] noted of manifests. Those of which
+	// nothing is noted are left out.
+	Made(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]time.Time, error)
 }
 
 // Ledger keeps what is known of pushes and deletes, and of what was read from the
@@ -95,6 +99,12 @@ type Ledger interface {
 	// (see [oci.HiddenTag]), or takes such a note back. The manifest need not be
 	// recorded yet; the note goes with its record. [Stats] counts the notes.
 	SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error
+
+	// SetMade notes when images were made, as something says that they name by its
+	// digest: their config, or the images that they list. The zero Time notes that
+	// nothing does. A note goes with its record; of a manifest that is not recorded
+	// nothing is noted.
+	SetMade(ctx context.Context, repository string, made map[digest.Digest]time.Time) error
 
 	// Mark returns the present point in the history of the store.
 	Mark(ctx context.Context) (Mark, error)
@@ -176,6 +186,9 @@ type Referrer struct {
 	ArtifactType string
 	// Key is what the query's order puts before the digest: see [Order.Key].
 	Key string
+	// Created is the time by which [SortCreated] orders, where the query is
+	// Dated.
+	Created time.Time
 	// Descriptor is the JSON encoding of a [oci.Descriptor].
 	Descriptor json.RawMessage
 }

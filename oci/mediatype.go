@@ -10,6 +10,13 @@ const (
 	MediaTypeDockerList    = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
+// Media types of the configs of images, which say of which platform an image is
+// and when it was made.
+const (
+	MediaTypeImageConfig  = "application/vnd.oci.image.config.v1+json"
+	MediaTypeDockerConfig = "application/vnd.docker.container.image.v1+json"
+)
+
 // Media types of retired manifests.
 const (
 	MediaTypeArtifact      = "application/vnd.oci.artifact.manifest.v1+json"
@@ -34,6 +41,11 @@ func IsManifestType(mediaType string) bool {
 // others: the image index, or Docker's manifest list.
 func IsIndexType(mediaType string) bool {
 	return mediaType == MediaTypeImageIndex || mediaType == MediaTypeDockerList
+}
+
+// IsImageConfigType reports whether a media type is that of the config of an image.
+func IsImageConfigType(mediaType string) bool {
+	return mediaType == MediaTypeImageConfig || mediaType == MediaTypeDockerConfig
 }
 
 // IsBlobType reports whether a media type is known to be none of a manifest:

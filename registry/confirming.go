@@ -208,6 +208,17 @@ func (s *confirmingStore) SetUnheld(ctx context.Context, repository string, mani
 	return s.store.SetUnheld(ctx, repository, manifest, unheld)
 }
 
+// Made implements [index.Store]. A push brings no notes.
+func (s *confirmingStore) Made(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]time.Time, error) {
+	return s.store.Made(ctx, repository, manifests)
+}
+
+// SetMade implements [index.Store]. Of what is being recorded nothing may be
+// noted yet.
+func (s *confirmingStore) SetMade(ctx context.Context, repository string, made map[digest.Digest]time.Time) error {
+	return s.store.SetMade(ctx, repository, made)
+}
+
 // Mark implements [index.Store]. An outcome that is written after it makes what
 // is read meanwhile stale where that matters.
 func (s *confirmingStore) Mark(ctx context.Context) (index.Mark, error) {

@@ -14,7 +14,7 @@ import (
 func TestEveryMethodWaitsOrDoesNot(t *testing.T) {
 	waits := map[string]bool{
 		"Get": true, "Referrers": true, "Manifests": true, "Parents": true, "Subjects": true, "Unsettled": true,
-		"SetUnheld": false, "Mark": false, "Observe": false,
+		"Made": false, "SetMade": false, "SetUnheld": false, "Mark": false, "Observe": false,
 		// That of a delete does: see below.
 		"Begin": false, "Confirm": false, "Cancel": false, "Settle": false, "Close": false,
 	}

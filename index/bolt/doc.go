@@ -29,6 +29,9 @@
 //	open          where an intent is found by what it is about → nothing
 //	changes       manifest → sequences of the last changes "gone" and "came"
 //	history       sequence → time, manifest
+//	unheld        manifest → nothing: no hidden tag holds it. It is made with
+//	              the first
+//	made          manifest → when the image was made. It is made with the first
 //	served        listings: what was served under a referrers tag → until when,
 //	              tag, body; ends: until when, and that key → size. It is made
 //	              with the first; its own number counts the bytes

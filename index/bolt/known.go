@@ -134,8 +134,10 @@ func (w *writing) saveMatter(key []byte, m *ledger.Matter) error {
 		return err
 	}
 	if m.Removed() {
-		if err := w.forgetUnheld(key); err != nil {
-			return err
+		for _, notes := range []table{tableUnheld, tableMade} {
+			if err := w.forgetNote(notes, key); err != nil {
+				return err
+			}
 		}
 	}
 	if err := w.saveSequence(); err != nil {

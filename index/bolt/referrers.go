@@ -46,7 +46,9 @@ func (s *Store) Referrers(ctx context.Context, repository string, subject digest
 		if err != nil {
 			return err
 		}
-		page = g.page()
+		if page = g.page(); query.Dated {
+			return g.date(live, prefix, &page)
+		}
 		return nil
 	})
 	if err != nil {

@@ -33,6 +33,8 @@ const (
 	// tableUnheld is made with its first key: files of earlier versions have
 	// none.
 	tableUnheld table = "unheld"
+	// tableMade too.
+	tableMade table = "made"
 	// An index has it once a listing was served under a referrers tag.
 	tableServed table = "served"
 )

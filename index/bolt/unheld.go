@@ -23,7 +23,7 @@ func (s *Store) SetUnheld(ctx context.Context, repository string, manifest diges
 	if err == nil && !same {
 		err = s.change(ctx, func(w *writing) error {
 			if !unheld {
-				return w.forgetUnheld(key)
+				return w.forgetNote(tableUnheld, key)
 			}
 			bucket, err := w.tx.CreateBucketIfNotExists([]byte(tableUnheld))
 			if err != nil {
@@ -38,9 +38,9 @@ func (s *Store) SetUnheld(ctx context.Context, repository string, manifest diges
 	return nil
 }
 
-// forgetUnheld takes the note of a manifest back, where there is one.
-func (w *writing) forgetUnheld(key []byte) error {
-	bucket := w.tx.Bucket([]byte(tableUnheld))
+// forgetNote takes the note of a manifest back, where there is one.
+func (w *writing) forgetNote(notes table, key []byte) error {
+	bucket := w.tx.Bucket([]byte(notes))
 	if bucket == nil || bucket.Get(key) == nil {
 		return nil
 	}

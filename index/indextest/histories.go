@@ -31,6 +31,7 @@ func histories(t *testing.T, durable, upkeep bool, place func(t *testing.T) (ope
 			"mark":    h.takeMark,
 			"observe": h.observe,
 			"unheld":  h.setUnheld,
+			"made":    h.setMade,
 		}
 		if upkeep {
 			h.addUpkeep(actions)
@@ -232,6 +233,10 @@ func (h *history) compare() {
 		h.check(h.t, err)
 		want, _ := h.model.Subjects(ctx, repository, manifests())
 		equal(h.t, "subjects", got, want)
+		made, err := h.store.Made(ctx, repository, manifests())
+		h.check(h.t, err)
+		wanted, _ := h.model.Made(ctx, repository, manifests())
+		equal(h.t, "when images were made", made, wanted)
 		for _, d := range manifests() {
 			got, gotErr := h.store.Get(ctx, repository, d)
 			want, wantErr := h.model.Get(ctx, repository, d)
@@ -239,9 +244,10 @@ func (h *history) compare() {
 			equal(h.t, fmt.Sprintf("record %s", d), got, want)
 		}
 		for _, subject := range subjects() {
-			got, err := h.store.Referrers(ctx, repository, subject, index.Query{})
+			query := index.Query{Dated: true}
+			got, err := h.store.Referrers(ctx, repository, subject, query)
 			h.check(h.t, err)
-			want, _ := h.model.Referrers(ctx, repository, subject, index.Query{})
+			want, _ := h.model.Referrers(ctx, repository, subject, query)
 			equal(h.t, fmt.Sprintf("referrers of %s", subject), got, want)
 			h.compareUnsettled(repository, subject)
 			h.compareVersions(repository, subject)

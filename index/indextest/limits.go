@@ -49,6 +49,9 @@ func calls(ctx context.Context, store index.Store, record index.Record) []call {
 	add("Unsettled", err)
 	_, err = store.Subjects(ctx, record.Repository, []digest.Digest{record.Digest})
 	add("Subjects", err)
+	_, err = store.Made(ctx, record.Repository, []digest.Digest{record.Digest})
+	add("Made", err)
+	add("SetMade", store.SetMade(ctx, record.Repository, map[digest.Digest]time.Time{record.Digest: noon}))
 	add("SetUnheld", store.SetUnheld(ctx, record.Repository, record.Digest, true))
 	if keeper, is := store.(index.Maintainer); is {
 		add("Forget", keeper.Forget(ctx, 0, record.Repository, record.Digest))

@@ -38,6 +38,8 @@ type Model struct {
 	lastChange uint64
 	// unheld are the notes of [index.Store.SetUnheld].
 	unheld map[manifest]bool
+	// made are those of [index.Store.SetMade].
+	made   map[manifest]time.Time
 	served []index.ServedListing
 }
 
@@ -68,6 +70,7 @@ func NewModel() *Model {
 		gone:    make(map[manifest]index.Mark),
 		came:    make(map[manifest]index.Mark),
 		unheld:  make(map[manifest]bool),
+		made:    make(map[manifest]time.Time),
 	}
 }
 
@@ -97,9 +100,11 @@ func (g generation) referrers(repository string, subject digest.Digest, query in
 			!query.Matches(r.Descriptor()) || !query.Behind(place) {
 			continue
 		}
-		entries = append(entries, index.Referrer{
-			Digest: r.Digest, ArtifactType: r.ArtifactType, Key: place.Key, Descriptor: encode(r.Descriptor()),
-		})
+		entry := index.Referrer{Digest: r.Digest, ArtifactType: r.ArtifactType, Key: place.Key, Descriptor: encode(r.Descriptor())}
+		if query.Dated {
+			entry.Created = createdOf(r.Record)
+		}
+		entries = append(entries, entry)
 	}
 	slices.SortFunc(entries, func(a, b index.Referrer) int { return query.Order.Compare(a.Cursor(), b.Cursor()) })
 	fits := query.Fit(entries)
@@ -389,6 +394,7 @@ func (m *Model) remove(about manifest) (removed bool) {
 	}
 	if removed {
 		delete(m.unheld, about)
+		delete(m.made, about)
 	}
 	return removed
 }

@@ -82,6 +82,7 @@
 //	passes        walks that enter listings, where they are
 //	served        what was served under referrers tags, and until when it is kept
 //	unheld        referrers that the upstream holds by no hidden tag
+//	made          when images were made, as what they name says
 //	leases        who has a role or a tag, until when, and who is next
 //
 // Digests are one byte for the algorithm and the raw hash, so that they come in

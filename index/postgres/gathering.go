@@ -61,6 +61,9 @@ func (g *gathering) page() (index.Page, error) {
 			return index.Page{}, err
 		}
 		page.Referrers[i] = index.Referrer{Digest: name, ArtifactType: string(e.artifactType), Key: e.key, Descriptor: e.descriptor}
+		if g.query.Dated {
+			page.Referrers[i].Created = index.CreatedOf(e.created)
+		}
 	}
 	return page, nil
 }

@@ -48,6 +48,7 @@ func steps() []step {
 		{2, "served", "served"},
 		{3, "unheld", "unheld"},
 		{4, "leases", "leases"},
+		{5, "made", "made"},
 	}
 }
 

@@ -43,7 +43,7 @@ func TestASchemaOfBeforeGetsWhatItLacks(t *testing.T) {
 	store := mustOpen(t, options)
 	must(t, store.Observe(t.Context(), 0, numbered(1)))
 	must(t, store.Close())
-	for _, table := range []string{"served", "unheld", "steps"} {
+	for _, table := range []string{"served", "unheld", "made", "steps"} {
 		_, err := connected(t, options.URL).Exec(t.Context(), `DROP TABLE `+pgx.Identifier{options.Schema, table}.Sanitize())
 		must(t, err)
 	}

@@ -87,6 +87,14 @@ func (r *replicas) SetUnheld(ctx context.Context, repository string, manifest di
 	return r.next().SetUnheld(ctx, repository, manifest, unheld)
 }
 
+func (r *replicas) Made(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]time.Time, error) {
+	return r.next().Made(ctx, repository, manifests)
+}
+
+func (r *replicas) SetMade(ctx context.Context, repository string, made map[digest.Digest]time.Time) error {
+	return r.next().SetMade(ctx, repository, made)
+}
+
 func (r *replicas) Mark(ctx context.Context) (index.Mark, error) { return r.next().Mark(ctx) }
 
 func (r *replicas) Observe(ctx context.Context, mark index.Mark, records ...index.Record) error {

@@ -26,7 +26,7 @@ func (w *writing) save(ctx context.Context, conn *pgxpool.Conn, durability Durab
 	if err := w.saveOutbox(&batch); err != nil {
 		return err
 	}
-	w.saveUnheld(&batch)
+	w.dropNotes(&batch)
 	if w.checkpoint != nil {
 		saveCheckpoint(&batch, w.building, *w.checkpoint)
 	}

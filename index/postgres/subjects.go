@@ -14,18 +14,12 @@ const selectSubjects = `SELECT k.place, m.subject FROM unnest($2::bytea[]) WITH 
 
 // Subjects implements [index.Store].
 func (s *Store) Subjects(ctx context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error) {
-	if err := checkName("repository", repository); err != nil {
+	digests, err := compactDigests(repository, manifests)
+	if err != nil {
 		return nil, err
 	}
-	digests := make([][]byte, len(manifests))
-	for i, manifest := range manifests {
-		var err error
-		if digests[i], err = compactDigest(manifest); err != nil {
-			return nil, err
-		}
-	}
 	var subjects []digest.Digest
-	err := s.read(ctx, func(ctx context.Context) error {
+	err = s.read(ctx, func(ctx context.Context) error {
 		subjects = make([]digest.Digest, len(manifests))
 		rows, err := s.pool.Query(ctx, selectSubjects, repository, digests)
 		if err != nil {

@@ -36,8 +36,8 @@ func (s *Store) SetUnheld(ctx context.Context, repository string, manifest diges
 	return nil
 }
 
-// saveUnheld takes back the notes of records that are removed.
-func (w *writing) saveUnheld(batch *pgx.Batch) {
+// dropNotes takes back the notes of records that are removed.
+func (w *writing) dropNotes(batch *pgx.Batch) {
 	var names []string
 	var digests [][]byte
 	for _, m := range w.matters {
@@ -47,5 +47,6 @@ func (w *writing) saveUnheld(batch *pgx.Batch) {
 	}
 	if len(names) > 0 {
 		batch.Queue(deleteUnheld, names, digests)
+		batch.Queue(deleteMade, names, digests)
 	}
 }
