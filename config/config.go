@@ -141,7 +141,7 @@ type Limits struct {
 	TransferInterval    time.Duration `key:"transferInterval" doc:"How long a client may keep backref waiting while it sends or takes limits.transferSize of a body. A slower one is cut off. 0 lets all take their time."`
 	TransferSize        Size          `key:"transferSize" doc:"How much of a body a client has to send or take in limits.transferInterval."`
 	PageSize            int           `key:"pageSize" doc:"The most entries of a page (n) that a client gets of tags, repositories or referrers; a larger n counts as this."`
-	ManifestSize        Size          `key:"manifestSize" doc:"The largest manifest that is accepted."`
+	ManifestSize        Size          `key:"manifestSize" doc:"The largest manifest that is accepted, and the largest config of an image that is read to know when that was made."`
 	ManifestMemory      Size          `key:"manifestMemory" doc:"The most bytes of manifests that are held at once while they are pushed or read through; the process takes several times as much for them. Pushes beyond wait for a moment, then are told to come again."`
 	ManifestTime        time.Duration `key:"manifestTime" doc:"How long a client may take to send a manifest."`
 	ManifestDepth       int           `key:"manifestDepth" doc:"How deep the JSON of a manifest may be nested."`

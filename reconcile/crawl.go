@@ -164,7 +164,7 @@ func (c *crawl) read(ctx context.Context, what visit) (next []visit, err error) 
 // below returns what a manifest lists and nobody has visited yet.
 func (c *crawl) below(found registry.Found) []visit {
 	var next []visit
-	for _, child := range children(found.Manifest) {
+	for _, child := range found.Manifests() {
 		if c.first(child) {
 			next = append(next, visit{reference: child.String()})
 		}

@@ -81,7 +81,7 @@ func (m *Mirror) hold(ctx context.Context, repository string, entries []digest.D
 	}
 	held := map[digest.Digest]bool{}
 	if current.Kind == index.TagReferrers && current.List.Annotations[annotationHeld] != "" {
-		for _, entry := range children(current.List) {
+		for _, entry := range current.List.Manifests() {
 			held[entry] = true
 		}
 	}

@@ -76,6 +76,11 @@ type Report struct {
 	// was given: manifests that no tag, index or referrers tag names can't have
 	// been found.
 	Blind bool `json:"blind,omitempty"`
+	// Dated counts the images of which it was read when they were made, and
+	// Undated those of which it could not be read: that is read when somebody
+	// wants to know.
+	Dated   int `json:"dated"`
+	Undated int `json:"undated,omitempty"`
 	// Swapped says that the new index is in use.
 	Swapped bool    `json:"swapped"`
 	Seconds float64 `json:"seconds"`
@@ -176,7 +181,16 @@ func (r *rebuild) run(ctx context.Context) error {
 		return err
 	}
 	r.report.Swapped = true
-	return nil
+	return r.dateAll(ctx)
+}
+
+// dateAll reads when the images were made. The index is in use meanwhile, and
+// what fails here is left for who wants to know.
+func (r *rebuild) dateAll(ctx context.Context) error {
+	r.count(func() { r.state.Phase, r.state.Manifests = "dating", 0 })
+	found, failed, err := r.date(ctx, r.options, func() { r.count(func() { r.state.Manifests++ }) })
+	r.count(func() { r.report.Dated, r.report.Undated = found, failed })
+	return err
 }
 
 // resume begins a rebuild, or resumes one with the same options.

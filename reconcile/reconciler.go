@@ -34,10 +34,12 @@ type Store interface {
 	Records
 	Intents
 	index.Rebuilder
-	// Correct, Stats and SetUnheld are those of [index.Maintainer].
+	// Correct, Stats, SetUnheld, Made and SetMade are those of [index.Maintainer].
 	Correct(ctx context.Context, mark index.Mark, record index.Record) error
 	Stats(ctx context.Context) (index.Stats, error)
 	SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error
+	Made(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]time.Time, error)
+	SetMade(ctx context.Context, repository string, made map[digest.Digest]time.Time) error
 }
 
 // Reconciler compares the index with the registry, and rebuilds it. It may be

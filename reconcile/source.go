@@ -194,14 +194,3 @@ func (s *Source) repositories(ctx context.Context) ([]string, error) {
 		return all, nil
 	})
 }
-
-// children returns the manifests that an image index lists.
-func children(manifest index.Manifest) []digest.Digest {
-	var all []digest.Digest
-	for _, edge := range manifest.Edges {
-		if edge.Kind == index.EdgeManifest {
-			all = append(all, edge.Target)
-		}
-	}
-	return all
-}

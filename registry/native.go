@@ -201,9 +201,11 @@ func selectReferrers(entries []oci.Descriptor, query index.Query) ([]index.Refer
 		if err != nil {
 			return nil, err
 		}
-		referrers = append(referrers, index.Referrer{
-			Digest: entry.Digest, ArtifactType: entry.ArtifactType, Key: place.Key, Descriptor: json.RawMessage(encoded),
-		})
+		referrer := index.Referrer{Digest: entry.Digest, ArtifactType: entry.ArtifactType, Key: place.Key, Descriptor: json.RawMessage(encoded)}
+		if query.Dated {
+			referrer.Created, _ = index.Created(entry.Annotations)
+		}
+		referrers = append(referrers, referrer)
 	}
 	slices.SortFunc(referrers, func(a, b index.Referrer) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
 	referrers = slices.CompactFunc(referrers, func(a, b index.Referrer) bool { return a.Digest == b.Digest })

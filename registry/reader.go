@@ -71,7 +71,7 @@ func OutcomeOf(err error) Outcome {
 		return OutcomeRead
 	case errors.Is(err, upstream.ErrNotFound):
 		return OutcomeGone
-	case errors.Is(err, strictjson.ErrLimit), errors.Is(err, upstream.ErrTooMany):
+	case errors.Is(err, strictjson.ErrLimit), errors.Is(err, upstream.ErrTooMany), errors.Is(err, upstream.ErrTooLarge):
 		return OutcomeExcessive
 	case errors.Is(err, index.ErrManifest), errors.Is(err, upstream.ErrInvalid):
 		return OutcomeUnreadable
@@ -163,6 +163,16 @@ func (r *Reader) HasBlob(ctx context.Context, repository string, blob digest.Dig
 		return err
 	})
 	return present, err
+}
+
+// Blob fetches a blob that is no larger than a manifest may be. What its error
+// says of the blob is told by [OutcomeOf].
+func (r *Reader) Blob(ctx context.Context, repository string, blob digest.Digest) (body []byte, err error) {
+	err = r.ask(ctx, func(ctx context.Context) error {
+		body, err = r.Upstream.Blob(ctx, r.As, repository, blob, r.Limits.Size)
+		return err
+	})
+	return body, err
 }
 
 // Knows tells whether the index has a record of a manifest.

@@ -100,6 +100,8 @@ type Registry struct {
 	underway sync.Map
 	memory   Memory
 	hidden   hiddenTags
+	// dating is for what tells when images were made.
+	dating turns
 }
 
 // New returns a registry. It fails where an option is missing.
@@ -136,6 +138,7 @@ func New(o Options) (*Registry, error) {
 		native:      newNativeSupport(o.RecheckNative, o.Limits.Subjects),
 		served:      newServedListings(o),
 		hidden:      newHiddenTags(o.HiddenTags),
+		dating:      make(turns, max(1, o.Limits.Concurrency)),
 	}
 	r.subjects, _ = o.Index.(index.TagSubjects)
 	r.tagLocker, _ = o.Index.(index.TagLocker)

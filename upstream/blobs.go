@@ -4,11 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 
 	"github.com/opencontainers/go-digest"
 )
+
+// Blob fetches a blob of at most limit bytes, of the digest that it is asked for
+// by. It goes where the registry keeps its blobs, as clients do.
+//
+// Errors: [ErrNotFound], [ErrTooLarge], [ErrInvalid] where it has another digest,
+// [*StatusError], [ErrUnreachable].
+func (r *Registry) Blob(ctx context.Context, as Credentials, repository string, blob digest.Digest, limit int64) ([]byte, error) {
+	target := &url.URL{Path: "/v2/" + repository + "/blobs/" + blob.String()}
+	var body []byte
+	err := r.ask(ctx, as, http.MethodGet, target, http.Header{}, func(resp *http.Response) (err error) {
+		if resp.ContentLength > limit {
+			return ErrTooLarge
+		}
+		if body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1)); err != nil {
+			return fmt.Errorf("%w: read body: %w", ErrUnreachable, err)
+		}
+		if int64(len(body)) > limit {
+			return ErrTooLarge
+		}
+		_, err = checkDigest(blob.String(), "", body)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("fetch blob %s of %s: %w", blob, repository, err)
+	}
+	return body, nil
+}
 
 // HasBlob asks whether a repository has a blob that the credentials may read.
 // Some registries call their manifests blobs too.

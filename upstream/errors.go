@@ -29,6 +29,8 @@ var (
 	// ErrTooMany means that a list has more entries than may be read. It comes
 	// with ErrInvalid.
 	ErrTooMany = errors.New("more entries than may be read")
+	// ErrTooLarge means that a blob is larger than may be read.
+	ErrTooLarge = errors.New("larger than may be read")
 	// ErrNoReferrers means that the registry has no referrers API.
 	ErrNoReferrers = errors.New("upstream registry has no referrers API")
 )

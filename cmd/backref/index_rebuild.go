@@ -93,6 +93,9 @@ func reportText(r reconcile.Report) string {
 	fmt.Fprintf(&text, "%d repositories, %d manifests: %d new to the index, %d kept that no list names, %d dropped, %d failures, in %.1f s\n",
 		r.Repositories, r.Found, r.Added, r.Kept, r.Dropped, r.Failed, r.Seconds)
 	writeFailures(&text, r.Failures, r.Failed)
+	if r.Dated+r.Undated > 0 {
+		fmt.Fprintf(&text, "It was read of %d images when they were made, and could not be of %d.\n", r.Dated, r.Undated)
+	}
 	if r.Blind {
 		text.WriteString("There was no index to begin with: manifests that no tag, index or referrers tag names, such as what was pushed\n" +
 			"past backref by digest, are in no list of the registry and could not be found; --storage finds them.\n")

@@ -120,6 +120,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 		if settings.VerifyInterval > 0 {
 			works = append(works, reconcile.NewPatrol(s.store, source, settings, s.log, metrics).Run)
 		}
+		works = append(works, reconcile.NewDating(s.store, source, settings, s.log).Run)
 		if mirror {
 			works = append(works, reconcile.NewMirror(reconcile.MirrorOptions{
 				Store: s.store, Source: source, Own: handler.Registry().LockTag, HiddenTags: s.config.Referrers.HiddenTags,

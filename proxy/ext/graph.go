@@ -13,7 +13,7 @@ import (
 )
 
 // GraphReferrers answers as the referrers API does (end-12), for a subject that
-// may be given by a tag. Further pages are those of the manifest that the tag
+// may be given by a tag, and with the time by which an entry is ordered. Further pages are those of the manifest that the tag
 // stood for at first.
 func (e *Extension) GraphReferrers(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
 	query, values, err := answer.Query(r, e.options.Order, e.options.ResponseSize)
@@ -24,13 +24,14 @@ func (e *Extension) GraphReferrers(w http.ResponseWriter, r *http.Request, calle
 	if err != nil {
 		return err
 	}
+	query.Dated = true
 	found, err := e.registry.Listing(r.Context(), caller, subject, query)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("OCI-Subject", subject.String())
 	values.Set(paramSubject, subject.String())
-	e.options.Send(w, r, answer.Referrers(found.Page, query, here(caller, GraphReferrers, values)))
+	e.options.Send(w, r, answer.Referrers(dated(found.Page, query.MaxBytes), query, here(caller, GraphReferrers, values)))
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
@@ -21,7 +22,8 @@ import (
 type taggedEntry struct {
 	Tag string `json:"tag"`
 	oci.Descriptor
-	// Created is the manifest's own, else when the index first saw it.
+	// Created is when what the tag names was made, else when the index first saw
+	// it; nil where that could not be asked.
 	Created *time.Time `json:"created,omitempty"`
 	// Version is that of the manifest where it is a semantic version, else the
 	// tag where that is one.
@@ -164,13 +166,32 @@ func (c *tagCatalog) lookUp(ctx context.Context, names []string) ([]taggedEntry,
 	if err != nil {
 		return nil, err
 	}
+	made, err := c.made(ctx, records)
+	if err != nil {
+		return nil, err
+	}
 	var entries []taggedEntry
 	for _, name := range names {
 		if record, found := records[tagged[name]]; found {
-			entries = append(entries, c.query.entry(name, record))
+			at, known := made[record.Digest]
+			if known && at.IsZero() {
+				at = record.Seen
+			}
+			entries = append(entries, c.query.entry(name, record, at))
 		}
 	}
 	return entries, nil
+}
+
+// made tells when what the tags name was made. Where that can't be asked an order
+// by it is not known; another one is.
+func (c *tagCatalog) made(ctx context.Context, records map[digest.Digest]index.Record) (map[digest.Digest]time.Time, error) {
+	made, err := c.of.registry.Made(ctx, c.caller, records)
+	if err != nil && c.query.by != index.SortCreated.String() && ctx.Err() == nil {
+		registry.Note(ctx, zap.NamedError("notDated", err))
+		err = nil
+	}
+	return made, err
 }
 
 // place returns where the entry stands.

@@ -84,13 +84,10 @@ func (q *tagQuery) order() string {
 	return q.by
 }
 
-// entry describes a tag.
-func (q *tagQuery) entry(tag string, record index.Record) taggedEntry {
+// entry describes a tag, and when what it names was created, the zero Time where
+// that is not known.
+func (q *tagQuery) entry(tag string, record index.Record, created time.Time) taggedEntry {
 	e := taggedEntry{Tag: tag, Descriptor: record.Descriptor(), Version: index.TagVersion(tag, record.Annotations)}
-	created, stated := index.Created(record.Annotations)
-	if !stated {
-		created = record.Seen
-	}
 	if !created.IsZero() {
 		e.Created = &created
 	}
