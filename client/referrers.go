@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -25,9 +26,28 @@ type indexDocument struct {
 	Manifests []oci.Descriptor `json:"manifests"`
 }
 
+// Referrer is a referrer with the time that it is ordered by.
+type Referrer struct {
+	oci.Descriptor
+	// Created is what its annotation says, else when a backref first saw it; nil
+	// where none of them is known.
+	Created *time.Time `json:"created,omitempty"`
+}
+
 // Referrers returns the referrers of a subject that match a query, in its
 // order, whatever the registry can do.
 func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error) {
+	dated, err := r.DatedReferrers(ctx, subject, query)
+	var found []oci.Descriptor
+	for _, referrer := range dated {
+		found = append(found, referrer.Descriptor)
+	}
+	return found, err
+}
+
+// DatedReferrers is [Repository.Referrers] with the times that they are ordered
+// by.
+func (r *Repository) DatedReferrers(ctx context.Context, subject digest.Digest, query index.Query) ([]Referrer, error) {
 	found, err := r.HasExtension(ctx)
 	if err != nil {
 		return nil, err
@@ -42,7 +62,15 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, query
 	if all, err = r.filled(ctx, all); err != nil {
 		return nil, fmt.Errorf("list referrers of %s: %w", r.Reference.At(subject), err)
 	}
-	return Select(all, query), nil
+	var dated []Referrer
+	for _, d := range Select(all, query) {
+		referrer := Referrer{Descriptor: d}
+		if created, stated := index.Created(d.Annotations); stated {
+			referrer.Created = &created
+		}
+		dated = append(dated, referrer)
+	}
+	return dated, nil
 }
 
 // AllReferrers returns every referrer of a subject by plain specification: from
@@ -78,20 +106,21 @@ func Select(all []oci.Descriptor, query index.Query) []oci.Descriptor {
 	return selected
 }
 
-func (r *Repository) referrersByExtension(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error) {
+func (r *Repository) referrersByExtension(ctx context.Context, subject digest.Digest, query index.Query) ([]Referrer, error) {
 	values := query.Values()
 	values.Set("subject", subject.String())
-	all, err := r.pages(ctx, r.extensionPath("graph/referrers")+"?"+values.Encode(), query.Limit)
+	all, err := listEntries[Referrer](ctx, r, r.extensionPath("graph/referrers")+"?"+values.Encode(), query.Limit)
 	if err != nil {
 		return nil, fmt.Errorf("list referrers of %s: %w", r.Reference.At(subject), err)
 	}
 	return all, nil
 }
 
-// pages reads a list of descriptors to its end, or until there are n.
-func (r *Repository) pages(ctx context.Context, path string, n int) ([]oci.Descriptor, error) {
-	var all []oci.Descriptor
-	err := eachPage(ctx, r, path, func(page indexDocument) bool {
+// listEntries reads the entries of image indexes to the last page, or until there
+// are n.
+func listEntries[E any](ctx context.Context, r *Repository, path string, n int) ([]E, error) {
+	var all []E
+	err := eachPage(ctx, r, path, func(page struct{ Manifests []E }) bool {
 		all = append(all, page.Manifests...)
 		return n == 0 || len(all) < n
 	})
@@ -128,7 +157,7 @@ func (r *Repository) referrersByAPI(ctx context.Context, subject digest.Digest) 
 		return nil, fmt.Errorf("read the answer of %s to %s: it is %q and no image index", r.Reference.Host, path, got)
 	}
 	r.api.Store(present)
-	more, err := r.pages(ctx, next, 0)
+	more, err := listEntries[oci.Descriptor](ctx, r, next, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -3,10 +3,8 @@ package client
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -69,9 +67,6 @@ type Tag struct {
 	Version string `json:"version,omitempty"`
 }
 
-// maxConfig bounds the config of an image that is read for its date.
-const maxConfig = 4 << 20
-
 // Tags returns the tags in an order. Without the extension each is read by
 // itself, which needs nothing but the distribution specification.
 func (r *Repository) Tags(ctx context.Context, order index.Order) ([]Tag, error) {
@@ -125,53 +120,14 @@ func (r *Repository) tag(ctx context.Context, name string) (Tag, error) {
 		return Tag{}, err
 	}
 	tag := Tag{Tag: name, Descriptor: m.Descriptor(), Version: index.TagVersion(name, m.Annotations)}
-	created, found := index.Created(m.Annotations)
-	if !found {
-		if created, found, err = r.configCreated(ctx, m); err != nil {
-			return Tag{}, err
-		}
+	created, err := made(ctx, r, m)
+	if err != nil {
+		return Tag{}, err
 	}
-	if found {
+	if !created.IsZero() {
 		tag.Created = &created
 	}
 	return tag, nil
-}
-
-// configCreated returns the time in the config of an image, or of the first
-// image of an index.
-func (r *Repository) configCreated(ctx context.Context, m Manifest) (time.Time, bool, error) {
-	contents, err := m.Contents()
-	if err != nil {
-		return time.Time{}, false, err
-	}
-	if children := contents.Children(); len(children) > 0 {
-		first, is, err := r.Entry(ctx, children[0])
-		if errors.Is(err, ErrNotFound) || err == nil && (!is || first.IsIndex()) {
-			return time.Time{}, false, nil
-		}
-		if err != nil {
-			return time.Time{}, false, err
-		}
-		return r.configCreated(ctx, first)
-	}
-	if contents.Config == nil || contents.Config.Size > maxConfig || !strings.Contains(contents.Config.MediaType, "image") {
-		return time.Time{}, false, nil
-	}
-	blob, err := r.Blob(ctx, *contents.Config)
-	if errors.Is(err, ErrNotFound) {
-		return time.Time{}, false, nil // the tag is there all the same
-	}
-	if err != nil {
-		return time.Time{}, false, err
-	}
-	defer func() { _ = blob.Close() }()
-	var config struct {
-		Created time.Time `json:"created"`
-	}
-	if err := json.NewDecoder(io.LimitReader(blob, maxConfig)).Decode(&config); err != nil {
-		return time.Time{}, false, nil //nolint:nilerr // A config that is none says nothing.
-	}
-	return config.Created, !config.Created.IsZero(), nil
 }
 
 // key returns what an order goes by; empty where the tag has none of it.

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,8 @@ type Graph interface {
 	// Entry returns what an index lists, and whether it is a manifest. What is not
 	// there is an error that matches [ErrNotFound].
 	Entry(ctx context.Context, d ocispec.Descriptor) (Manifest, bool, error)
+	// Blob returns the content of a blob, which is not verified. Error as Entry.
+	Blob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error)
 	// Referrers returns the referrers of a subject that a query lets through.
 	Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error)
 }
@@ -59,15 +62,17 @@ type Branches struct {
 
 // Tree reads what a manifest lists, what refers to these, and so on.
 func Tree(ctx context.Context, from Graph, m Manifest, b Branches) (*Node, error) {
-	root := newNode(m)
 	t := tree{from, b, map[digest.Digest]bool{m.Digest: true}}
+	root, err := t.node(ctx, m)
+	if err != nil {
+		return nil, err
+	}
 	level := []growing{{root, m}}
 	for d := 0; len(level) > 0; d++ {
 		query := index.Query{}
 		if d == 0 {
 			query = b.Query
 		}
-		var err error
 		if level, err = t.grow(ctx, level, query, d >= b.Depth); err != nil {
 			return nil, err
 		}
@@ -89,15 +94,26 @@ type growing struct {
 	manifest Manifest
 }
 
-func newNode(m Manifest) *Node {
+// node returns the node of a manifest with the time when it was made. That of an
+// index may be known by its images alone, when all of them are shown.
+func (t *tree) node(ctx context.Context, m Manifest) (*Node, error) {
 	n := &Node{Descriptor: m.Descriptor(), Kind: Describe(m.Descriptor()), Signer: Signer(m)}
-	if created, found := index.Created(m.Annotations); found {
-		n.Created = &created
-	}
 	if contents, err := m.Contents(); err == nil {
 		n.ContentSize = contents.Size()
 	}
-	return n
+	created, stated := index.Created(m.Annotations)
+	if m.Subject() == "" {
+		// A referrer is as old as its listing has it.
+		var err error
+		if created, err = imageMade(ctx, t.graph, m); err != nil {
+			return nil, err
+		}
+		stated = !created.IsZero()
+	}
+	if stated {
+		n.Created = &created
+	}
+	return n, nil
 }
 
 // grow adds the referrers of the nodes of a level, and those of the images that
@@ -146,7 +162,9 @@ func (t *tree) grow(ctx context.Context, level []growing, query index.Query, las
 func (t *tree) open(ctx context.Context, level []growing) ([]growing, error) {
 	for begin := 0; begin < len(level); {
 		var wanted []wish
+		undated := map[*Node]bool{}
 		for _, g := range level[begin:] {
+			undated[g.node] = g.node.Created == nil && len(t.branches.Platforms) == 0
 			contents, err := g.manifest.Contents()
 			if err != nil {
 				return nil, err
@@ -167,7 +185,11 @@ func (t *tree) open(ctx context.Context, level []growing) ([]growing, error) {
 				continue
 			}
 			f.node.Platform = platformText(wanted[i].entry.Platform)
-			wanted[i].parent.Manifests = append(wanted[i].parent.Manifests, f.node)
+			parent := wanted[i].parent
+			parent.Manifests = append(parent.Manifests, f.node)
+			if at := f.node.Created; undated[parent] && at != nil && (parent.Created == nil || at.After(*parent.Created)) {
+				parent.Created = at
+			}
 			if t.first(f) {
 				level = append(level, f)
 			}
@@ -208,8 +230,9 @@ func (t *tree) read(ctx context.Context, wanted []wish) ([]growing, error) {
 			case err != nil || !is:
 				return err
 			}
-			found[i] = growing{newNode(m), m}
-			return nil
+			found[i].manifest = m
+			found[i].node, err = t.node(ctx, m)
+			return err
 		})
 	}
 	return found, group.Wait()

@@ -121,6 +121,9 @@ func (s *layoutSource) Entry(ctx context.Context, d ocispec.Descriptor) (client.
 
 func (s *layoutSource) Blob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error) {
 	reader, err := s.store.Fetch(ctx, blob)
+	if errors.Is(err, errdef.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", client.ErrNotFound, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read blob %s of %s: %w", blob.Digest, s.location.Path, err)
 	}

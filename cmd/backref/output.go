@@ -175,6 +175,14 @@ func sizeText(bytes int64) string {
 	return fmt.Sprintf("%.1f %cB", value, "kMGTP"[prefix])
 }
 
+// age writes how long ago something was made; nil is not known.
+func (s *sheet) age(created *time.Time) string {
+	if created == nil {
+		return ageText(time.Time{}, s.now)
+	}
+	return ageText(*created, s.now)
+}
+
 // ageText writes how long ago something was made, as far as that is known.
 func ageText(created, now time.Time) string {
 	age := now.Sub(created)

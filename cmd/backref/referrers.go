@@ -4,8 +4,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backref/backref/client"
-	"github.com/backref/backref/index"
-	"github.com/backref/backref/oci"
 )
 
 func newReferrers() *cobra.Command {
@@ -39,7 +37,7 @@ func newReferrers() *cobra.Command {
 			}
 			subject = m.Digest
 		}
-		found, err := repository.Referrers(cmd.Context(), subject, query)
+		found, err := repository.DatedReferrers(cmd.Context(), subject, query)
 		if err != nil {
 			return err
 		}
@@ -49,19 +47,18 @@ func newReferrers() *cobra.Command {
 }
 
 // referrers prints a list of referrers.
-func (o *output) referrers(found []oci.Descriptor) error {
+func (o *output) referrers(found []client.Referrer) error {
 	digests := make([]string, len(found))
 	for i, d := range found {
 		digests[i] = d.Digest.String()
 	}
 	if found == nil {
-		found = []oci.Descriptor{}
+		found = []client.Referrer{}
 	}
 	return o.print(found, digests, func(s *sheet) {
 		rows := make([][]string, len(found))
 		for i, d := range found {
-			created, _ := index.Created(d.Annotations)
-			rows[i] = []string{s.digest(d.Digest), client.Describe(d), d.ArtifactType, ageText(created, s.now)}
+			rows[i] = []string{s.digest(d.Digest), client.Describe(d.Descriptor), d.ArtifactType, s.age(d.Created)}
 		}
 		s.table([]column{{name: "DIGEST"}, {name: "WHAT", cut: true}, {name: "TYPE", wide: true}, {name: "AGE"}}, rows)
 	})

@@ -17,7 +17,9 @@ func newTags(environ []string) *cobra.Command {
 		Long: "List the tags of a repository, such as localhost:8080/app, in the order of their\n" +
 			"versions or of the time when what they name was made: what lies between two builds,\n" +
 			"say, to find the one that broke something. The version is the annotation\n" +
-			"org.opencontainers.image.version, else the tag itself.",
+			"org.opencontainers.image.version, else the tag itself. When an image was made is told\n" +
+			"by its annotation org.opencontainers.image.created, else by its config, and of an index\n" +
+			"by the latest of its images; where none does, a backref says when it first saw it.",
 		Example: "  backref tags localhost:8080/app\n" +
 			"  backref tags --between v1.0.0..v1.4.0 -o digest localhost:8080/app\n" +
 			"  backref tags --sort -created localhost:8080/app",

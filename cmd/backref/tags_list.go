@@ -76,8 +76,8 @@ func (o *output) tags(tags []client.Tag) error {
 			if t.Created != nil {
 				created = t.Created.UTC().Format(time.RFC3339)
 			}
-			rows[i] = []string{t.Tag, cmp.Or(t.Version, "-"), created, s.digest(t.Digest), client.Describe(t.Descriptor)}
+			rows[i] = []string{t.Tag, cmp.Or(t.Version, "-"), created, s.age(t.Created), s.digest(t.Digest), client.Describe(t.Descriptor)}
 		}
-		s.table([]column{{name: "TAG", cut: true}, {name: "VERSION", cut: true}, {name: "CREATED"}, {name: "DIGEST"}, {name: "WHAT", cut: true}}, rows)
+		s.table([]column{{name: "TAG", cut: true}, {name: "VERSION", cut: true}, {name: "CREATED"}, {name: "AGE"}, {name: "DIGEST"}, {name: "WHAT", cut: true}}, rows)
 	})
 }
