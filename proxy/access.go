@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap"
@@ -20,10 +21,16 @@ import (
 // access is auth.mode service: clients sign in to backref, rules say what they
 // may do, and the registry sees the service's own credentials.
 type access struct {
-	door  *signin.Door
-	rules *policy.Access
+	present atomic.Pointer[entrance]
 	// handouts are where the registry has sent clients.
 	handouts *handouts
+}
+
+// entrance is who lets clients in, and what they may do then. A request is judged
+// by one from beginning to end.
+type entrance struct {
+	door  *signin.Door
+	rules *policy.Access
 }
 
 // newAccess returns nil in auth.mode passthrough.
@@ -31,15 +38,18 @@ func newAccess(o Options) *access {
 	if o.SignIn == nil {
 		return nil
 	}
-	return &access{o.SignIn, o.Registry.Rules, newHandouts()}
+	a := &access{handouts: newHandouts()}
+	a.present.Store(&entrance{o.SignIn, o.Registry.Rules})
+	return a
 }
 
 // admit serves a request of auth.mode service if its client may make it.
 func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error {
-	client, err := p.access.door.Who(r.Context(), r.Header)
+	by := p.access.present.Load()
+	client, err := by.door.Who(r.Context(), r.Header)
 	p.metrics.signIns.WithLabelValues(signInResult(client, err)).Inc()
 	if err != nil {
-		return p.access.refuseSignIn(err)
+		return by.refuseSignIn(err)
 	}
 	if !client.Anonymous() {
 		note(r, zap.String("user", client.User))
@@ -54,12 +64,12 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error
 	route := p.routeOf(target, r.Method)
 	switch {
 	case target.endpoint == endpointBase:
-		return p.base(w, client)
-	case p.allows(r, client, route.need, target):
-		return p.forwarded(w, r, target, client, route.handle)
-	case client.Anonymous() && !p.access.door.Closed():
-		return p.access.unauthorized("sign in to do this")
-	case route.need.action == policy.Pull && !p.access.rules.Sees(client, target.repository):
+		return by.base(w, client)
+	case p.allows(r, by, client, route.need, target):
+		return p.forwarded(w, r, target, by, client, route.handle)
+	case client.Anonymous() && !by.door.Closed():
+		return by.unauthorized("sign in to do this")
+	case route.need.action == policy.Pull && !by.rules.Sees(client, target.repository):
 		return p.unknownRepository(w, r, target)
 	case target.endpoint == endpointOther:
 		return notHandedOut(r.Method)
@@ -86,17 +96,17 @@ func signInResult(client policy.Client, err error) string {
 
 // allows tells whether the rules allow what a request needs. Where that is
 // something in a repository, the request has its caller from then on.
-func (p *Proxy) allows(r *http.Request, client policy.Client, needs need, target path) bool {
+func (p *Proxy) allows(r *http.Request, by *entrance, client policy.Client, needs need, target path) bool {
 	switch {
 	case needs.everything:
-		return p.access.rules.Administers(client)
+		return by.rules.Administers(client)
 	case needs.signedIn, needs.action != "" && target.repository == "":
-		return !client.Anonymous() || p.access.door.Closed()
+		return !client.Anonymous() || by.door.Closed()
 	case needs.action == "":
 		return false
 	}
 	caller := registry.NewCaller(p.credentials(r), target.scope())
-	if !p.registry.Admit(caller, client, needs.action) {
+	if !p.registry.Admit(caller, by.rules, client, needs.action) {
 		return false
 	}
 	entryOf(r).caller = caller
@@ -104,14 +114,14 @@ func (p *Proxy) allows(r *http.Request, client policy.Client, needs need, target
 }
 
 // forwarded serves a request that is allowed.
-func (p *Proxy) forwarded(w http.ResponseWriter, r *http.Request, target path, client policy.Client, handle handler) error {
+func (p *Proxy) forwarded(w http.ResponseWriter, r *http.Request, target path, by *entrance, client policy.Client, handle handler) error {
 	if target.endpoint == endpointUploads {
 		r = withoutForm(r)
 		query, err := answer.Parameters(r)
 		if err != nil {
 			return err
 		}
-		if (query.Has("mount") || query.Has("from")) && !p.access.mayMount(client, query) {
+		if (query.Has("mount") || query.Has("from")) && !by.mayMount(client, query) {
 			r = withoutMount(r, query)
 		}
 	}
@@ -121,13 +131,13 @@ func (p *Proxy) forwarded(w http.ResponseWriter, r *http.Request, target path, c
 // mayMount tells whether a blob may be mounted as the query says: from one
 // repository that the client may pull from. A registry may find the blob
 // itself where no repository is named, among those that the service sees.
-func (a *access) mayMount(client policy.Client, query url.Values) bool {
+func (e *entrance) mayMount(client policy.Client, query url.Values) bool {
 	if len(query["mount"]) != 1 || len(query["from"]) != 1 {
 		return false
 	}
 	from := query.Get("from")
 	return digest.Digest(query.Get("mount")).Validate() == nil && oci.ValidRepository(from) &&
-		a.rules.Allows(client, policy.Pull, from)
+		e.rules.Allows(client, policy.Pull, from)
 }
 
 // withoutMount turns a mount into the plain upload that it becomes where the
@@ -145,9 +155,9 @@ func withoutMount(r *http.Request, query url.Values) *http.Request {
 // base answers end-1: whether the client has signed in. Clients learn here
 // how to, and some never ask again; so those who have not are asked to, unless
 // nobody can.
-func (p *Proxy) base(w http.ResponseWriter, client policy.Client) error {
-	if client.Anonymous() && !p.access.door.Closed() {
-		return p.access.unauthorized("sign in")
+func (e *entrance) base(w http.ResponseWriter, client policy.Client) error {
+	if client.Anonymous() && !e.door.Closed() {
+		return e.unauthorized("sign in")
 	}
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	w.Header().Set("Content-Type", "application/json")
@@ -174,10 +184,10 @@ func (p *Proxy) unknownRepository(w http.ResponseWriter, r *http.Request, target
 }
 
 // refuseSignIn says why credentials were not taken.
-func (a *access) refuseSignIn(err error) error {
+func (e *entrance) refuseSignIn(err error) error {
 	switch {
 	case errors.Is(err, signin.ErrRefused):
-		return a.unauthorized("the user name, password or token is not right")
+		return e.unauthorized("the user name, password or token is not right")
 	case errors.Is(err, signin.ErrUnavailable):
 		return oci.Unavailable(http.StatusServiceUnavailable, "the token can't be checked just now; try again later", err)
 	default:
@@ -185,10 +195,10 @@ func (a *access) refuseSignIn(err error) error {
 	}
 }
 
-func (a *access) unauthorized(message string) *oci.Error {
+func (e *entrance) unauthorized(message string) *oci.Error {
 	return &oci.Error{
 		Status: http.StatusUnauthorized, Code: oci.CodeUnauthorized, Message: message,
-		Header: http.Header{"Www-Authenticate": a.door.Challenges(), "Docker-Distribution-Api-Version": {"registry/2.0"}},
+		Header: http.Header{"Www-Authenticate": e.door.Challenges(), "Docker-Distribution-Api-Version": {"registry/2.0"}},
 	}
 }
 

@@ -13,10 +13,13 @@ import (
 func (p *Proxy) newExtension() (*ext.Extension, error) {
 	return ext.New(ext.Options{
 		Registry: p.registry, Order: p.options.Registry.Order,
-		ResponseSize: p.options.Limits.ResponseSize, CatalogTags: p.options.Limits.CatalogTags,
-		QueryTime: p.options.Limits.QueryTime,
-		Forward:   p.forwardOfExtension, Send: sendPage,
+		Limits: p.extensionLimits, Forward: p.forwardOfExtension, Send: sendPage,
 	})
+}
+
+func (p *Proxy) extensionLimits() ext.Limits {
+	limits := p.limits()
+	return ext.Limits{ResponseSize: limits.ResponseSize, CatalogTags: limits.CatalogTags, QueryTime: limits.QueryTime}
 }
 
 // forwardOfExtension forwards a client's request, and says as the extension does

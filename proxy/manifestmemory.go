@@ -16,7 +16,7 @@ import (
 // hurry gives a client limits.manifestTime to send its manifest, since others
 // wait for the room. The caller has to call rest when it is there.
 func (p *Proxy) hurry(w http.ResponseWriter, r *http.Request) (rest func(), err error) {
-	return wrap.Hurry(w, r, time.Now().Add(p.options.Limits.ManifestTime))
+	return wrap.Hurry(w, r, time.Now().Add(p.limits().ManifestTime))
 }
 
 // discard reads a manifest that is refused, and keeps nothing of it: most
@@ -39,7 +39,7 @@ func (p *Proxy) discard(w http.ResponseWriter, r *http.Request, size int64) {
 func (p *Proxy) tooSlow(err error) *oci.Error {
 	return &oci.Error{
 		Status: http.StatusRequestTimeout, Code: oci.CodeManifestInvalid, Cause: err,
-		Message: fmt.Sprintf("the manifest did not arrive within %s (limits.manifestTime); send it again", p.options.Limits.ManifestTime),
+		Message: fmt.Sprintf("the manifest did not arrive within %s (limits.manifestTime); send it again", p.limits().ManifestTime),
 		Header:  http.Header{"Connection": {"close"}, "Retry-After": {strconv.Itoa(int(oci.RetryAfter / time.Second))}},
 		Limit:   "limits.manifestTime",
 	}

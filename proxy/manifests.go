@@ -66,7 +66,7 @@ func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target pa
 // readManifest buffers the body of a push, up to the limit, once there is room
 // for it. The room is to be given back when the body is needed no more.
 func (p *Proxy) readManifest(w http.ResponseWriter, r *http.Request) (body []byte, giveBack func(), err error) {
-	limit := p.options.Registry.Limits.Size
+	limit := p.registry.Limits().Size
 	tooLarge := &oci.Error{
 		Status: http.StatusRequestEntityTooLarge, Code: oci.CodeSizeInvalid,
 		Message: "the manifest is larger than the limit of " + p.registry.SizeText(limit),

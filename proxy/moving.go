@@ -45,5 +45,5 @@ func (p *Proxy) move(to upstream.Mover, body mover) error {
 
 // patience is how long clients may keep us waiting within a body.
 func (p *Proxy) patience() wrap.Patience {
-	return p.options.Limits.Patience
+	return p.limits().Patience
 }

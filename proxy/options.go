@@ -55,13 +55,8 @@ type Limits struct {
 	ManifestTime time.Duration
 	// Patience is how long clients may keep the proxy waiting within a body.
 	Patience wrap.Patience
-	// Rate and Burst bound requests a second, ClientRate and ClientBurst those of
-	// one client; Concurrency and ClientConcurrency those under way at once. 0 is
-	// no bound but for bursts. TrackedClients are how many are told apart.
-	Rate, ClientRate               int
-	Burst, ClientBurst             int
-	Concurrency, ClientConcurrency int
-	TrackedClients                 int
+	// Requests are how many are let in.
+	Requests wrap.Bounds
 	// PageSize is the largest n of a list.
 	PageSize int
 	// ResponseSize is the largest page of referrers or of the extension.

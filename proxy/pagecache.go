@@ -20,6 +20,8 @@ type pageCache struct {
 
 type pageKey struct {
 	repository, subject, query string
+	// response and descriptor are the limits that the answer keeps to.
+	response, descriptor int
 }
 
 type cachedPage struct {
@@ -57,14 +59,14 @@ type pageSlot struct {
 }
 
 // slot is to be asked for before the store is.
-func (c *pageCache) slot(r *http.Request, target path) *pageSlot {
+func (c *pageCache) slot(r *http.Request, target path, response, descriptor int) *pageSlot {
 	if c == nil || target.foreign || len(r.URL.RawQuery) > maxCachedQuery {
 		return nil
 	}
 	tag := oci.ReferrersTag(target.digest)
 	return &pageSlot{
 		cache:   c,
-		key:     pageKey{target.repository, string(target.digest), r.URL.RawQuery},
+		key:     pageKey{target.repository, string(target.digest), r.URL.RawQuery, response, descriptor},
 		tag:     tag,
 		version: c.store.Version(target.repository, tag),
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,6 +38,7 @@ type Proxy struct {
 	hints     hints
 	// access is nil in auth.mode passthrough.
 	access     *access
+	bounds     atomic.Pointer[Limits]
 	namespaces namespaces
 }
 
@@ -60,6 +62,7 @@ func New(o Options) (*Proxy, error) {
 		namespaces: newNamespaces(o.UpstreamURL, o.UpstreamNames),
 		pages:      newPageCache(o.Cache, behind.Index),
 	}
+	p.bounds.Store(&o.Limits)
 	behind.Forget = p.manifests.drop
 	var err error
 	if p.registry, err = registry.New(behind); err != nil {

@@ -33,7 +33,7 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 		writeListing(w, r, listing)
 		return nil
 	}
-	limit := p.options.Registry.Limits.Size
+	limit := p.registry.Limits().Size
 	if target.foreign || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "" || resp.ContentLength > limit {
 		p.registry.LearnFrom(r.Context(), caller, target.reference(), resp)
 		return p.relay(w, r, resp)
@@ -51,7 +51,7 @@ func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path)
 
 // relayAndCache passes a response on, and keeps it. Room for it may be held already.
 func (p *Proxy) relayAndCache(w http.ResponseWriter, r *http.Request, resp *http.Response, slot *manifestSlot, held bool) error {
-	limit := p.options.Registry.Limits.Size
+	limit := p.registry.Limits().Size
 	if !held {
 		giveBack, room := p.registry.Memory().TakeSpare(registry.RoomFor(resp, limit))
 		if !room {

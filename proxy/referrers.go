@@ -12,7 +12,7 @@ import (
 // first, then every source that may hold more than the index, then the index.
 func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target path) error {
 	caller := p.callerOf(r, target)
-	place := p.pages.slot(r, target)
+	place := p.pages.slot(r, target, p.limits().ResponseSize, p.registry.Limits().Descriptor)
 	if p.registry.Recall(caller) && p.serveCachedPage(w, r, place) {
 		return nil
 	}
@@ -38,6 +38,6 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 
 // queryOf reads the query of a request for a listing of referrers.
 func (p *Proxy) queryOf(r *http.Request) (index.Query, error) {
-	query, _, err := answer.Query(r, p.options.Registry.Order, p.options.Limits.ResponseSize)
+	query, _, err := answer.Query(r, p.options.Registry.Order, p.limits().ResponseSize)
 	return query, err
 }

@@ -36,19 +36,17 @@ func (p *Proxy) routes() http.Handler {
 // wrappers are what every request goes through before it is dispatched, from
 // the outermost in.
 func (p *Proxy) wrappers() chi.Middlewares {
-	requests, proxies, limits := p.metrics.requests, wrap.Proxies(p.options.TrustedProxies), &p.options.Limits
+	requests, proxies := p.metrics.requests, wrap.Proxies(p.options.TrustedProxies)
 	return chi.Middlewares{
 		wrap.Identify(wrap.IdentifyOptions{Open: p.open, Proxies: proxies}),
 		wrap.Observe(wrap.ObserveOptions{Log: p.log, Metrics: requests, Now: p.now}),
 		wrap.Recover(wrap.RecoverOptions{Fail: p.fail}),
-		wrap.Pace(wrap.PaceOptions{Patience: p.patience(), Buffers: &p.buffers, Metrics: requests}),
+		wrap.Pace(wrap.PaceOptions{Patience: p.patience, Buffers: &p.buffers, Metrics: requests}),
 		wrap.Limit(wrap.LimitOptions{
-			Rate: limits.Rate, Burst: limits.Burst, ClientRate: limits.ClientRate, ClientBurst: limits.ClientBurst,
-			Concurrency: limits.Concurrency, ClientConcurrency: limits.ClientConcurrency,
-			TrackedClients: limits.TrackedClients, Proxies: proxies, Now: p.now, Fail: p.fail,
+			Bounds: func() wrap.Bounds { return p.limits().Requests }, Proxies: proxies, Now: p.now, Fail: p.fail,
 		}),
 		wrap.LimitPages(wrap.LimitPagesOptions{
-			Most: limits.PageSize, Paged: p.paged, Parameters: answer.Parameters, Metrics: requests, Fail: p.fail,
+			Most: func() int { return p.limits().PageSize }, Paged: p.paged, Parameters: answer.Parameters, Metrics: requests, Fail: p.fail,
 		}),
 	}
 }

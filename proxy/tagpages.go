@@ -43,9 +43,10 @@ func (p *Proxy) readTags(r *http.Request, target path, query url.Values) *tagRea
 	request := r.Clone(r.Context())
 	request.Header.Set("Accept-Encoding", "identity")
 	request.Header.Del("Range")
+	limits := p.limits()
 	return &tagReading{
 		proxy: p, caller: p.callerOf(r, target), request: request, further: further,
-		bytes: p.options.Limits.TagListSize, pages: p.options.Limits.TagListPages,
+		bytes: limits.TagListSize, pages: limits.TagListPages,
 	}
 }
 
@@ -191,7 +192,7 @@ func (t *tagReading) page(at *url.URL, size int) (tags []string, next *url.URL, 
 	if t.pages--; t.pages < 0 {
 		return nil, nil, tooManyTags("limits.tagListPages")
 	}
-	ctx, cancel := context.WithTimeout(t.request.Context(), t.proxy.options.Limits.QueryTime)
+	ctx, cancel := context.WithTimeout(t.request.Context(), t.proxy.limits().QueryTime)
 	defer cancel()
 	request := t.request.Clone(ctx)
 	request.URL = t.linkTo(at, strconv.Itoa(size), "")

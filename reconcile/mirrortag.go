@@ -151,6 +151,7 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 		if err != nil {
 			return listing{}, err
 		}
+		limits := m.Source.Limits()
 		for _, referrer := range page.Referrers {
 			query.After = referrer.Cursor()
 			if take != nil {
@@ -160,12 +161,12 @@ func (m *Mirror) listing(ctx context.Context, repository string, subject digest.
 					continue
 				}
 			}
-			descriptor, err := index.Listed(referrer.Descriptor, m.Source.Limits.Descriptor)
+			descriptor, err := index.Listed(referrer.Descriptor, limits.Descriptor)
 			if err != nil {
 				return listing{}, err
 			}
-			if size += len(descriptor); int64(size) > m.Source.Limits.Size {
-				return listing{}, fmt.Errorf("the referrers of %s in %s do not fit into one index of %d bytes (limits.manifestSize)", subject, repository, m.Source.Limits.Size)
+			if size += len(descriptor); int64(size) > limits.Size {
+				return listing{}, fmt.Errorf("the referrers of %s in %s do not fit into one index of %d bytes (limits.manifestSize)", subject, repository, limits.Size)
 			}
 			doc.Manifests = append(doc.Manifests, descriptor)
 			list.entries = append(list.entries, referrer.Digest)

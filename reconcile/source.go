@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -56,6 +57,7 @@ type Source struct {
 	once      *registry.Reader
 	index     Index
 	limiter   *rate.Limiter
+	limits    atomic.Pointer[registry.Limits]
 	anonymous bool
 	now       func() time.Time
 }
@@ -70,9 +72,16 @@ func NewSource(o SourceOptions) *Source {
 		index: o.Index, now: o.Now, anonymous: o.Anonymous,
 		limiter: rate.NewLimiter(rate.Limit(o.Rate), max(1, o.Limits.Concurrency)),
 	}
-	s.Reader = &registry.Reader{Upstream: o.Upstream, As: as, Records: o.Index, Limits: o.Limits, Ask: s.askAgain}
-	s.once = &registry.Reader{Upstream: o.Upstream, As: as, Records: o.Index, Limits: o.Limits, Ask: s.askOnce}
+	s.limits.Store(&o.Limits)
+	s.Reader = &registry.Reader{Upstream: o.Upstream, As: as, Records: o.Index, Limits: s.limits.Load, Ask: s.askAgain}
+	s.once = &registry.Reader{Upstream: o.Upstream, As: as, Records: o.Index, Limits: s.limits.Load, Ask: s.askOnce}
 	return s
+}
+
+// SetLimits has other limits count from now on, but for Concurrency: how much is
+// asked at once stays with who asks.
+func (s *Source) SetLimits(limits registry.Limits) {
+	s.limits.Store(&limits)
 }
 
 // askAgain is the Ask of a reader that asks again where it may help.
@@ -166,7 +175,7 @@ var errListChanged = errors.New("the list changed while it was read")
 func (s *Source) tags(ctx context.Context, repository string) ([]string, error) {
 	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
 		var all []string
-		for tag, err := range s.Upstream.Tags(ctx, s.As, repository, s.Limits.ListEntries) {
+		for tag, err := range s.Upstream.Tags(ctx, s.As, repository, s.Limits().ListEntries) {
 			switch {
 			case errors.Is(err, upstream.ErrNotFound) && len(all) > 0:
 				return nil, fmt.Errorf("%w: %w", errListChanged, err)
@@ -185,7 +194,7 @@ func (s *Source) tags(ctx context.Context, repository string) ([]string, error) 
 func (s *Source) repositories(ctx context.Context) ([]string, error) {
 	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
 		var all []string
-		for repository, err := range s.Upstream.Repositories(ctx, s.As, s.Limits.ListEntries) {
+		for repository, err := range s.Upstream.Repositories(ctx, s.As, s.Limits().ListEntries) {
 			if err != nil {
 				return nil, err
 			}

@@ -27,7 +27,7 @@ func (r *Registry) blobsAmong(ctx context.Context, caller *Caller, entries []dig
 	var mutex sync.Mutex
 	blobs := map[digest.Digest]bool{}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.limits.Concurrency)
+	group.SetLimit(r.Limits().Concurrency)
 	for _, entry := range entries {
 		if _, known := records[entry]; known {
 			continue

@@ -45,7 +45,7 @@ func (r *Registry) tryArtifacts(ctx context.Context, caller *Caller) error {
 // tryTags lets a caller in by the first tags.
 func (r *Registry) tryTags(ctx context.Context, caller *Caller) error {
 	tried := 0
-	for tag, err := range r.upstream.Tags(ctx, caller.as, caller.repository, r.limits.ListEntries) {
+	for tag, err := range r.upstream.Tags(ctx, caller.as, caller.repository, r.Limits().ListEntries) {
 		if tried++; tried > maxProbes || errors.Is(err, upstream.ErrNotFound) {
 			return nil
 		}

@@ -94,7 +94,7 @@ func (l *elsewhereListing) sources(ctx context.Context) (map[digest.Digest]oci.D
 		}
 		add(listed)
 	}
-	native, err := r.upstream.Referrers(ctx, as, repository, l.subject, r.limits.Entries)
+	native, err := r.upstream.Referrers(ctx, as, repository, l.subject, r.Limits().Entries)
 	switch {
 	case errors.Is(err, upstream.ErrNoReferrers):
 		if !l.caller.Permitted() {
@@ -143,7 +143,7 @@ func (l *elsewhereListing) underTag(ctx context.Context) ([]oci.Descriptor, erro
 // recall reads what the index knows of the subject's referrers, and of pushes of
 // them whose outcome is open.
 func (l *elsewhereListing) recall(ctx context.Context, open []index.Intent) error {
-	most := l.registry.limits.Entries
+	most := l.registry.Limits().Entries
 	page, err := l.registry.store.Referrers(ctx, l.caller.repository, l.subject, index.Query{Limit: most})
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (l *elsewhereListing) recall(ctx context.Context, open []index.Intent) erro
 // look asks the registry for all that is known or was found.
 func (l *elsewhereListing) look(ctx context.Context, found map[digest.Digest]oci.Descriptor) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(l.registry.limits.Concurrency)
+	group.SetLimit(l.registry.Limits().Concurrency)
 	for manifest, descriptor := range l.known {
 		group.Go(func() error {
 			present, err := l.has(ctx, manifest)

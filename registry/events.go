@@ -38,14 +38,12 @@ type forgetter interface {
 // registry says when it is asked, with the service's own credentials.
 type Events struct {
 	registry *Registry
-	// slots bounds the envelopes that are worked off at once.
-	slots chan struct{}
 }
 
 // Events returns what works off notifications, of as many envelopes at once as
 // manifests are read for one question.
 func (r *Registry) Events() *Events {
-	return &Events{registry: r, slots: make(chan struct{}, max(1, r.limits.Concurrency))}
+	return &Events{registry: r}
 }
 
 // WorkOff works off events in their order, up to the first that can't be. One
@@ -57,12 +55,11 @@ func (e *Events) WorkOff(ctx context.Context, notifications []Notification) erro
 		return oci.Unavailable(http.StatusServiceUnavailable, "backref needs credentials of its own to take events: "+
 			"set upstream.service.username, or upstream.service.anonymous where anyone may read", nil)
 	}
-	select {
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
+	leave, err := e.registry.envelopes.take(ctx, 1)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	for _, n := range notifications {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -163,7 +163,7 @@ func (r *Registry) tryManifests(ctx context.Context, caller *Caller, probes []di
 func (r *Registry) anyReadable(ctx context.Context, caller *Caller, manifests []digest.Digest) (bool, error) {
 	readable := make([]bool, len(manifests))
 	var group errgroup.Group
-	group.SetLimit(r.limits.Concurrency)
+	group.SetLimit(r.Limits().Concurrency)
 	for i, manifest := range manifests {
 		group.Go(func() error {
 			var err error

@@ -51,7 +51,7 @@ func (r *Reader) judge(ctx context.Context, repository, tag string, list func(co
 			fresh[manifest.Digest] = true
 		}
 		return manifest, err
-	}, r.Limits.Concurrency)
+	}, r.Limits().Concurrency)
 	judged := Judged{TagMeaning: meaning}
 	for _, referrer := range meaning.Referrers {
 		if fresh[referrer.Digest] {
@@ -76,9 +76,10 @@ func (r *Reader) listed(repository, reference string) func(context.Context) (ind
 // are those that [index.JudgeTag] wants: what clients may read otherwise than
 // backref does is not to be taken for no list.
 func (r *Reader) list(ctx context.Context, repository, reference string) (Found, error) {
-	limits := r.Limits.Manifest
+	most := r.Limits()
+	limits := most.Manifest
 	if limits.Descriptors > 0 {
-		limits.Descriptors = max(limits.Descriptors, r.Limits.Entries+1)
+		limits.Descriptors = max(limits.Descriptors, most.Entries+1)
 	}
 	list, err := r.read(ctx, repository, reference, "", limits)
 	switch outcome := OutcomeOf(err); {
@@ -106,7 +107,7 @@ func couldList(served string) bool {
 
 // countable makes sure that not too many entries have to be read.
 func (r *Reader) countable(list index.Manifest) error {
-	if list.MediaType == oci.MediaTypeImageIndex && len(list.Edges) > r.Limits.Entries {
+	if list.MediaType == oci.MediaTypeImageIndex && len(list.Edges) > r.Limits().Entries {
 		return fmt.Errorf("%w: image index: %w", upstream.ErrInvalid, upstream.ErrTooMany)
 	}
 	return nil

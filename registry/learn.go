@@ -84,9 +84,10 @@ func (r *Registry) LearnFrom(ctx context.Context, caller *Caller, reference Refe
 	if !shows(resp.StatusCode) {
 		return
 	}
-	size := r.limits.Size
+	most := r.Limits().Size
+	size := most
 	if whole := resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Encoding") == ""; whole && resp.ContentLength >= 0 {
-		if size = resp.ContentLength; size > r.limits.Size {
+		if size = resp.ContentLength; size > most {
 			return
 		}
 	}
@@ -151,7 +152,7 @@ func (r *Registry) fetchAndRecord(ctx context.Context, caller *Caller, reference
 // Learn records the manifest that the body of an answer is, before it is passed
 // on. mark is from before the upstream was asked. The body can still be read.
 func (r *Registry) Learn(ctx context.Context, caller *Caller, reference Reference, mark index.Mark, resp *http.Response) {
-	body, whole := readAhead(resp, r.limits.Size)
+	body, whole := readAhead(resp, r.Limits().Size)
 	if !whole {
 		return
 	}
@@ -169,7 +170,7 @@ func (r *Registry) recordBody(ctx context.Context, caller *Caller, mark index.Ma
 	if known, err := r.indexed(ctx, caller, name); known || err != nil {
 		return err
 	}
-	manifest, err := parse(r.limits.Manifest, mediaType, "", name.Algorithm(), body)
+	manifest, err := parse(r.Limits().Manifest, mediaType, "", name.Algorithm(), body)
 	switch {
 	case err != nil:
 		// What a digest stands for can't become readable.
@@ -190,7 +191,7 @@ func (r *Registry) RoomToLearn(ctx context.Context, caller *Caller, reference Re
 			return func() {}, false
 		}
 	}
-	giveBack, err := r.memory.Take(ctx, RoomFor(resp, r.limits.Size))
+	giveBack, err := r.memory.Take(ctx, RoomFor(resp, r.Limits().Size))
 	if err != nil {
 		Note(ctx, zap.NamedError("notLearned", err))
 		return func() {}, false

@@ -45,7 +45,7 @@ func (r *Registry) readPage(ctx context.Context, grant Grant, subject digest.Dig
 // shorten makes the descriptors those that listings show, and tells whether one
 // of them was too long.
 func (r *Registry) shorten(referrers []index.Referrer) (shortened bool, err error) {
-	most := r.limits.Descriptor
+	most := r.Limits().Descriptor
 	for i := range referrers {
 		if len(referrers[i].Descriptor) <= most {
 			continue

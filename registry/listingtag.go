@@ -32,7 +32,7 @@ func (r *Registry) ListingUnder(ctx context.Context, caller *Caller, tag string,
 	if err := r.Enter(ctx, caller, subject); err != nil {
 		return TagListing{}, err
 	}
-	most := int(r.limits.Size)
+	most := int(r.Limits().Size)
 	listing, err := r.Listing(ctx, caller, subject, index.Query{Order: r.options.Order, MaxBytes: most})
 	if err != nil || len(listing.Referrers) == 0 {
 		return TagListing{}, err
@@ -76,7 +76,7 @@ func (r *Registry) subjectUnder(ctx context.Context, repository, tag string, fou
 // saysTheSame tells whether a referrers tag has the entries of the listing, and
 // no others, in whatever order.
 func (r *Registry) saysTheSame(body []byte, listing []index.Referrer) bool {
-	entries, err := upstream.ParseIndex(body, r.limits.Entries)
+	entries, err := upstream.ParseIndex(body, r.Limits().Entries)
 	if err != nil || len(entries) != len(listing) {
 		return false
 	}

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/backref/backref/oci"
 )
 
@@ -18,11 +16,7 @@ const memoryPatience = 10 * time.Second
 // first byte is read: pushes that each had a part of theirs could wait for
 // each other for ever.
 type Memory struct {
-	room *semaphore.Weighted
-}
-
-func newMemory(size int64) Memory {
-	return Memory{room: semaphore.NewWeighted(size)}
+	room *room
 }
 
 // Take waits for room for a manifest that is pushed. The room is to be given
@@ -30,21 +24,19 @@ func newMemory(size int64) Memory {
 func (m Memory) Take(ctx context.Context, size int64) (giveBack func(), err error) {
 	waiting, cancel := context.WithTimeout(ctx, memoryPatience)
 	defer cancel()
-	switch err := m.room.Acquire(waiting, size); {
+	giveBack, err = m.room.take(waiting, size)
+	switch {
 	case ctx.Err() != nil && err != nil:
 		return nil, ctx.Err()
 	case err != nil:
 		return nil, oci.Unavailable(http.StatusServiceUnavailable,
 			"this proxy holds as many manifests as it may (limits.manifestMemory); try again later", err)
 	}
-	return func() { m.room.Release(size) }, nil
+	return giveBack, nil
 }
 
 // TakeSpare takes room for a manifest that is only looked at, if there is some
 // just now.
 func (m Memory) TakeSpare(size int64) (giveBack func(), taken bool) {
-	if !m.room.TryAcquire(size) {
-		return nil, false
-	}
-	return func() { m.room.Release(size) }, true
+	return m.room.takeSpare(size)
 }

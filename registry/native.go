@@ -24,7 +24,7 @@ func (r *Registry) nativeReferrers(ctx context.Context, caller *Caller, subject 
 	if caller.Permitted() && r.native.quiet(caller.repository, subject) {
 		return nil, nil
 	}
-	entries, err := r.upstream.Referrers(ctx, caller.as, caller.repository, subject, r.limits.Entries)
+	entries, err := r.upstream.Referrers(ctx, caller.as, caller.repository, subject, r.Limits().Entries)
 	switch {
 	case errors.Is(err, upstream.ErrNoReferrers):
 		return nil, r.withoutNative(ctx, caller, subject, err)
@@ -108,7 +108,7 @@ func (r *Registry) readListed(ctx context.Context, caller *Caller, subject diges
 	var manifests []index.Manifest
 	var unread []oci.Descriptor
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.limits.Concurrency)
+	group.SetLimit(r.Limits().Concurrency)
 	for _, entry := range entries {
 		group.Go(func() error {
 			manifest, is, err := reader.listedReferrer(ctx, caller.repository, subject, entry)

@@ -100,7 +100,7 @@ func newShelf(t *testing.T) (*shelf, registry.OwnTags) {
 	t.Cleanup(behind.Close)
 	return s, registry.OwnTags{Reader: &registry.Reader{
 		Upstream: behind, Records: records{},
-		Limits: registry.Limits{Size: 1 << 20, Entries: 10, Concurrency: 2},
+		Limits: func() *registry.Limits { return &registry.Limits{Size: 1 << 20, Entries: 10, Concurrency: 2} },
 	}}
 }
 

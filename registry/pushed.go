@@ -21,7 +21,7 @@ func (r *Registry) ReadPushed(mediaType string, reference Reference, body []byte
 	if reference.Digest != "" {
 		algorithm = reference.Digest.Algorithm()
 	}
-	m, err = r.limits.Manifest.Parse(mediaType, algorithm, body)
+	m, err = r.Limits().Manifest.Parse(mediaType, algorithm, body)
 	switch {
 	case unsafe(err):
 		return m, false, oci.BadRequest(oci.CodeManifestInvalid, err.Error())
@@ -58,7 +58,7 @@ func (r *Registry) checkListable(manifest index.Manifest) error {
 	for name, value := range manifest.Annotations {
 		size += len(name) + len(value)
 	}
-	if most := r.limits.Annotations; int64(size) > most {
+	if most := r.Limits().Annotations; int64(size) > most {
 		refusal := oci.BadRequest(oci.CodeManifestInvalid,
 			fmt.Sprintf("the annotations of a manifest with a subject are more than %s, which listings would have to carry: put it into a blob", r.SizeText(most)))
 		refusal.Limit = "limits.referrerAnnotations"

@@ -26,7 +26,8 @@ type Reader struct {
 	Upstream *upstream.Registry
 	As       upstream.Credentials
 	Records  Records
-	Limits   Limits
+	// Limits are those of the moment; what they point to does not change.
+	Limits func() *Limits
 	// Ask has a question answered, within a rate, or again where that may help;
 	// nil asks once.
 	Ask func(ctx context.Context, question func(context.Context) error) error
@@ -85,14 +86,14 @@ func OutcomeOf(err error) Outcome {
 // Manifest fetches a manifest by tag or digest, and reads it by its bytes and the
 // media type that it is served by. What its error says is told by [OutcomeOf].
 func (r *Reader) Manifest(ctx context.Context, repository, reference string) (Found, error) {
-	return r.read(ctx, repository, reference, "", r.Limits.Manifest)
+	return r.read(ctx, repository, reference, "", r.Limits().Manifest)
 }
 
 // Listed is [Reader.Manifest] for an entry of the registry's own referrers API.
 // Where nothing else tells of which media type the manifest is, the entry does:
 // unlike that of a referrers tag it is by the registry, which knows.
 func (r *Reader) Listed(ctx context.Context, repository string, entry oci.Descriptor) (Found, error) {
-	return r.read(ctx, repository, entry.Digest.String(), entry.MediaType, r.Limits.Manifest)
+	return r.read(ctx, repository, entry.Digest.String(), entry.MediaType, r.Limits().Manifest)
 }
 
 func (r *Reader) read(ctx context.Context, repository, reference, listed string, limits index.ManifestLimits) (Found, error) {
@@ -120,7 +121,7 @@ func parse(limits index.ManifestLimits, served, listed string, algorithm digest.
 // fetch fetches the bytes of a manifest.
 func (r *Reader) fetch(ctx context.Context, repository, reference string) (fetched upstream.Manifest, err error) {
 	err = r.ask(ctx, func(ctx context.Context) error {
-		fetched, err = r.Upstream.Manifest(ctx, r.As, repository, reference, r.Limits.Size)
+		fetched, err = r.Upstream.Manifest(ctx, r.As, repository, reference, r.Limits().Size)
 		return err
 	})
 	return fetched, err
@@ -201,5 +202,5 @@ func (r *Registry) reader(caller *Caller) *Reader {
 }
 
 func (r *Registry) readerAs(as upstream.Credentials) *Reader {
-	return &Reader{Upstream: r.upstream, As: as, Records: r.store, Limits: r.limits}
+	return &Reader{Upstream: r.upstream, As: as, Records: r.store, Limits: r.Limits}
 }

@@ -32,7 +32,7 @@ func (r *Registry) ResolveTags(ctx context.Context, caller *Caller, names []stri
 	var mutex sync.Mutex
 	tagged := make(map[string]digest.Digest, len(names))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.limits.Concurrency)
+	group.SetLimit(r.Limits().Concurrency)
 	for _, name := range names {
 		group.Go(func() error {
 			manifest, err := r.tagDigest(ctx, caller, name)
@@ -108,7 +108,7 @@ func (r *Registry) readManifests(ctx context.Context, caller *Caller, manifests 
 	reader := r.reader(caller)
 	var mutex sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.limits.Concurrency)
+	group.SetLimit(r.Limits().Concurrency)
 	for _, manifest := range manifests {
 		group.Go(func() error {
 			read, err := reader.Manifest(ctx, caller.repository, manifest.String())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -28,8 +29,9 @@ type Options struct {
 	Metrics *prometheus.Registry
 	// Now tells the time; nil for the system's clock.
 	Now func() time.Time
-	// Rules say who may do what (auth.mode service); nil where the upstream is
-	// asked, with the caller's own credentials.
+	// Rules say who may do what (auth.mode service) until others are given, see
+	// [Registry.Admit]; nil where the upstream is asked, with the caller's own
+	// credentials.
 	Rules *policy.Access
 	// Forget is told of each manifest that is about to be deleted, or was, so that
 	// copies of it are dropped; nil for nobody. It may be called concurrently.
@@ -70,7 +72,7 @@ type Options struct {
 // outlive a call write what came of pushes, see [Registry.Close].
 type Registry struct {
 	options  Options
-	limits   Limits
+	limits   atomic.Pointer[Limits]
 	store    *confirmingStore
 	upstream *upstream.Registry
 	log      *zap.Logger
@@ -99,7 +101,9 @@ type Registry struct {
 	// nobody has been told of their outcome yet.
 	underway sync.Map
 	memory   Memory
-	hidden   hiddenTags
+	// envelopes bounds those of notifications that are worked off at once.
+	envelopes *room
+	hidden    hiddenTags
 	// dating is for what tells when images were made.
 	dating turns
 }
@@ -121,13 +125,13 @@ func New(o Options) (*Registry, error) {
 	}
 	r := &Registry{
 		options:     o,
-		limits:      o.Limits,
 		store:       newConfirmingStore(o.Index),
 		upstream:    o.Upstream,
 		log:         o.Log,
 		now:         o.Now,
 		metrics:     newMetrics(o.Metrics),
-		memory:      newMemory(o.Limits.Memory),
+		memory:      Memory{newRoom(o.Limits.Memory)},
+		envelopes:   newRoom(int64(o.Limits.Concurrency)),
 		permissions: newPermissions(key, o.PermissionTTL, o.Permissions),
 		known:       newCache[manifestName, struct{}](knownFor, knownManifests),
 		elsewhere:   newCache[manifestName, struct{}](knownFor, knownManifests),
@@ -140,6 +144,7 @@ func New(o Options) (*Registry, error) {
 		hidden:      newHiddenTags(o.HiddenTags),
 		dating:      make(turns, max(1, o.Limits.Concurrency)),
 	}
+	r.limits.Store(&o.Limits)
 	r.subjects, _ = o.Index.(index.TagSubjects)
 	r.tagLocker, _ = o.Index.(index.TagLocker)
 	return r, nil

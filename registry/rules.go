@@ -8,11 +8,11 @@ import (
 	"github.com/backref/backref/policy"
 )
 
-// Admit lets a caller in for an action in its repository, if the rules allow a
-// client that (auth.mode service). It is false where they don't, and where there
-// are no rules.
-func (r *Registry) Admit(caller *Caller, client policy.Client, action policy.Action) bool {
-	if r.options.Rules == nil || !r.options.Rules.Allows(client, action, caller.repository) {
+// Admit lets a caller in for an action in its repository, if the rules of the
+// moment allow a client that (auth.mode service). It is false where they don't,
+// and where the registry was made without rules.
+func (r *Registry) Admit(caller *Caller, rules *policy.Access, client policy.Client, action policy.Action) bool {
+	if r.options.Rules == nil || !rules.Allows(client, action, caller.repository) {
 		return false
 	}
 	caller.admitted = action

@@ -22,7 +22,6 @@ import (
 type servedListings struct {
 	store index.Listings
 	ttl   time.Duration
-	most  int64
 	// kept says until when the store has those of this process, so that one
 	// that is read again and again is written once.
 	kept *otter.Cache[manifestName, time.Time]
@@ -35,11 +34,11 @@ const servedNames = 10_000
 func newServedListings(o Options) *servedListings {
 	listings, able := o.Index.(index.Listings)
 	ttl := o.ListingTTL
-	if !able || ttl <= 0 || o.Limits.Listings <= 0 || !o.ReferrersTags {
+	if !able || ttl <= 0 || !o.ReferrersTags {
 		return nil
 	}
 	return &servedListings{
-		store: listings, ttl: ttl, most: o.Limits.Listings,
+		store: listings, ttl: ttl,
 		kept: newCache[manifestName, time.Time](ttl, servedNames),
 	}
 }
@@ -60,7 +59,7 @@ func (r *Registry) SaveServed(ctx context.Context, caller *Caller, tag string, s
 	until := now.Add(s.ttl + s.ttl/2)
 	err := s.store.SaveListing(ctx, index.ServedListing{
 		Repository: caller.repository, Digest: shown.Digest, Tag: tag, Body: shown.Body, Until: until,
-	}, now, s.most)
+	}, now, r.Limits().Listings)
 	if err != nil {
 		Note(ctx, zap.NamedError("listing", err))
 		return

@@ -29,7 +29,7 @@ func (r *Registry) askForIntents(ctx context.Context, caller *Caller, open []ind
 	var mutex sync.Mutex
 	var findings []finding
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.limits.Concurrency)
+	group.SetLimit(r.Limits().Concurrency)
 	for _, intent := range open {
 		asked := r.now()
 		if intent.Kind == index.IntentImport || intent.Recorded && !intent.Contended && asked.Before(intent.Deadline) {

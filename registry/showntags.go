@@ -49,7 +49,7 @@ func (r *Registry) Shown(ctx context.Context, caller *Caller, tags []string) ([]
 	}
 	hidden := make([]bool, len(tags))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.limits.Concurrency)
+	group.SetLimit(r.Limits().Concurrency)
 	for i, tag := range tags {
 		switch {
 		case r.hiddenByForm(tag), known[tag]:
@@ -151,5 +151,5 @@ func (k tagKinds) forget(repository, tag string) {
 // Tags returns the tags of the caller's repository that the upstream shows to the
 // caller, hidden ones too: see [upstream.Registry.Tags].
 func (r *Registry) Tags(ctx context.Context, caller *Caller) iter.Seq2[string, error] {
-	return r.upstream.Tags(ctx, caller.as, caller.repository, r.limits.ListEntries)
+	return r.upstream.Tags(ctx, caller.as, caller.repository, r.Limits().ListEntries)
 }

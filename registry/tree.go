@@ -44,9 +44,10 @@ type TreeNode struct {
 // turn, down to a depth. To a caller who may not read in the repository the
 // manifest is missing. It is bounded by the limits TreeNodes and Response.
 func (r *Registry) Tree(ctx context.Context, caller *Caller, root digest.Digest, depth int) (*TreeNode, error) {
+	limits := r.Limits()
 	growth := treeGrowth{
 		registry: r, caller: caller, seen: make(map[digest.Digest]bool),
-		nodes: r.limits.TreeNodes, bytes: r.limits.Response,
+		nodes: limits.TreeNodes, bytes: limits.Response,
 	}
 	return growth.grow(ctx, root, depth)
 }
@@ -177,7 +178,7 @@ func (t *treeGrowth) offspring(ctx context.Context, level []*TreeNode, records m
 	left.Store(int64(t.bytes))
 	found := make([]offspring, len(level))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(t.registry.limits.Concurrency)
+	group.SetLimit(t.registry.Limits().Concurrency)
 	for i, node := range level {
 		for _, edge := range records[node.digest].Edges {
 			if edge.Kind == index.EdgeManifest {

@@ -73,7 +73,7 @@ func (r *Registry) doubt(ctx context.Context, caller *Caller, manifests []digest
 	if open, doubted := r.doubted.GetIfPresent(caller.repository); doubted && r.now().Add(r.options.RequestTime).Before(open) {
 		return
 	}
-	for left, query := r.limits.ListEntries, (index.Query{Limit: doubtPage}); ; left -= doubtPage {
+	for left, query := r.Limits().ListEntries, (index.Query{Limit: doubtPage}); ; left -= doubtPage {
 		records, more, err := r.store.Manifests(ctx, caller.repository, query)
 		if err == nil {
 			err = r.doubtEach(ctx, caller, until, referrersAmong(records))

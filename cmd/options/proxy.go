@@ -23,27 +23,35 @@ func Proxy(cfg config.Config, store index.Store, behind *upstream.Registry, log 
 	if err != nil {
 		return proxy.Options{}, err
 	}
-	limits := cfg.Limits
 	o := proxy.Options{
 		Registry:  shown,
 		PublicURL: cfg.Server.PublicURL, TrustedProxies: cfg.Server.TrustedProxies, ValidPrefix: config.ValidPrefix,
 		UpstreamURL: cfg.Upstream.URL, UpstreamNames: cfg.Upstream.Namespaces,
 		RewriteRealm: cfg.Auth.Realm == config.RealmRewrite, RecheckRealm: cfg.Auth.RecheckRealm,
-		Cache: proxy.Cache{Pages: int64(cfg.Cache.Pages), Manifests: int64(cfg.Cache.Manifests), ManifestTTL: cfg.Cache.ManifestTTL},
-		Limits: proxy.Limits{
-			ManifestTime: limits.ManifestTime,
-			Patience:     wrap.Patience{Interval: limits.TransferInterval, Size: int64(limits.TransferSize)},
-			Rate:         limits.Rate, Burst: limits.Burst, ClientRate: limits.ClientRate, ClientBurst: limits.ClientBurst,
-			Concurrency: limits.Concurrency, ClientConcurrency: limits.ClientConcurrency, TrackedClients: limits.TrackedClients,
-			PageSize: limits.PageSize, ResponseSize: int(limits.ResponseSize),
-			TagListSize: int64(limits.TagListSize), TagListPages: limits.TagListPages, CatalogTags: limits.CatalogTags,
-			QueryTime: cfg.Upstream.Timeouts.Query,
-		},
+		Cache:  proxy.Cache{Pages: int64(cfg.Cache.Pages), Manifests: int64(cfg.Cache.Manifests), ManifestTTL: cfg.Cache.ManifestTTL},
+		Limits: Limits(cfg),
 	}
 	if cfg.Auth.Mode == config.AuthService {
 		o.SignIn, err = signin.New(SignIn(cfg.Auth), log)
 	}
 	return o, err
+}
+
+// Limits returns what the configuration says of the bounds of requests, but for
+// those of the registry.
+func Limits(cfg config.Config) proxy.Limits {
+	limits := cfg.Limits
+	return proxy.Limits{
+		ManifestTime: limits.ManifestTime,
+		Patience:     wrap.Patience{Interval: limits.TransferInterval, Size: int64(limits.TransferSize)},
+		Requests: wrap.Bounds{
+			Rate: limits.Rate, Burst: limits.Burst, ClientRate: limits.ClientRate, ClientBurst: limits.ClientBurst,
+			Concurrency: limits.Concurrency, ClientConcurrency: limits.ClientConcurrency, TrackedClients: limits.TrackedClients,
+		},
+		PageSize: limits.PageSize, ResponseSize: int(limits.ResponseSize),
+		TagListSize: int64(limits.TagListSize), TagListPages: limits.TagListPages, CatalogTags: limits.CatalogTags,
+		QueryTime: cfg.Upstream.Timeouts.Query,
+	}
 }
 
 // SignIn returns what the configuration says of how clients sign in.

@@ -20,7 +20,7 @@ type artifactEntry struct {
 // CatalogArtifacts lists the manifests of a repository that the index knows,
 // whether or not they have a tag or a subject.
 func (e *Extension) CatalogArtifacts(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
-	query, values, err := answer.Query(r, index.Order{}, e.options.ResponseSize)
+	query, values, err := answer.Query(r, index.Order{}, e.options.Limits().ResponseSize)
 	if err != nil {
 		return err
 	}

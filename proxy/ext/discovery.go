@@ -75,7 +75,7 @@ func ourExtensions(repository string) []extension {
 // upstreamExtensions asks the upstream the same, as the client. It has none
 // where it answers with anything but such a document.
 func (e *Extension) upstreamExtensions(r *http.Request) ([]extension, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), e.options.QueryTime)
+	ctx, cancel := context.WithTimeout(r.Context(), e.options.Limits().QueryTime)
 	defer cancel()
 	request := r.Clone(ctx)
 	request.Method = http.MethodGet

@@ -25,7 +25,7 @@ type entryList struct {
 }
 
 func (e *Extension) newEntryList(query index.Query) *entryList {
-	return &entryList{limit: pageLimit(query), maxBytes: e.options.ResponseSize}
+	return &entryList{limit: pageLimit(query), maxBytes: e.options.Limits().ResponseSize}
 }
 
 // add adds an entry, and tells whether there was room for it. For the first

@@ -42,12 +42,8 @@ type Options struct {
 	Registry *registry.Registry
 	// Order is that of listings of referrers for which none is asked.
 	Order index.Order
-	// ResponseSize is the most bytes of a page.
-	ResponseSize int
-	// CatalogTags is the most tags of a repository that are looked up for one list.
-	CatalogTags int
-	// QueryTime is for how long the upstream is asked which extensions it has.
-	QueryTime time.Duration
+	// Limits returns those of the moment.
+	Limits func() Limits
 	// Forward sends a client's request to the upstream, as the door would. The
 	// error is [ErrRefused] where the upstream refuses the door itself. Whoever
 	// gets a response closes its body.
@@ -55,6 +51,16 @@ type Options struct {
 	// Send sends a page to the client, the paths in it as the client has to see
 	// them.
 	Send func(http.ResponseWriter, *http.Request, answer.Page)
+}
+
+// Limits bound what a request for the extension may take.
+type Limits struct {
+	// ResponseSize is the most bytes of a page.
+	ResponseSize int
+	// CatalogTags is the most tags of a repository that are looked up for one list.
+	CatalogTags int
+	// QueryTime is for how long the upstream is asked which extensions it has.
+	QueryTime time.Duration
 }
 
 // ErrRefused means that the upstream refuses the credentials that the door has
@@ -69,7 +75,7 @@ type Extension struct {
 
 // New returns an extension. It fails where an option is missing.
 func New(o Options) (*Extension, error) {
-	if o.Registry == nil || o.ResponseSize <= 0 || o.CatalogTags <= 0 || o.QueryTime <= 0 || o.Forward == nil || o.Send == nil {
+	if o.Registry == nil || o.Limits == nil || o.Forward == nil || o.Send == nil {
 		return nil, errors.New("ext: all options but Order are required")
 	}
 	return &Extension{options: o, registry: o.Registry}, nil

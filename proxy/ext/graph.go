@@ -16,7 +16,7 @@ import (
 // may be given by a tag, and with the time by which an entry is ordered. Further pages are those of the manifest that the tag
 // stood for at first.
 func (e *Extension) GraphReferrers(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
-	query, values, err := answer.Query(r, e.options.Order, e.options.ResponseSize)
+	query, values, err := answer.Query(r, e.options.Order, e.options.Limits().ResponseSize)
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ func (c *tagCatalog) names(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(names) > c.of.options.CatalogTags {
+	if len(names) > c.of.options.Limits().CatalogTags {
 		return nil, &oci.Error{
 			Limit:  "limits.catalogTags",
 			Status: http.StatusNotImplemented, Code: oci.CodeUnsupported,

@@ -10,19 +10,19 @@ import (
 
 // What the wrappers of limits cost a request that they let pass.
 func BenchmarkLimits(b *testing.B) {
-	for name, limits := range map[string]LimitOptions{
+	for name, limits := range map[string]Bounds{
 		"default": {},
 		"all":     {Rate: 1 << 30, Burst: 1 << 30, ClientRate: 1 << 30, ClientBurst: 1 << 30, ClientConcurrency: 1 << 20, TrackedClients: 10_000},
 	} {
 		metrics := NewMetrics(nil)
 		fail := func(_ http.ResponseWriter, _ *http.Request, err error) { b.Error(err) }
-		limits.Now, limits.Fail = time.Now, fail
+		limit := LimitOptions{Bounds: func() Bounds { return limits }, Now: time.Now, Fail: fail}
 		pages := LimitPagesOptions{
-			Most: 1000, Paged: func(*http.Request) bool { return false },
+			Most: func() int { return 1000 }, Paged: func(*http.Request) bool { return false },
 			Parameters: func(r *http.Request) (url.Values, error) { return url.ParseQuery(r.URL.RawQuery) }, Metrics: metrics, Fail: fail,
 		}
-		pace := PaceOptions{Patience: Patience{Interval: 30 * time.Second, Size: 64 << 10}, Buffers: new(Buffers), Metrics: metrics}
-		handler := Pace(pace)(Limit(limits)(LimitPages(pages)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		pace := PaceOptions{Patience: func() Patience { return Patience{Interval: 30 * time.Second, Size: 64 << 10} }, Buffers: new(Buffers), Metrics: metrics}
+		handler := Pace(pace)(Limit(limit)(LimitPages(pages)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte("{}"))
 		}))))
 		b.Run(name, func(b *testing.B) {

@@ -13,8 +13,8 @@ import (
 	"github.com/backref/backref/oci"
 )
 
-// LimitOptions say how many requests are let in. Now and Fail are required.
-type LimitOptions struct {
+// Bounds say how many requests are let in.
+type Bounds struct {
 	// Rate is the most requests a second of all clients together, and Burst how
 	// many at once may exceed it after a pause. A Rate of 0 sets no bound.
 	Rate, Burst int
@@ -26,6 +26,14 @@ type LimitOptions struct {
 	// TrackedClients is the most clients that are told apart; those that ask
 	// seldom are forgotten first.
 	TrackedClients int
+}
+
+// LimitOptions are what [Limit] needs; all but Proxies are required.
+type LimitOptions struct {
+	// Bounds returns those of the moment. What clients have used of a rate counts
+	// on for as long as the rate and its burst are the same; requests under way
+	// count whatever the bounds were when they came.
+	Bounds func() Bounds
 	// Proxies are those whose word counts for where a request comes from.
 	Proxies Proxies
 	// Now tells the time.
@@ -40,12 +48,14 @@ func Limit(o LimitOptions) func(http.Handler) http.Handler {
 	l := newLimiter(o)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			bounds := o.Bounds()
 			var c *client
 			var unproven clientKey
-			if l.clients != nil {
+			if bounds.ClientRate > 0 || bounds.ClientConcurrency > 0 {
+				l.trackUpTo(bounds.TrackedClients)
 				c, unproven = l.clientOf(r)
 			}
-			if refusal := l.enter(c, o.Now()); refusal != nil {
+			if refusal := l.enter(c, bounds, o.Now()); refusal != nil {
 				o.Fail(w, r, refusal)
 				return
 			}
@@ -61,11 +71,11 @@ func Limit(o LimitOptions) func(http.Handler) http.Handler {
 // limiter lets in as many requests as the limits allow, overall and per
 // client.
 type limiter struct {
-	limits   LimitOptions
-	all      *rate.Limiter
-	inFlight atomic.Int64
-	// clients are those that were seen lately; nil without limits for them.
+	proxies Proxies
+	all     client
+	// clients are those that were seen lately, tracked at most.
 	clients *otter.Cache[clientKey, *client]
+	tracked atomic.Int64
 	seed    maphash.Seed
 }
 
@@ -74,19 +84,49 @@ type clientKey uint64
 
 // client is what one client has used.
 type client struct {
-	rate     *rate.Limiter
+	// budget is of the rate that held for the last request; nil before one with
+	// a bound.
+	budget   atomic.Pointer[budget]
 	inFlight atomic.Int64
 }
 
-func newLimiter(limits LimitOptions) *limiter {
-	l := &limiter{limits: limits, seed: maphash.MakeSeed()}
-	if limits.Rate > 0 {
-		l.all = rate.NewLimiter(rate.Limit(limits.Rate), limits.Burst)
+// budget is what is left of a rate.
+type budget struct {
+	*rate.Limiter
+	rate, burst int
+}
+
+// may takes one request from the client's budget; a rate of 0 is no bound. A
+// new rate or burst begins with all that the burst allows.
+func (c *client) may(now time.Time, perSecond, burst int) bool {
+	if perSecond <= 0 {
+		return true
 	}
-	if limits.ClientRate > 0 || limits.ClientConcurrency > 0 {
-		l.clients = otter.Must(&otter.Options[clientKey, *client]{MaximumSize: limits.TrackedClients})
+	left := c.budget.Load()
+	if left == nil || left.rate != perSecond || left.burst != burst {
+		fresh := &budget{rate.NewLimiter(rate.Limit(perSecond), burst), perSecond, burst}
+		if c.budget.CompareAndSwap(left, fresh) {
+			left = fresh
+		} else {
+			left = c.budget.Load()
+		}
 	}
+	return left.AllowN(now, 1)
+}
+
+func newLimiter(o LimitOptions) *limiter {
+	l := &limiter{proxies: o.Proxies, seed: maphash.MakeSeed()}
+	most := max(1, o.Bounds().TrackedClients)
+	l.clients = otter.Must(&otter.Options[clientKey, *client]{MaximumSize: most})
+	l.tracked.Store(int64(most))
 	return l
+}
+
+// trackUpTo has so many clients told apart from now on.
+func (l *limiter) trackUpTo(most int) {
+	if before := l.tracked.Load(); before != int64(most) && l.tracked.CompareAndSwap(before, int64(most)) {
+		l.clients.SetMaximum(uint64(max(1, most))) //nolint:gosec // Not negative.
+	}
 }
 
 // clientOf returns the client that a request counts for, and the key of its
@@ -100,7 +140,7 @@ func (l *limiter) clientOf(r *http.Request) (c *client, unproven clientKey) {
 		}
 		unproven = key
 	}
-	address := network(l.limits.Proxies.clientAddress(r)).As16()
+	address := network(l.proxies.clientAddress(r)).As16()
 	key := clientKey(maphash.Bytes(l.seed, address[:]))
 	if c, known := l.clients.GetIfPresent(key); known {
 		return c, unproven
@@ -109,43 +149,39 @@ func (l *limiter) clientOf(r *http.Request) (c *client, unproven clientKey) {
 }
 
 func (l *limiter) track(key clientKey) *client {
-	c := &client{}
-	if l.limits.ClientRate > 0 {
-		c.rate = rate.NewLimiter(rate.Limit(l.limits.ClientRate), l.limits.ClientBurst)
-	}
-	c, _ = l.clients.SetIfAbsent(key, c)
+	c, _ := l.clients.SetIfAbsent(key, &client{})
 	return c
 }
 
 // enter lets a request in, or says why not. Who is let in has to leave.
-func (l *limiter) enter(c *client, now time.Time) *oci.Error {
+func (l *limiter) enter(c *client, bounds Bounds, now time.Time) *oci.Error {
 	if c != nil {
-		if c.rate != nil && !c.rate.AllowN(now, 1) {
+		if !c.may(now, bounds.ClientRate, bounds.ClientBurst) {
 			return overLimit(http.StatusTooManyRequests, limitClientRate, time.Second, "you send more requests than this proxy takes from one client; slow down")
 		}
-		if !within(&c.inFlight, l.limits.ClientConcurrency) {
+		if !within(&c.inFlight, bounds.ClientConcurrency) {
 			return overLimit(http.StatusTooManyRequests, limitClientConcurrency, oci.RetryAfter, "you have more requests under way than this proxy takes from one client; wait for some to end")
 		}
 	}
-	refusal := l.enterAll(now)
+	refusal := l.enterAll(bounds, now)
 	if refusal != nil && c != nil {
 		c.inFlight.Add(-1)
 	}
 	return refusal
 }
 
-func (l *limiter) enterAll(now time.Time) *oci.Error {
-	if l.all != nil && !l.all.AllowN(now, 1) {
+func (l *limiter) enterAll(bounds Bounds, now time.Time) *oci.Error {
+	if !l.all.may(now, bounds.Rate, bounds.Burst) {
 		return overLimit(http.StatusServiceUnavailable, limitRate, time.Second, "this proxy gets more requests than it takes just now; try again later")
 	}
-	if !within(&l.inFlight, l.limits.Concurrency) {
+	if !within(&l.all.inFlight, bounds.Concurrency) {
 		return overLimit(http.StatusServiceUnavailable, limitConcurrency, oci.RetryAfter, "this proxy has more requests under way than it takes just now; try again later")
 	}
 	return nil
 }
 
 func (l *limiter) leave(c *client) {
-	l.inFlight.Add(-1)
+	l.all.inFlight.Add(-1)
 	if c != nil {
 		c.inFlight.Add(-1)
 	}

@@ -10,8 +10,8 @@ import (
 
 // LimitPagesOptions are what [LimitPages] needs; all are required.
 type LimitPagesOptions struct {
-	// Most is the largest n.
-	Most int
+	// Most returns the largest n.
+	Most func() int
 	// Paged tells whether a request is for a list whose n is bounded.
 	Paged func(*http.Request) bool
 	// Parameters reads the query of a request. One of which the registry may
@@ -36,9 +36,10 @@ func LimitPages(o LimitPagesOptions) func(http.Handler) http.Handler {
 				o.Fail(w, r, err)
 				return
 			}
-			if slices.ContainsFunc(query["n"], func(n string) bool { return exceeds(n, o.Most) }) {
+			most := o.Most()
+			if slices.ContainsFunc(query["n"], func(n string) bool { return exceeds(n, most) }) {
 				o.Metrics.Limited(limitPageSize)
-				query.Set("n", strconv.Itoa(o.Most))
+				query.Set("n", strconv.Itoa(most))
 				smaller := *r
 				smaller.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
 				r = &smaller

@@ -29,9 +29,10 @@ func (p Patience) For(n int64) time.Duration {
 	return p.Interval * time.Duration(max(1, n/p.Size))
 }
 
-// PaceOptions are what [Pace] needs; Buffers and Metrics are required.
+// PaceOptions are what [Pace] needs; all are required.
 type PaceOptions struct {
-	Patience Patience
+	// Patience returns that of the moment; a request has it to its end.
+	Patience func() Patience
 	// Buffers are what bodies are copied by.
 	Buffers *Buffers
 	Metrics *Metrics
@@ -49,7 +50,7 @@ func Pace(o PaceOptions) func(http.Handler) http.Handler {
 
 func (o *PaceOptions) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
-	waiting := transfer{pace: o, control: control, http2: r.ProtoMajor > 1}
+	waiting := transfer{pace: o, patience: o.Patience(), control: control, http2: r.ProtoMajor > 1}
 	guarded := &guardedWriter{ResponseWriter: w, transfer: waiting}
 	if r.Body != nil && r.Body != http.NoBody {
 		guarded.body = &guardedBody{ReadCloser: r.Body, transfer: waiting}
@@ -65,7 +66,7 @@ func (o *PaceOptions) serve(next http.Handler, w http.ResponseWriter, r *http.Re
 	defer func() {
 		// The server sends what is left of the response, and reads what is
 		// left of the request.
-		end := time.Now().Add(o.Patience.For(1))
+		end := time.Now().Add(waiting.patience.For(1))
 		_ = control.SetWriteDeadline(end)
 		if guarded.body != nil {
 			guarded.body.leave(end, returned)
@@ -77,8 +78,9 @@ func (o *PaceOptions) serve(next http.Handler, w http.ResponseWriter, r *http.Re
 
 // transfer is one body under way, in one direction.
 type transfer struct {
-	pace    *PaceOptions
-	control *http.ResponseController
+	pace     *PaceOptions
+	patience Patience
+	control  *http.ResponseController
 	// http2 says that a deadline also ends a stream that nobody waits for.
 	http2 bool
 	// waited is how long the client was waited for while it moved so much.
@@ -88,13 +90,13 @@ type transfer struct {
 
 // deadline is until when n bytes have to be moved.
 func (t *transfer) deadline(start time.Time, n int64) time.Time {
-	return start.Add(t.pace.Patience.For(n) - t.waited)
+	return start.Add(t.patience.For(n) - t.waited)
 }
 
 // count adds what was moved since start.
 func (t *transfer) count(start time.Time, n int64) {
 	t.waited += time.Since(start)
-	if t.moved += n; t.moved >= t.pace.Patience.Size {
+	if t.moved += n; t.moved >= t.patience.Size {
 		t.waited, t.moved = 0, 0
 	}
 }
