@@ -9,15 +9,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
-	"go.uber.org/zap"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -25,35 +22,30 @@ const (
 	// maxCost is the dearest bcrypt cost that is accepted: each step doubles
 	// the time of a check, and 15 takes seconds.
 	maxCost = 15
-	// lookEvery is how often the file is looked at for a change.
-	lookEvery = time.Second
 	// maxRemembered is how many passwords that were right are remembered.
 	maxRemembered = 10_000
 	maxFile       = 16 << 20
 )
 
-// htpasswd checks passwords against a file of bcrypt hashes.
+// htpasswd checks passwords against a file of bcrypt hashes, as it was read.
 type htpasswd struct {
-	path string
-	log  *zap.Logger
+	users *users
+	// content tells the file from one that says something else.
+	content [sha256.Size]byte
+	*checked
+}
+
+// checked is what is known of passwords whatever the file says, and what bounds
+// the work to know it.
+type checked struct {
 	// slots bounds the checks at once, which cost a processor each.
 	slots chan struct{}
 	// right remembers passwords that were right, by a keyed hash that takes in
-	// the line of the file: with the line ends what was remembered of it.
+	// the line of the file: with the line ends what was remembered of it. It is nil
+	// where nothing is to be remembered.
 	right *otter.Cache[[sha256.Size]byte, struct{}]
+	ttl   time.Duration
 	key   [32]byte
-
-	mutex  sync.Mutex
-	looked time.Time
-	state  fileState
-	users  *users
-}
-
-// fileState tells a file from what it was before.
-type fileState struct {
-	info     fs.FileInfo
-	size     int64
-	modified time.Time
 }
 
 // users are the lines of a file.
@@ -64,31 +56,45 @@ type users struct {
 	stranger []byte
 }
 
-func newHtpasswd(path string, remember time.Duration, log *zap.Logger) (*htpasswd, error) {
-	h := &htpasswd{path: path, log: log, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))}
-	if _, err := rand.Read(h.key[:]); err != nil {
+// newHtpasswd reads a file; before may be nil.
+func newHtpasswd(path string, remember time.Duration, before *htpasswd) (*htpasswd, error) {
+	content, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("auth.htpasswdFile: %w", err)
+	}
+	h := &htpasswd{content: sha256.Sum256(content)}
+	if before != nil && before.content == h.content {
+		h.users = before.users
+	} else if h.users, err = parseUsers(content); err != nil {
+		return nil, fmt.Errorf("auth.htpasswdFile: %s: %w", path, err)
+	}
+	if before != nil && before.ttl == remember {
+		h.checked = before.checked
+	} else if h.checked, err = newChecked(remember); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func newChecked(remember time.Duration) (*checked, error) {
+	c := &checked{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0))), ttl: remember}
+	if _, err := rand.Read(c.key[:]); err != nil {
 		return nil, err
 	}
 	if remember > 0 {
-		h.right = otter.Must(&otter.Options[[sha256.Size]byte, struct{}]{
+		c.right = otter.Must(&otter.Options[[sha256.Size]byte, struct{}]{
 			MaximumSize:      maxRemembered,
 			ExpiryCalculator: otter.ExpiryCreating[[sha256.Size]byte, struct{}](remember),
 		})
 	}
-	state, read, err := readUsers(path)
-	if err != nil {
-		return nil, fmt.Errorf("auth.htpasswdFile: %w", err)
-	}
-	h.state, h.users, h.looked = state, read, time.Now()
-	return h, nil
+	return c, nil
 }
 
 // check returns nil where the password is that of the user.
 func (h *htpasswd) check(ctx context.Context, name, password string) error {
-	users := h.current()
-	hash, known := users.hashes[name]
+	hash, known := h.users.hashes[name]
 	if !known {
-		hash = users.stranger
+		hash = h.users.stranger
 	}
 	id := h.id(name, password, hash)
 	if h.right != nil {
@@ -111,59 +117,21 @@ func (h *htpasswd) check(ctx context.Context, name, password string) error {
 	return nil
 }
 
-func (h *htpasswd) id(name, password string, hash []byte) [sha256.Size]byte {
-	mac := hmac.New(sha256.New, h.key[:])
+func (c *checked) id(name, password string, hash []byte) [sha256.Size]byte {
+	mac := hmac.New(sha256.New, c.key[:])
 	_, _ = fmt.Fprintf(mac, "%d:%s%d:%s%s", len(name), name, len(password), password, hash)
 	return [sha256.Size]byte(mac.Sum(nil))
 }
 
-// current returns the users, after a look at the file. One that can't be read
-// leaves them as they were: who was let in stays so until it can.
-func (h *htpasswd) current() *users {
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	now := time.Now()
-	if now.Sub(h.looked) < lookEvery {
-		return h.users
-	}
-	h.looked = now
-	info, err := os.Stat(h.path)
-	if err == nil && h.state.is(info) {
-		return h.users
-	}
-	state, read, err := readUsers(h.path)
-	if err != nil {
-		h.log.Error("auth.htpasswdFile can't be read again; the users of before stay", zap.Error(err))
-		return h.users
-	}
-	h.state, h.users = state, read
-	h.log.Info("auth.htpasswdFile was read again", zap.Int("users", len(read.hashes)))
-	return read
-}
-
-func (s fileState) is(info fs.FileInfo) bool {
-	return os.SameFile(s.info, info) && s.size == info.Size() && s.modified.Equal(info.ModTime())
-}
-
-func readUsers(path string) (fileState, *users, error) {
-	// Its state is that of before it is read, so that a change during that is
-	// seen at the next look.
+func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return fileState{}, nil, err
+		return nil, err
 	}
 	if info.Size() > maxFile {
-		return fileState{}, nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
 	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return fileState{}, nil, err
-	}
-	read, err := parseUsers(content)
-	if err != nil {
-		return fileState{}, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return fileState{info, info.Size(), info.ModTime()}, read, nil
+	return os.ReadFile(path)
 }
 
 // parseUsers reads the lines "user:hash". Errors name the line, not what is in

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/backref/backref/signin"
@@ -52,7 +50,7 @@ func basic(name, password string) http.Header {
 func TestPasswords(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users")
 	write(t, file, "# who may sign in\n\n"+users(t, bcrypt.MinCost, "ann", "right", "bob", "other"))
-	door, err := signin.New(signin.Options{HtpasswdFile: file, CacheTTL: time.Minute}, zap.NewNop())
+	door, err := signin.New(signin.Options{HtpasswdFile: file, CacheTTL: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,43 +84,45 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-func TestAChangedFileCountsAtOnce(t *testing.T) {
+// The next door goes by the file as it is then: with the line of a user ends what
+// was remembered of the password. A file that can't be used gives none.
+func TestTheNextDoorReadsTheFileAgain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users")
-	write(t, file, users(t, bcrypt.MinCost, "ann", "old", "bob", "x"))
-	core, said := observer.New(zap.ErrorLevel)
-	door, err := signin.New(signin.Options{HtpasswdFile: file, CacheTTL: time.Hour}, zap.New(core))
+	options := signin.Options{HtpasswdFile: file, CacheTTL: time.Hour}
+	write(t, file, users(t, bcrypt.MinCost, "ann", "old", "bob", "x", "carol", "y"))
+	door, err := signin.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	signsIn := func(name, password string) bool {
+	signsIn := func(door *signin.Door, name, password string) bool {
 		_, err := door.Who(t.Context(), basic(name, password))
 		return err == nil
 	}
-	if !signsIn("ann", "old") || !signsIn("bob", "x") {
+	if !signsIn(door, "ann", "old") || !signsIn(door, "bob", "x") {
 		t.Fatal("the first users can't sign in")
 	}
-	write(t, file, users(t, bcrypt.MinCost, "ann", "new"))
-	until := time.Now().Add(10 * time.Second)
-	for signsIn("ann", "old") && time.Now().Before(until) {
-		time.Sleep(10 * time.Millisecond)
+	write(t, file, users(t, bcrypt.MinCost, "ann", "new", "carol", "y"))
+	next, err := door.Next(options)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if signsIn("ann", "old") || signsIn("bob", "x") || !signsIn("ann", "new") {
+	if signsIn(next, "ann", "old") || signsIn(next, "bob", "x") || !signsIn(next, "ann", "new") || !signsIn(next, "carol", "y") {
 		t.Error("the file of before counts still")
 	}
-	// One that can't be used changes nothing, however often it is looked at.
-	write(t, file, "ann:plain\n")
-	until = time.Now().Add(10 * time.Second)
-	for said.Len() < 2 {
-		if !signsIn("ann", "new") || signsIn("ann", "plain") {
-			t.Fatal("a file that can't be used took the place of one that can")
-		}
-		if time.Now().After(until) {
-			t.Fatal("the file is not looked at")
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !signsIn(door, "bob", "x") {
+		t.Error("a door has changed")
 	}
-	if !signsIn("ann", "new") || signsIn("ann", "plain") {
-		t.Error("a file that can't be used took the place of one that can")
+	write(t, file, "ann:plain\n")
+	if _, err := next.Next(options); err == nil || !strings.Contains(err.Error(), "auth.htpasswdFile: ") {
+		t.Errorf("a file that can't be used: %v", err)
+	}
+	options.HtpasswdFile = ""
+	closed, err := next.Next(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signsIn(closed, "ann", "new") || !closed.Closed() {
+		t.Error("users sign in without a file")
 	}
 }
 
@@ -139,13 +139,13 @@ func TestFilesThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "users")
 			write(t, file, content)
-			_, err := signin.New(signin.Options{HtpasswdFile: file}, zap.NewNop())
+			_, err := signin.New(signin.Options{HtpasswdFile: file})
 			if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), hash) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
-	if _, err := signin.New(signin.Options{HtpasswdFile: "missing"}, zap.NewNop()); err == nil {
+	if _, err := signin.New(signin.Options{HtpasswdFile: "missing"}); err == nil {
 		t.Error("a missing file is no error")
 	}
 }
@@ -155,7 +155,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 func BenchmarkWrongPassword(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "users")
 	write(b, file, users(b, bcrypt.DefaultCost, "ann", "right"))
-	door, err := signin.New(signin.Options{HtpasswdFile: file, CacheTTL: time.Minute}, zap.NewNop())
+	door, err := signin.New(signin.Options{HtpasswdFile: file, CacheTTL: time.Minute})
 	if err != nil {
 		b.Fatal(err)
 	}

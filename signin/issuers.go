@@ -45,9 +45,14 @@ type issuers struct {
 	byURL map[string]*issuer
 }
 
-func newIssuers(list []Issuer) *issuers {
+// newIssuers returns what checks the tokens of a list; before may be nil.
+func newIssuers(list []Issuer, before *issuers) *issuers {
 	known := &issuers{byURL: map[string]*issuer{}}
 	for _, cfg := range list {
+		if kept := before.same(cfg); kept != nil {
+			known.byURL[cfg.URL.String()] = kept
+			continue
+		}
 		known.byURL[cfg.URL.String()] = &issuer{
 			config: cfg,
 			client: &http.Client{
@@ -56,6 +61,23 @@ func newIssuers(list []Issuer) *issuers {
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			},
 		}
+	}
+	return known
+}
+
+// same returns the issuer that is set up just so; nil where there is none.
+func (i *issuers) same(cfg Issuer) *issuer {
+	if i == nil {
+		return nil
+	}
+	known := i.byURL[cfg.URL.String()]
+	if known == nil {
+		return nil
+	}
+	// The two URLs are equal, and not the same value.
+	cfg.URL = known.config.URL
+	if known.config != cfg {
+		return nil
 	}
 	return known
 }

@@ -18,8 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/backref/backref/signin"
 	"github.com/backref/backref/test/rig"
 )
@@ -34,7 +32,7 @@ func doorOf(t *testing.T, issuer *rig.Issuer, change ...func(*signin.Issuer)) *s
 	for _, c := range change {
 		c(&cfg)
 	}
-	door, err := signin.New(signin.Options{Issuers: []signin.Issuer{cfg}}, zap.NewNop())
+	door, err := signin.New(signin.Options{Issuers: []signin.Issuer{cfg}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +174,7 @@ func TestHangingIssuer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	door, err := signin.New(signin.Options{Issuers: []signin.Issuer{{URL: base, Audience: "backref"}}}, zap.NewNop())
+	door, err := signin.New(signin.Options{Issuers: []signin.Issuer{{URL: base, Audience: "backref"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

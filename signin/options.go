@@ -9,7 +9,7 @@ import (
 // are anonymous.
 type Options struct {
 	// HtpasswdFile has users and their bcrypt hashes, as htpasswd -B writes it;
-	// empty for none. The file is read again when it changes.
+	// empty for none. It is read when the door is made, see [Door.Next].
 	HtpasswdFile string
 	// CacheTTL is how long a password that was right is not hashed again; 0
 	// hashes on every request.

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"go.uber.org/zap"
-
 	"github.com/backref/backref/policy"
 )
 
@@ -19,29 +17,38 @@ var (
 	ErrUnavailable = errors.New("credentials can't be checked just now")
 )
 
-// Door is where clients sign in. It may be used concurrently.
+// Door is where clients sign in. It may be used concurrently, and never changes:
+// another takes its place, see [Door.Next].
 type Door struct {
 	// passwords and tokens may be nil: then nobody signs in that way.
 	passwords *htpasswd
 	tokens    *issuers
 }
 
-// New returns the door that cfg describes. Issuers are not asked before the
+// New returns the door that o describes. Issuers are not asked before the
 // first of their tokens comes.
-func New(o Options, log *zap.Logger) (*Door, error) {
-	d := &Door{}
+func New(o Options) (*Door, error) {
+	return (&Door{}).Next(o)
+}
+
+// Next returns the door that o describes, with its file as it is now. What is the
+// same as of d it takes over: the keys of issuers, and which passwords were
+// right. A user who is not in the file any more, or has another password there,
+// is refused by it at once.
+func (d *Door) Next(o Options) (*Door, error) {
+	next := &Door{}
 	if len(o.Issuers) > 0 {
-		d.tokens = newIssuers(o.Issuers)
+		next.tokens = newIssuers(o.Issuers, d.tokens)
 	}
 	if o.HtpasswdFile == "" {
-		return d, nil
+		return next, nil
 	}
-	passwords, err := newHtpasswd(o.HtpasswdFile, o.CacheTTL, log)
+	passwords, err := newHtpasswd(o.HtpasswdFile, o.CacheTTL, d.passwords)
 	if err != nil {
 		return nil, err
 	}
-	d.passwords = passwords
-	return d, nil
+	next.passwords = passwords
+	return next, nil
 }
 
 // Who returns the client that sent a header: anonymous where it holds no

@@ -33,7 +33,8 @@ type Service struct {
 	// Username and Password sign in; the password may be a token.
 	Username string
 	Password string
-	// PasswordFile is a file with the password, instead of it. It is read once.
+	// PasswordFile is a file with the password, instead of it. It is read when the
+	// credentials are given, as that below is.
 	PasswordFile string
 	// DockerConfig is Docker's config.json with the credentials, or with the name
 	// of the credential helper that has them, instead of all of these.
@@ -51,7 +52,7 @@ func (s Service) configured() bool {
 // 1.2 on. There is no way not to verify it.
 type TLS struct {
 	// CAFile is a PEM file with authorities that are trusted beside the system's.
-	// It is read once.
+	// It is read when the TLS is given.
 	CAFile string
 	// CertFile and KeyFile are PEM files with the certificate that is shown to
 	// the registry alone. They are read anew for each connection.

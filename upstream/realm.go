@@ -106,9 +106,10 @@ func (r *Registry) RoundTripRealm(req *http.Request, realm *url.URL) (*http.Resp
 	target := *realm
 	target.RawQuery = strings.Trim(realm.RawQuery+"&"+req.URL.RawQuery, "&")
 	req.URL, req.Host = &target, ""
-	by := r.realm
+	ways := r.ways.Load()
+	by := ways.realm
 	if target.Scheme == r.base.Scheme && sameHost(&target, r.base) {
-		by = r.transport
+		by = ways.transport
 	}
 	resp, err := reaching{by}.RoundTrip(req)
 	if err != nil {

@@ -5,23 +5,20 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
-
-	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/backref/backref/upstream/wire"
 )
 
 // Registry is the registry behind backref. It may be used concurrently.
 type Registry struct {
-	base *url.URL
-	// transport is the way to it, realm that to its token service, elsewhere
-	// that to where it redirects to.
-	transport, realm, elsewhere *wire.Transport
+	base    *url.URL
+	options Options
+	// ways is how it is reached.
+	ways atomic.Pointer[ways]
 
 	queries time.Duration
-	// service signs the questions that backref asks for itself.
-	service *auth.Client
 	// configured says that it has credentials, or needs none.
 	configured bool
 	// anonymous says that it needs none.
@@ -38,32 +35,24 @@ func New(o Options) (*Registry, error) {
 	if base.Path = strings.Trim(base.Path, "/"); base.Path != "" {
 		base.Path = "/" + base.Path
 	}
-	speak, err := clientTLS(o.TLS)
-	if err != nil {
-		return nil, err
-	}
-	options := wireOptions(o, speak)
 	r := &Registry{
 		base:       &base,
-		transport:  wire.New(options),
-		realm:      newRealmTransport(o, options),
-		elsewhere:  newElsewhereTransport(o, options),
+		options:    o,
 		queries:    o.Timeouts.query(),
 		configured: o.Service.configured(),
 		anonymous:  o.Service.Anonymous,
 	}
-	r.service, err = newServiceClient(o, byHost{host: base.Host, registry: reaching{r.transport}, others: reaching{r.realm}})
+	first, err := r.newWays(o, nil)
 	if err != nil {
 		return nil, err
 	}
+	r.ways.Store(first)
 	return r, nil
 }
 
 // Close closes the idle connections.
 func (r *Registry) Close() {
-	r.transport.Close()
-	r.realm.Close()
-	r.elsewhere.Close()
+	r.ways.Load().close()
 }
 
 // RoundTrip sends a request whose URL holds only path and query, as a client
@@ -75,7 +64,7 @@ func (r *Registry) Close() {
 // Move(to Mover, most int64, within time.Duration) (int64, error), see [Mover].
 func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.aim(req)
-	return reaching{r.transport}.RoundTrip(req)
+	return reaching{r.ways.Load().transport}.RoundTrip(req)
 }
 
 // aim points a request at the registry.

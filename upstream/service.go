@@ -103,12 +103,13 @@ func (r *Registry) Send(as Credentials, req *http.Request) (*http.Response, erro
 	scopes := scopesOf(req.Method, req.URL, as.repository)
 	r.aim(req)
 	ctx := auth.WithScopesForHost(req.Context(), r.base.Host, scopes...)
+	service := r.ways.Load().service
 	if streamed(req) {
-		if err := r.prepare(ctx, req); err != nil {
+		if err := r.prepare(ctx, service, req); err != nil {
 			return nil, err
 		}
 	}
-	resp, err := r.service.Do(req.WithContext(ctx))
+	resp, err := service.Do(req.WithContext(ctx))
 	switch {
 	case errors.Is(err, ErrBodySpent):
 		return nil, err
@@ -141,36 +142,36 @@ func streamed(req *http.Request) bool {
 // for it is fetched before, where it isn't kept. A registry that asks nobody to
 // sign in at its door may still do so here; it is given the time to, before the
 // body is sent.
-func (r *Registry) prepare(ctx context.Context, req *http.Request) error {
+func (r *Registry) prepare(ctx context.Context, service *auth.Client, req *http.Request) error {
 	body := &onceBody{source: req.Body}
 	req.GetBody = body.again
 	req.Body = &attempt{body: body}
-	if r.signedIn(ctx) || r.anonymous {
+	if r.signedIn(ctx, service) || r.anonymous {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.queries)
 	defer cancel()
 	door := newQuery(http.MethodGet, r.base.JoinPath("/v2/"), http.Header{})
-	resp, err := r.service.Do(door.WithContext(ctx))
+	resp, err := service.Do(door.WithContext(ctx))
 	if err != nil {
 		return errors.Join(ErrUnreachable, err)
 	}
 	closeBody(resp.Body)
-	if !r.signedIn(ctx) {
+	if !r.signedIn(ctx, service) {
 		req.Header.Set("Expect", "100-continue")
 	}
 	return nil
 }
 
 // signedIn tells whether the token is kept that a request needs.
-func (r *Registry) signedIn(ctx context.Context) bool {
-	_, _, kept := r.keptToken(ctx)
+func (r *Registry) signedIn(ctx context.Context, service *auth.Client) bool {
+	_, _, kept := r.keptToken(ctx, service)
 	return kept
 }
 
 // keptToken returns the token that a request needs, if it is kept.
-func (r *Registry) keptToken(ctx context.Context) (scheme auth.Scheme, token string, kept bool) {
-	scheme, err := r.service.Cache.GetScheme(ctx, r.base.Host)
+func (r *Registry) keptToken(ctx context.Context, service *auth.Client) (scheme auth.Scheme, token string, kept bool) {
+	scheme, err := service.Cache.GetScheme(ctx, r.base.Host)
 	if err != nil {
 		return scheme, "", false
 	}
@@ -178,7 +179,7 @@ func (r *Registry) keptToken(ctx context.Context) (scheme auth.Scheme, token str
 	if scheme == auth.SchemeBearer {
 		key = strings.Join(auth.GetAllScopesForHost(ctx, r.base.Host), " ")
 	}
-	token, err = r.service.Cache.GetToken(ctx, r.base.Host, scheme, key)
+	token, err = service.Cache.GetToken(ctx, r.base.Host, scheme, key)
 	return scheme, token, err == nil
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // clientTLS returns how TLS is spoken to the registry. The authorities are
-// read once; the certificate anew for each connection, since such ones are
+// read now; the certificate anew for each connection, since such ones are
 // short-lived.
 func clientTLS(o TLS) (*tls.Config, error) {
 	speak := &tls.Config{MinVersion: tls.VersionTLS12}

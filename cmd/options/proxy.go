@@ -32,7 +32,7 @@ func Proxy(cfg config.Config, store index.Store, behind *upstream.Registry, log 
 		Limits: Limits(cfg),
 	}
 	if cfg.Auth.Mode == config.AuthService {
-		o.SignIn, err = signin.New(SignIn(cfg.Auth), log)
+		o.SignIn, err = signin.New(SignIn(cfg.Auth))
 	}
 	return o, err
 }
