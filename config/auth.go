@@ -26,10 +26,10 @@ type Auth struct {
 	Mode         string        `key:"mode" doc:"Whose credentials the registry sees: those of the client as they came (passthrough), or upstream.service for every request (service); then clients sign in to backref, and auth.rules say what they may do." enum:"passthrough,service"`
 	Realm        string        `key:"realm" doc:"What becomes of the address of the token service in the registry's challenges, for mode passthrough: keep leaves it, for clients that reach it themselves; rewrite names /_backref/token instead, which passes token requests on to it." enum:"keep,rewrite"`
 	RecheckRealm time.Duration `key:"recheckRealm" doc:"How long the address of the token service is remembered, with auth.realm: rewrite. 0 asks the registry for it every time."`
-	HtpasswdFile string        `key:"htpasswdFile" doc:"File with users and their bcrypt hashes, as htpasswd -B writes it. It is read again when it changes. For mode service."`
-	CacheTTL     time.Duration `key:"cacheTTL" doc:"How long a password that was right is not hashed again, which is slow by intent. A change of the file counts at once. 0 hashes on every request."`
-	Issuers      []Issuer      `key:"issuers" doc:"OpenID Connect issuers whose tokens (JWT) sign clients in. For mode service."`
-	Rules        []Rule        `key:"rules" doc:"Who may do what in which repositories; what no rule allows is refused. For mode service."`
+	HtpasswdFile string        `key:"htpasswdFile" doc:"File with users and their bcrypt hashes, as htpasswd -B writes it. For mode service." reload:"true" file:"true"`
+	CacheTTL     time.Duration `key:"cacheTTL" doc:"How long a password that was right is not hashed again, which is slow by intent. A change of the file counts at once. 0 hashes on every request." reload:"true"`
+	Issuers      []Issuer      `key:"issuers" doc:"OpenID Connect issuers whose tokens (JWT) sign clients in. For mode service." reload:"true"`
+	Rules        []Rule        `key:"rules" doc:"Who may do what in which repositories; what no rule allows is refused. For mode service." reload:"true"`
 }
 
 // Issuer is an OpenID Connect issuer whose tokens are believed.

@@ -21,6 +21,7 @@ type Config struct {
 	Cache       Cache       `key:"cache" doc:"What is kept in memory to answer faster. Who may see it is decided as without."`
 	Limits      Limits      `key:"limits" doc:"Bounds on what requests may use."`
 	Log         Log         `key:"log" doc:"What is logged, and how."`
+	Reload      Reload      `key:"reload" doc:"When the configuration is read again."`
 }
 
 // Server configures the listener that registry clients talk to.
@@ -38,7 +39,7 @@ type Server struct {
 // Admin configures the listener for operators.
 type Admin struct {
 	Listen    string      `key:"listen" doc:"Address of the admin listener, host:port; empty turns it off."`
-	TokenFile string      `key:"tokenFile" doc:"File with the token that operators and the registry's notifications send as Authorization: Bearer. Without one only clients on the same machine may change or read anything but health, metrics and profiles."`
+	TokenFile string      `key:"tokenFile" doc:"File with the token that operators and the registry's notifications send as Authorization: Bearer. Without one only clients on the same machine may change or read anything but health, metrics and profiles." reload:"true" file:"true"`
 	TLS       ServerTLS   `key:"tls" doc:"Serve HTTPS on the admin listener instead of plain HTTP."`
 	Client    AdminClient `key:"client" doc:"How the command line reaches an admin listener that serves HTTPS."`
 }
@@ -62,10 +63,10 @@ const (
 
 // UpstreamService is how backref proves itself to the registry.
 type UpstreamService struct {
-	Username     string `key:"username" doc:"User name; it needs to read everywhere."`
-	Password     string `key:"password" doc:"Password or token of the user." secret:"true"`
-	PasswordFile string `key:"passwordFile" doc:"File with the password, instead of password."`
-	DockerConfig string `key:"dockerConfig" doc:"Docker's config.json with the credentials, or with the credential helper that has them, instead of username and password."`
+	Username     string `key:"username" doc:"User name; it needs to read everywhere." reload:"true"`
+	Password     string `key:"password" doc:"Password or token of the user." secret:"true" reload:"true"`
+	PasswordFile string `key:"passwordFile" doc:"File with the password, instead of password." reload:"true" file:"true"`
+	DockerConfig string `key:"dockerConfig" doc:"Docker's config.json with the credentials, or with the credential helper that has them, instead of username and password." reload:"true" file:"true"`
 	Anonymous    bool   `key:"anonymous" doc:"The registry lets anyone read, so that no credentials are needed."`
 }
 
@@ -112,7 +113,7 @@ type Reconcile struct {
 	SettleInterval time.Duration `key:"settleInterval" doc:"How often the pushes and deletes of unknown outcome are put to the registry. 0 leaves them to the next reader."`
 	VerifyInterval time.Duration `key:"verifyInterval" doc:"How long a pass over the whole index takes that compares it with the registry and mends it. 0 turns it off."`
 	MissingTwice   time.Duration `key:"missingTwice" doc:"The least time between the two answers \"not found\" that drop a record."`
-	Rate           int           `key:"rate" doc:"The most questions a second that a rebuild or verification asks the registry."`
+	Rate           int           `key:"rate" doc:"The most questions a second that a rebuild or verification asks the registry." reload:"true"`
 	Concurrency    int           `key:"concurrency" doc:"The most questions at once that a rebuild or verification asks the registry."`
 }
 
@@ -131,41 +132,47 @@ type Cache struct {
 
 // Limits bounds what requests may use.
 type Limits struct {
-	Rate                int           `key:"rate" doc:"The most requests a second that are let in, of all clients together; the others get 503. 0 sets no bound."`
-	Burst               int           `key:"burst" doc:"How many requests at once may exceed limits.rate after a pause."`
-	ClientRate          int           `key:"clientRate" doc:"The most requests a second that one client is let in with; beyond them it gets 429. A client is whoever sends the same credentials, once the registry has accepted them, else an address (IPv6: a /64). 0 sets no bound."`
-	ClientBurst         int           `key:"clientBurst" doc:"How many requests at once may exceed limits.clientRate after a pause."`
-	Concurrency         int           `key:"concurrency" doc:"The most requests that are served at once; the others get 503. 0 sets no bound."`
-	ClientConcurrency   int           `key:"clientConcurrency" doc:"The most requests of one client that are served at once; beyond them it gets 429. 0 sets no bound."`
-	TrackedClients      int           `key:"trackedClients" doc:"The most clients that are told apart; those that ask seldom are forgotten first."`
-	TransferInterval    time.Duration `key:"transferInterval" doc:"How long a client may keep backref waiting while it sends or takes limits.transferSize of a body. A slower one is cut off. 0 lets all take their time."`
-	TransferSize        Size          `key:"transferSize" doc:"How much of a body a client has to send or take in limits.transferInterval."`
-	PageSize            int           `key:"pageSize" doc:"The most entries of a page (n) that a client gets of tags, repositories or referrers; a larger n counts as this."`
-	ManifestSize        Size          `key:"manifestSize" doc:"The largest manifest that is accepted, and the largest config of an image that is read to know when that was made."`
-	ManifestMemory      Size          `key:"manifestMemory" doc:"The most bytes of manifests that are held at once while they are pushed or read through; the process takes several times as much for them. Pushes beyond wait for a moment, then are told to come again."`
-	ManifestTime        time.Duration `key:"manifestTime" doc:"How long a client may take to send a manifest."`
-	ManifestDepth       int           `key:"manifestDepth" doc:"How deep the JSON of a manifest may be nested."`
-	ManifestDescriptors int           `key:"manifestDescriptors" doc:"The most descriptors of a manifest: subject, config, layers, manifests and blobs together."`
-	ManifestAnnotations int           `key:"manifestAnnotations" doc:"The most annotations of a manifest itself."`
-	ReferrerAnnotations Size          `key:"referrerAnnotations" doc:"The most bytes of annotations of a pushed manifest that has a subject: listings carry them."`
-	DescriptorSize      Size          `key:"descriptorSize" doc:"The largest descriptor of a referrers page. Of a larger one the longest annotations are left out there, and named in the annotation com.github.backref.annotations-omitted."`
-	ResponseSize        Size          `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger."`
-	TagEntries          int           `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read."`
-	TagListings         Size          `key:"tagListings" doc:"The most bytes of listings that are kept in the index because they were served under referrers tags; each counts 4KiB more than it has. Beyond it the oldest are forgotten."`
-	UpstreamQueries     int           `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request."`
-	ListEntries         int           `key:"listEntries" doc:"The most repositories, and the most tags of one, that a rebuild, a verification or the extension API reads."`
-	TagListSize         Size          `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request."`
-	TagListPages        int           `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request."`
+	Rate                int           `key:"rate" doc:"The most requests a second that are let in, of all clients together; the others get 503. 0 sets no bound." reload:"true"`
+	Burst               int           `key:"burst" doc:"How many requests at once may exceed limits.rate after a pause." reload:"true"`
+	ClientRate          int           `key:"clientRate" doc:"The most requests a second that one client is let in with; beyond them it gets 429. A client is whoever sends the same credentials, once the registry has accepted them, else an address (IPv6: a /64). 0 sets no bound." reload:"true"`
+	ClientBurst         int           `key:"clientBurst" doc:"How many requests at once may exceed limits.clientRate after a pause." reload:"true"`
+	Concurrency         int           `key:"concurrency" doc:"The most requests that are served at once; the others get 503. 0 sets no bound." reload:"true"`
+	ClientConcurrency   int           `key:"clientConcurrency" doc:"The most requests of one client that are served at once; beyond them it gets 429. 0 sets no bound." reload:"true"`
+	TrackedClients      int           `key:"trackedClients" doc:"The most clients that are told apart; those that ask seldom are forgotten first." reload:"true"`
+	TransferInterval    time.Duration `key:"transferInterval" doc:"How long a client may keep backref waiting while it sends or takes limits.transferSize of a body. A slower one is cut off. 0 lets all take their time." reload:"true"`
+	TransferSize        Size          `key:"transferSize" doc:"How much of a body a client has to send or take in limits.transferInterval." reload:"true"`
+	PageSize            int           `key:"pageSize" doc:"The most entries of a page (n) that a client gets of tags, repositories or referrers; a larger n counts as this." reload:"true"`
+	ManifestSize        Size          `key:"manifestSize" doc:"The largest manifest that is accepted, and the largest config of an image that is read to know when that was made." reload:"true"`
+	ManifestMemory      Size          `key:"manifestMemory" doc:"The most bytes of manifests that are held at once while they are pushed or read through; the process takes several times as much for them. Pushes beyond wait for a moment, then are told to come again." reload:"true"`
+	ManifestTime        time.Duration `key:"manifestTime" doc:"How long a client may take to send a manifest." reload:"true"`
+	ManifestDepth       int           `key:"manifestDepth" doc:"How deep the JSON of a manifest may be nested." reload:"true"`
+	ManifestDescriptors int           `key:"manifestDescriptors" doc:"The most descriptors of a manifest: subject, config, layers, manifests and blobs together." reload:"true"`
+	ManifestAnnotations int           `key:"manifestAnnotations" doc:"The most annotations of a manifest itself." reload:"true"`
+	ReferrerAnnotations Size          `key:"referrerAnnotations" doc:"The most bytes of annotations of a pushed manifest that has a subject: listings carry them." reload:"true"`
+	DescriptorSize      Size          `key:"descriptorSize" doc:"The largest descriptor of a referrers page. Of a larger one the longest annotations are left out there, and named in the annotation com.github.backref.annotations-omitted." reload:"true"`
+	ResponseSize        Size          `key:"responseSize" doc:"The largest referrers page, unless a single entry is larger." reload:"true"`
+	TagEntries          int           `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read." reload:"true"`
+	TagListings         Size          `key:"tagListings" doc:"The most bytes of listings that are kept in the index because they were served under referrers tags; each counts 4KiB more than it has. Beyond it the oldest are forgotten." reload:"true"`
+	UpstreamQueries     int           `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request." reload:"true"`
+	ListEntries         int           `key:"listEntries" doc:"The most repositories, and the most tags of one, that a rebuild, a verification or the extension API reads." reload:"true"`
+	TagListSize         Size          `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request." reload:"true"`
+	TagListPages        int           `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request." reload:"true"`
 	TrackedSubjects     int           `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read, or that the upstream's own referrers API was found not to know; as many repositories are remembered as with or without that API."`
-	TreeNodes           int           `key:"treeNodes" doc:"The most manifests that a tree of the extension API shows."`
-	CatalogTags         int           `key:"catalogTags" doc:"The most tags of a repository that the extension API sorts; each is looked up in the upstream."`
+	TreeNodes           int           `key:"treeNodes" doc:"The most manifests that a tree of the extension API shows." reload:"true"`
+	CatalogTags         int           `key:"catalogTags" doc:"The most tags of a repository that the extension API sorts; each is looked up in the upstream." reload:"true"`
 }
 
 // Log configures what is logged.
 type Log struct {
-	Level  string        `key:"level" doc:"The least severe lines that are logged." enum:"debug,info,warn,error"`
+	Level  string        `key:"level" doc:"The least severe lines that are logged." enum:"debug,info,warn,error" reload:"true"`
 	Format string        `key:"format" doc:"How lines are written: one JSON object each, or text for people." enum:"json,text"`
 	Delay  time.Duration `key:"delay" doc:"How long lines are gathered before they are written. What was logged within this time before a crash is lost. 0 writes each at once."`
+}
+
+// Reload configures when the configuration is read again.
+type Reload struct {
+	Watch    bool          `key:"watch" doc:"Whether the configuration is read again when its file, or one that it names, has changed. It always is after SIGHUP." reload:"true"`
+	Interval time.Duration `key:"interval" doc:"How often these files are looked at. A change counts when two looks in succession have seen the same." reload:"true"`
 }
 
 // Default returns the configuration that holds where nothing is set. It lacks
@@ -211,6 +218,7 @@ func Default() Config {
 		Cache:       Cache{Pages: 64 << 20, ManifestTTL: time.Minute},
 		Limits:      defaultLimits(),
 		Log:         Log{Level: "info", Format: "json", Delay: 100 * time.Millisecond},
+		Reload:      Reload{Watch: true, Interval: 2 * time.Second},
 	}
 }
 

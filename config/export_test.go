@@ -14,17 +14,17 @@ func Reference() string {
 	cfg := Default()
 	walk(&cfg, func(s section) { order = append(order, s) }, func(f field) {
 		parent, _ := cut(f.path)
-		rows[parent] += fmt.Sprintf("| `%s`<br>`%s` | %s | %s |\n", f.path, f.env(), f.defaultCell(), f.meaning())
+		rows[parent] += fmt.Sprintf("| `%s`<br>`%s` | %s | %s | %s |\n", f.path, f.env(), f.defaultCell(), f.changeCell(), f.meaning())
 		if f.hasEntries() {
 			walkEntry(reflect.New(f.value.Type().Elem()).Elem(), f.path+"[]", func(key field) {
-				rows[parent] += fmt.Sprintf("| `%s` | %s | %s |\n", key.path, key.defaultCell(), key.meaning())
+				rows[parent] += fmt.Sprintf("| `%s` | %s | %s | %s |\n", key.path, key.defaultCell(), f.changeCell(), key.meaning())
 			})
 		}
 	})
 	var text strings.Builder
 	for _, s := range order {
 		if rows[s.path] != "" {
-			fmt.Fprintf(&text, "\n### %s\n\n%s\n\n| key, variable | default | meaning |\n| --- | --- | --- |\n%s", s.path, s.doc, rows[s.path])
+			fmt.Fprintf(&text, "\n### %s\n\n%s\n\n| key, variable | default | change | meaning |\n| --- | --- | --- | --- |\n%s", s.path, s.doc, rows[s.path])
 		}
 	}
 	return text.String()
@@ -40,6 +40,14 @@ func (f field) defaultCell() string {
 	default:
 		return "`" + whole + "`"
 	}
+}
+
+// changeCell says what it takes for a change of the key to count.
+func (f field) changeCell() string {
+	if f.live {
+		return "live"
+	}
+	return "restart"
 }
 
 func (f field) meaning() string {

@@ -27,6 +27,10 @@ type field struct {
 	required bool
 	// secret fields are never printed.
 	secret bool
+	// live fields count without a restart, see [Config.Adopt].
+	live bool
+	// file fields name a file that a server reads.
+	file bool
 	// nested fields are of an entry of a list, and have no variable.
 	nested bool
 	// value is settable.
@@ -65,6 +69,7 @@ func walkStruct(v reflect.Value, prefix string, enter func(section), leaf func(f
 		f := field{
 			path: path, doc: tag.Get("doc"), value: v.Field(i),
 			required: tag.Get("required") == "true", secret: tag.Get("secret") == "true",
+			live: tag.Get("reload") == "true", file: tag.Get("file") == "true",
 		}
 		if enum := tag.Get("enum"); enum != "" {
 			f.enum = strings.Split(enum, ",")

@@ -17,7 +17,7 @@ const DefaultIndexPath = "./backref.db"
 type IndexPostgres struct {
 	URL          string        `key:"url" doc:"The database, as libpq reads it: postgres://user@host/database?sslmode=verify-full. It has no password. Where it is set, no file is used. A pooler may be between that keeps a transaction to one session (PgBouncer with pool_mode session or transaction)."`
 	Password     string        `key:"password" doc:"Password of the user." secret:"true"`
-	PasswordFile string        `key:"passwordFile" doc:"File with the password, instead of password."`
+	PasswordFile string        `key:"passwordFile" doc:"File with the password, instead of password." file:"true"`
 	Schema       string        `key:"schema" doc:"The schema with the tables of the index; it is made where there is none."`
 	Connections  int           `key:"connections" doc:"The most connections to the database that a replica opens, 2 at least."`
 	Timeout      time.Duration `key:"timeout" doc:"How long a statement may take, the wait for other replicas that write included; a request that needs longer gets 503."`

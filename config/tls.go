@@ -18,27 +18,27 @@ const (
 // ServerTLS is how a listener speaks TLS. Without a certificate it serves
 // plain HTTP.
 type ServerTLS struct {
-	CertFile     string `key:"certFile" doc:"PEM file with the certificate and its chain. This and the files below are read again when they change."`
-	KeyFile      string `key:"keyFile" doc:"PEM file with the private key."`
-	MinVersion   string `key:"minVersion" doc:"The oldest version of TLS that is spoken." enum:"1.2,1.3"`
-	ClientAuth   string `key:"clientAuth" doc:"Whether clients prove themselves with certificates: none doesn't ask, request refuses only those with a wrong one, require refuses those without one." enum:"none,request,require"`
-	ClientCAFile string `key:"clientCAFile" doc:"PEM file with the authorities that sign clients' certificates."`
+	CertFile     string `key:"certFile" doc:"PEM file with the certificate and its chain." reload:"true" file:"true"`
+	KeyFile      string `key:"keyFile" doc:"PEM file with the private key." reload:"true" file:"true"`
+	MinVersion   string `key:"minVersion" doc:"The oldest version of TLS that is spoken." enum:"1.2,1.3" reload:"true"`
+	ClientAuth   string `key:"clientAuth" doc:"Whether clients prove themselves with certificates: none doesn't ask, request refuses only those with a wrong one, require refuses those without one." enum:"none,request,require" reload:"true"`
+	ClientCAFile string `key:"clientCAFile" doc:"PEM file with the authorities that sign clients' certificates." reload:"true" file:"true"`
 }
 
 // AdminClient is how the command line speaks TLS to the admin listener.
 type AdminClient struct {
-	CAFile     string `key:"caFile" doc:"PEM file with the authorities that sign the listener's certificate; empty trusts the certificate of admin.tls.certFile itself."`
-	ServerName string `key:"serverName" doc:"The name that the listener's certificate is for; empty for the host of admin.listen."`
-	CertFile   string `key:"certFile" doc:"PEM file with the certificate to show where admin.tls.clientAuth asks for one."`
-	KeyFile    string `key:"keyFile" doc:"PEM file with its private key."`
+	CAFile     string `key:"caFile" doc:"PEM file with the authorities that sign the listener's certificate; empty trusts the certificate of admin.tls.certFile itself." reload:"true"`
+	ServerName string `key:"serverName" doc:"The name that the listener's certificate is for; empty for the host of admin.listen." reload:"true"`
+	CertFile   string `key:"certFile" doc:"PEM file with the certificate to show where admin.tls.clientAuth asks for one." reload:"true"`
+	KeyFile    string `key:"keyFile" doc:"PEM file with its private key." reload:"true"`
 }
 
 // UpstreamTLS is how TLS is spoken to the registry and its token service.
 // There is no way not to verify it.
 type UpstreamTLS struct {
-	CAFile   string `key:"caFile" doc:"PEM file with authorities that are trusted beside the system's, for the registry and its token service."`
-	CertFile string `key:"certFile" doc:"PEM file with the certificate to show to the registry."`
-	KeyFile  string `key:"keyFile" doc:"PEM file with its private key."`
+	CAFile   string `key:"caFile" doc:"PEM file with authorities that are trusted beside the system's, for the registry and its token service." reload:"true" file:"true"`
+	CertFile string `key:"certFile" doc:"PEM file with the certificate to show to the registry." reload:"true" file:"true"`
+	KeyFile  string `key:"keyFile" doc:"PEM file with its private key." reload:"true" file:"true"`
 }
 
 // checkTLS validates what belongs together.

@@ -52,7 +52,7 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 	maintenance := reconcile.New(store(kept), reconcile.NewSource(options.Source(settings, behind, kept)), options.Reconcile(settings.Reconcile), log)
 	operators := httptest.NewServer(admin.New(admin.Options{
 		Ready:   func(context.Context, []string) error { return o.down },
-		Metrics: o.metrics, Log: log, Token: token, Events: o.proxy.Events(), Maintenance: maintenance.Handler(),
+		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Maintenance: maintenance.Handler(),
 	}))
 	t.Cleanup(operators.Close)
 	o.adminURL = operators.URL

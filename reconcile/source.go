@@ -78,10 +78,11 @@ func NewSource(o SourceOptions) *Source {
 	return s
 }
 
-// SetLimits has other limits count from now on, but for Concurrency: how much is
-// asked at once stays with who asks.
-func (s *Source) SetLimits(limits registry.Limits) {
+// SetLimits has other limits, and another rate, count from now on, but for
+// Concurrency: how much is asked at once stays with who asks.
+func (s *Source) SetLimits(limits registry.Limits, perSecond int) {
 	s.limits.Store(&limits)
+	s.limiter.SetLimit(rate.Limit(perSecond))
 }
 
 // askAgain is the Ask of a reader that asks again where it may help.

@@ -52,7 +52,7 @@ func (r *Reader) Made(ctx context.Context, notes Notes, repository string, manif
 	}
 	d := dating{reader: r, notes: notes, repository: repository, made: made, found: map[digest.Digest]time.Time{}}
 	group, within := errgroup.WithContext(ctx)
-	group.SetLimit(max(1, r.Limits.Concurrency))
+	group.SetLimit(max(1, r.Limits().Concurrency))
 	for _, m := range manifests {
 		if at, known := noted[m.Digest]; known {
 			d.tell(m.Digest, at, false)

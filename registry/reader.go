@@ -170,7 +170,7 @@ func (r *Reader) HasBlob(ctx context.Context, repository string, blob digest.Dig
 // says of the blob is told by [OutcomeOf].
 func (r *Reader) Blob(ctx context.Context, repository string, blob digest.Digest) (body []byte, err error) {
 	err = r.ask(ctx, func(ctx context.Context) error {
-		body, err = r.Upstream.Blob(ctx, r.As, repository, blob, r.Limits.Size)
+		body, err = r.Upstream.Blob(ctx, r.As, repository, blob, r.Limits().Size)
 		return err
 	})
 	return body, err

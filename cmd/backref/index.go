@@ -55,7 +55,7 @@ type ownMaintenance struct {
 
 // openOwn opens the index itself.
 func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenance, error) {
-	log, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
+	log, _, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
 	store, err := openStore(ctx, cfg.Index, log)
 	if err != nil {
 		return nil, err

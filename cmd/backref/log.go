@@ -9,9 +9,9 @@ import (
 	"github.com/backref/backref/config"
 )
 
-// newLog returns the logger for operators, and what ends it after its last
-// line. The level was validated with the rest of the configuration.
-func newLog(cfg config.Log, w io.Writer) (log *zap.Logger, flush func() error) {
+// newLog returns the logger for operators, its level, which may be set while it is
+// used, and what ends it after its last line.
+func newLog(cfg config.Log, w io.Writer) (log *zap.Logger, level zap.AtomicLevel, flush func() error) {
 	encoding := zap.NewProductionEncoderConfig()
 	encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	encoding.TimeKey = "time"
@@ -21,10 +21,7 @@ func newLog(cfg config.Log, w io.Writer) (log *zap.Logger, flush func() error) {
 	if cfg.Format == "text" {
 		encoder = zapcore.NewConsoleEncoder(encoding)
 	}
-	level, err := zapcore.ParseLevel(cfg.Level)
-	if err != nil {
-		level = zapcore.InfoLevel
-	}
+	level = zap.NewAtomicLevelAt(logLevel(cfg))
 	// A terminal or pipe can't be synced, and nothing else need be.
 	to, flush := zapcore.Lock(zapcore.AddSync(struct{ io.Writer }{w})), func() error { return nil }
 	if cfg.Delay > 0 {
@@ -33,5 +30,15 @@ func newLog(cfg config.Log, w io.Writer) (log *zap.Logger, flush func() error) {
 		gathered := &zapcore.BufferedWriteSyncer{WS: to, FlushInterval: cfg.Delay}
 		to, flush = gathered, gathered.Stop
 	}
-	return zap.New(zapcore.NewCore(encoder, to, level)), flush
+	return zap.New(zapcore.NewCore(encoder, to, level)), level, flush
+}
+
+// logLevel returns the level, which was validated with the rest of the
+// configuration.
+func logLevel(cfg config.Log) zapcore.Level {
+	level, err := zapcore.ParseLevel(cfg.Level)
+	if err != nil {
+		return zapcore.InfoLevel
+	}
+	return level
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // serviceManager is who started this process and wants to hear how it is, by
@@ -28,6 +30,16 @@ func managerOf(environ []string) serviceManager {
 // ready says that requests are served.
 func (m serviceManager) ready() error {
 	return m.tell("READY=1")
+}
+
+// reloading says that the configuration is read again, until ready is said. The
+// manager tells by the clock that it means a reload which it has asked for.
+func (m serviceManager) reloading() error {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return fmt.Errorf("tell the service manager: %w", err)
+	}
+	return m.tell("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/int64(time.Microsecond)))
 }
 
 // stopping says that the process ends of its own accord or as it was told to,

@@ -22,6 +22,7 @@ import (
 	"github.com/backref/backref/proxy/admin"
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/reconcile"
+	"github.com/backref/backref/signin"
 	"github.com/backref/backref/upstream"
 )
 
@@ -40,6 +41,13 @@ type server struct {
 	// manager hears when requests are served and when that ends.
 	manager serviceManager
 	writes  writesCheck
+	// reloader takes changes of the configuration while the server runs, of which
+	// config says how it began.
+	reloader *reloader
+	level    zap.AtomicLevel
+	token    atomic.Value
+	signIn   *signin.Door
+	source   *reconcile.Source
 	// background is what runs beside requests until ctx ends.
 	background []func(ctx context.Context)
 }
@@ -49,6 +57,8 @@ type server struct {
 type listener struct {
 	net.Listener
 	server *http.Server
+	// certificates are nil for plain HTTP.
+	certificates *certificates
 }
 
 // closingTime is how long the end may take once no request is under way.
@@ -57,7 +67,8 @@ const closingTime = 15 * time.Second
 // newServer opens the index and the listeners. Nothing is served before Run.
 func newServer(ctx context.Context, cfg config.Config, logs io.Writer) (*server, error) {
 	s := &server{config: cfg}
-	s.log, s.flushLog = newLog(cfg.Log, logs)
+	s.log, s.level, s.flushLog = newLog(cfg.Log, logs)
+	s.reloader = newReloader(s)
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close(), s.flushLog())
 	}
@@ -78,7 +89,7 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	door.Registry.Metrics = metrics
+	door.Registry.Metrics, s.signIn = metrics, door.SignIn
 	handler, err := proxy.New(door)
 	if err != nil {
 		return err
@@ -87,15 +98,17 @@ func (s *server) open(ctx context.Context) error {
 	if s.front, err = s.listen("server", s.config.Server.Listen, s.config.Server.TLS, handler); err != nil {
 		return err
 	}
+	s.reloader.begin(metrics)
 	// It runs whether or not anybody can ask for it.
 	maintenance := s.maintain(handler, metrics)
 	if s.config.Admin.Listen != "" {
-		token, err := s.config.Admin.Token()
+		apply, err := s.prepareToken(s.config)
 		if err != nil {
 			return err
 		}
+		apply()
 		s.admin, err = s.listen("admin", s.config.Admin.Listen, s.config.Admin.TLS, admin.New(admin.Options{
-			Ready: s.ready, Metrics: metrics, Log: s.log, Token: token, Events: handler.Events(), Maintenance: maintenance,
+			Ready: s.ready, Metrics: metrics, Log: s.log, Token: s.adminToken, Events: handler.Events(), Maintenance: maintenance,
 		}))
 		if err != nil {
 			return err
@@ -108,6 +121,7 @@ func (s *server) open(ctx context.Context) error {
 // of it. Without credentials of its own backref does nothing unasked.
 func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) http.Handler {
 	source, settings := reconcile.NewSource(options.Source(s.config, s.upstream, s.store)), options.Reconcile(s.config.Reconcile)
+	s.source = source
 	mirror := s.config.Referrers.FallbackTags == config.FallbackMirror
 	if !mirror {
 		s.background = append(s.background, s.clearOutbox)
@@ -142,7 +156,7 @@ func (s *server) clearOutbox(ctx context.Context) {
 
 // listen opens a listener; key is its section of the configuration.
 func (s *server) listen(key, address string, secure config.ServerTLS, handler http.Handler) (listener, error) {
-	speak, err := listenerTLS(key+".tls", secure, s.log, time.Now)
+	speak, err := listenerTLS(key+".tls", secure)
 	if err != nil {
 		return listener{}, err
 	}
@@ -156,13 +170,13 @@ func (s *server) listen(key, address string, secure config.ServerTLS, handler ht
 	}
 	return listener{wrap.Listener(accepting), &http.Server{
 		Handler:           handler,
-		TLSConfig:         speak,
+		TLSConfig:         speak.config(),
 		ConnContext:       wrap.ConnContext,
 		ReadHeaderTimeout: s.config.Server.ReadHeaderTimeout,
 		IdleTimeout:       s.config.Server.IdleTimeout,
 		MaxHeaderBytes:    int(s.config.Server.MaxHeaderBytes),
 		ErrorLog:          errorLog,
-	}}, nil
+	}, speak}, nil
 }
 
 // warn logs what went wrong but stops nothing.
@@ -194,7 +208,7 @@ func (s *server) Run(ctx context.Context) error {
 	}
 	beside, stopBeside := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, run := range s.background {
+	for _, run := range append(s.background, s.reloader.run) {
 		running.Go(func() { run(beside) })
 	}
 	s.log.Info("serving", fields...)

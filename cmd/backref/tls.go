@@ -5,119 +5,72 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"sync"
-	"time"
-
-	"go.uber.org/zap"
+	"sync/atomic"
 
 	"github.com/backref/backref/config"
 )
 
-// recheckFiles is how long after a look at the files of a listener a handshake
-// goes without another.
-const recheckFiles = time.Second
-
-// certificates are the files of a listener that serves TLS, read again when
-// they change.
+// certificates are what a listener speaks TLS by. The latest count for the
+// connections that begin.
 type certificates struct {
 	// key begins the names of the configuration's keys.
 	key    string
-	config config.ServerTLS
-	log    *zap.Logger
-	now    func() time.Time
-
-	mutex   sync.Mutex
-	checked time.Time
-	seen    []fs.FileInfo
-	current *tls.Config
+	latest atomic.Pointer[tls.Config]
 }
 
 // listenerTLS returns what a listener speaks TLS by; nil for plain HTTP.
-func listenerTLS(key string, cfg config.ServerTLS, log *zap.Logger, now func() time.Time) (*tls.Config, error) {
+func listenerTLS(key string, cfg config.ServerTLS) (*certificates, error) {
 	if cfg.CertFile == "" {
 		return nil, nil
 	}
-	c := &certificates{key: key, config: cfg, log: log, now: now}
-	if _, err := c.latest(); err != nil {
+	c := &certificates{key: key}
+	apply, err := c.prepare(cfg)
+	if err != nil {
 		return nil, err
+	}
+	apply()
+	return c, nil
+}
+
+// config returns what a [http.Server] needs; nil for plain HTTP.
+func (c *certificates) config() *tls.Config {
+	if c == nil {
+		return nil
 	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.latest() },
-	}, nil
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.latest.Load(), nil },
+	}
 }
 
-// latest returns what the files say. Where new ones can't be used, the last
-// good ones stay: half of a pair is new while the other half is being written.
-func (c *certificates) latest() (*tls.Config, error) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	now := c.now()
-	if c.current != nil && now.Sub(c.checked) < recheckFiles {
-		return c.current, nil
+// prepare reads the files, and returns what has them count. A listener that
+// speaks no TLS stays so.
+func (c *certificates) prepare(cfg config.ServerTLS) (apply func(), err error) {
+	if c == nil {
+		return func() {}, nil
 	}
-	c.checked = now
-	// Looked at before they are read, so that a change meanwhile is seen later.
-	seen := c.look()
-	if c.current != nil && sameFiles(seen, c.seen) {
-		return c.current, nil
-	}
-	loaded, err := c.load()
-	switch {
-	case err == nil && c.current != nil:
-		c.log.Info("certificates were read again", zap.String("key", c.key))
-	case err != nil && c.current != nil:
-		c.log.Error("new certificates can't be used; the last ones stay", zap.String("key", c.key), zap.Error(err))
-		loaded = c.current
-	case err != nil:
+	loaded, err := loadTLS(c.key, cfg)
+	if err != nil {
 		return nil, err
 	}
-	c.seen, c.current = seen, loaded
-	return loaded, nil
+	return func() { c.latest.Store(loaded) }, nil
 }
 
-// look returns the state of each file; nil for one that can't be seen.
-func (c *certificates) look() []fs.FileInfo {
-	var seen []fs.FileInfo
-	for _, path := range []string{c.config.CertFile, c.config.KeyFile, c.config.ClientCAFile} {
-		info, err := os.Stat(path)
-		if err != nil {
-			info = nil
-		}
-		seen = append(seen, info)
-	}
-	return seen
-}
-
-func sameFiles(a, b []fs.FileInfo) bool {
-	for i := range a {
-		switch {
-		case a[i] == nil && b[i] == nil:
-		case a[i] == nil || b[i] == nil:
-			return false
-		case !os.SameFile(a[i], b[i]) || a[i].Size() != b[i].Size() || !a[i].ModTime().Equal(b[i].ModTime()):
-			return false
-		}
-	}
-	return true
-}
-
-func (c *certificates) load() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(c.config.CertFile, c.config.KeyFile)
+func loadTLS(key string, cfg config.ServerTLS) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.key, err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	loaded := &tls.Config{
 		Certificates: []tls.Certificate{pair},
 		MinVersion:   tls.VersionTLS12,
 		NextProtos:   []string{"h2", "http/1.1"},
 	}
-	if c.config.MinVersion == config.TLS13 {
+	if cfg.MinVersion == config.TLS13 {
 		loaded.MinVersion = tls.VersionTLS13
 	}
-	switch c.config.ClientAuth {
+	switch cfg.ClientAuth {
 	case config.ClientAuthRequest:
 		loaded.ClientAuth = tls.VerifyClientCertIfGiven
 	case config.ClientAuthRequire:
@@ -125,9 +78,9 @@ func (c *certificates) load() (*tls.Config, error) {
 	default:
 		return loaded, nil
 	}
-	loaded.ClientCAs, err = readAuthorities(x509.NewCertPool(), c.config.ClientCAFile)
+	loaded.ClientCAs, err = readAuthorities(x509.NewCertPool(), cfg.ClientCAFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s.clientCAFile: %w", c.key, err)
+		return nil, fmt.Errorf("%s.clientCAFile: %w", key, err)
 	}
 	return loaded, nil
 }

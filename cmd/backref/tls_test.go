@@ -116,6 +116,7 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	first := issue(t, dir, 1)
 	cfg := configFor(t, "http://127.0.0.1:9")
 	cfg.Server.TLS = config.ServerTLS{CertFile: first.cert, KeyFile: first.key}
+	cfg.Reload.Interval = 10 * time.Millisecond
 	log := &logged{}
 	s := startLogging(t, cfg, log)
 	serial := func() int64 {
@@ -133,7 +134,7 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 		if got := serial(); got != 1 {
 			t.Errorf("certificate %d beside a file that holds none", got)
 		}
-		return strings.Contains(log.String(), "new certificates can't be used")
+		return strings.Contains(log.String(), `"error":"server.tls: `)
 	})
 	issue(t, dir, 2)
 	eventually(t, "the new certificate is shown", func() bool { return serial() == 2 })

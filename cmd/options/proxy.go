@@ -37,6 +37,22 @@ func Proxy(cfg config.Config, store index.Store, behind *upstream.Registry, log 
 	return o, err
 }
 
+// Settings returns what the configuration says of what may change of the door
+// while it serves. before is who clients sign in with so far; nil where they
+// don't.
+func Settings(cfg config.Config, before *signin.Door) (proxy.Settings, error) {
+	s := proxy.Settings{Limits: Limits(cfg), Registry: registryLimits(cfg.Limits, cfg.Limits.UpstreamQueries)}
+	if before == nil {
+		return s, nil
+	}
+	var err error
+	if s.SignIn, err = before.Next(SignIn(cfg.Auth)); err != nil {
+		return s, err
+	}
+	s.Rules, err = rules(cfg.Auth.Rules)
+	return s, err
+}
+
 // Limits returns what the configuration says of the bounds of requests, but for
 // those of the registry.
 func Limits(cfg config.Config) proxy.Limits {

@@ -19,9 +19,10 @@ type Options struct {
 	Ready   func(ctx context.Context, exclude []string) error
 	Metrics *prometheus.Registry
 	Log     *zap.Logger
-	// Token is what operators send; empty where only those on the same machine
-	// are let in. Health, metrics and profiles are open to all.
-	Token string
+	// Token returns what operators send; empty, or nil for no such function, where
+	// only those on the same machine are let in. Health, metrics and profiles are
+	// open to all.
+	Token func() string
 	// Events takes the notifications of the registry; nil for none.
 	Events http.Handler
 	// Maintenance serves what is below /admin; nil for nothing.
@@ -35,6 +36,9 @@ const Server = "backref"
 // New returns the handler of the admin listener: /livez, /readyz, /metrics,
 // /debug/pprof and, for those who have the token, /events and /admin.
 func New(o Options) http.Handler {
+	if o.Token == nil {
+		o.Token = func() string { return "" }
+	}
 	router := chi.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

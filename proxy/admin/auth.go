@@ -12,10 +12,10 @@ import (
 
 // requireOperator lets only operators pass: those who send the token or, where
 // there is none, who are on this machine.
-func requireOperator(token string) func(http.Handler) http.Handler {
+func requireOperator(token func() string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if refusal := refuse(r, token); refusal != nil {
+			if refusal := refuse(r, token()); refusal != nil {
 				refusal.Write(w)
 				return
 			}

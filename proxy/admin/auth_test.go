@@ -52,7 +52,7 @@ func TestRequireOperator(t *testing.T) {
 				r.Header.Set(c.header[0], c.header[1])
 			}
 			w := httptest.NewRecorder()
-			requireOperator(c.token)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+			requireOperator(func() string { return c.token })(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
 			if w.Code != c.want {
 				t.Errorf("status %d, want %d", w.Code, c.want)
 			}
