@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// A service manager is told when requests are served, and when that ends and how
-// long it may take.
+// A service manager is told when requests are served, when the configuration is
+// read again and has been, and when all ends and how long it may take.
 func TestTheServiceManagerIsTold(t *testing.T) {
 	for name, socket := range map[string]string{
 		"path": filepath.Join(t.TempDir(), "notify"), "abstract": "@backref-test-" + filepath.Base(t.TempDir()) + t.Name(),
@@ -43,6 +46,16 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 					"--index", filepath.Join(t.TempDir(), "index.db"), "--set", "server.drainTimeout=70s"},
 					[]string{"NOTIFY_SOCKET=" + socket}, &logs, &logs)
 			}()
+			if got := hear(); got != "READY=1" {
+				t.Errorf("told %q", got)
+			}
+			// The run above has set this up for the whole process.
+			if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+			if got := hear(); !regexp.MustCompile(`^RELOADING=1\nMONOTONIC_USEC=[1-9][0-9]*$`).MatchString(got) {
+				t.Errorf("told %q", got)
+			}
 			if got := hear(); got != "READY=1" {
 				t.Errorf("told %q", got)
 			}

@@ -33,6 +33,10 @@ func TestUnitServes(t *testing.T) {
 	output(t, m.run("env", "--chdir=/var/lib/backref", "BACKREF_ADMIN_TOKEN_FILE=/etc/backref/credentials/admin-token",
 		"/usr/local/bin/backref", "index", "backup", "copy.db", "--config", "/etc/backref/backref.yaml"))
 
+	m.systemctl(t, "reload", "backref.service")
+	m.awaitLog(t, "the configuration was read again")
+	m.await(t, "NRestarts=0", "ActiveState=active")
+
 	m.systemctl(t, "kill", "--signal=KILL", "--kill-who=main", "backref.service")
 	m.await(t, "NRestarts=1", "ActiveState=active")
 	wantReferrer(t, front, "app", subject, referrer)
@@ -98,6 +102,18 @@ func (m machine) await(t *testing.T, properties ...string) {
 		}
 	}
 	t.Fatalf("the service is not %v:\n%s", properties, shown)
+}
+
+// awaitLog waits until the service has logged something.
+func (m machine) awaitLog(t *testing.T, text string) {
+	t.Helper()
+	var log string
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if log = output(t, m.run("journalctl", "--unit", "backref.service")); strings.Contains(log, text) {
+			return
+		}
+	}
+	t.Fatalf("the service does not say %q:\n%s", text, log)
 }
 
 // wantConfined fails the test where the process has more than the unit says, or
