@@ -155,6 +155,7 @@ func (r *reloader) run(ctx context.Context) {
 			r.reload("SIGHUP")
 		case <-look:
 			switch r.watch.look(r.paths()) {
+			case filesSame:
 			case filesChanged:
 				r.reload("files have changed")
 			case filesMissing:

@@ -136,8 +136,15 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 		}
 		return strings.Contains(log.String(), `"error":"server.tls: `)
 	})
+	if _, err := s.lastReload(); err == nil {
+		t.Error("the last reload is said to have gone well")
+	}
 	issue(t, dir, 2)
 	eventually(t, "the new certificate is shown", func() bool { return serial() == 2 })
+	eventually(t, "the last reload went well", func() bool {
+		_, err := s.lastReload()
+		return err == nil
+	})
 }
 
 // Clients prove themselves with certificates on either listener.

@@ -125,7 +125,7 @@ func newLimiter(o LimitOptions) *limiter {
 // trackUpTo has so many clients told apart from now on.
 func (l *limiter) trackUpTo(most int) {
 	if before := l.tracked.Load(); before != int64(most) && l.tracked.CompareAndSwap(before, int64(most)) {
-		l.clients.SetMaximum(uint64(max(1, most))) //nolint:gosec // Not negative.
+		l.clients.SetMaximum(uint64(max(1, most)))
 	}
 }
 

@@ -14,8 +14,10 @@ func TestBoundsChangeBetweenRequests(t *testing.T) {
 	let := func(b Bounds) bool { return l.enter(c, b, now) == nil }
 
 	slow := Bounds{ClientRate: 1, ClientBurst: 2}
-	if !let(slow) || !let(slow) || let(slow) {
-		t.Error("not two at once")
+	for i, want := range []bool{true, true, false} {
+		if let(slow) != want {
+			t.Errorf("request %d at once: let in %t", i+1, !want)
+		}
 	}
 	other := slow
 	other.Concurrency = 100
