@@ -39,4 +39,5 @@ func (r *Registry) SetLimits(limits Limits) {
 	r.limits.Store(&limits)
 	r.memory.room.resize(limits.Memory)
 	r.envelopes.resize(int64(limits.Concurrency))
+	r.dating.resize(int64(limits.Concurrency))
 }

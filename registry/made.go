@@ -187,20 +187,16 @@ func (r *Registry) Made(ctx context.Context, caller *Caller, records map[digest.
 		manifests = append(manifests, record.Manifest)
 	}
 	reader := r.reader(caller)
-	reader.Ask = r.dating.ask
+	reader.Ask = r.askInTurn
 	return reader.Made(ctx, r.store, caller.repository, manifests)
 }
 
-// turns bounds the questions that are asked at once.
-type turns chan struct{}
-
-// ask is the Ask of a [Reader] that waits for its turn.
-func (t turns) ask(ctx context.Context, question func(context.Context) error) error {
-	select {
-	case t <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+// askInTurn is the Ask of a [Reader] that waits for its turn.
+func (r *Registry) askInTurn(ctx context.Context, question func(context.Context) error) error {
+	leave, err := r.dating.take(ctx, 1)
+	if err != nil {
+		return err
 	}
-	defer func() { <-t }()
+	defer leave()
 	return question(ctx)
 }

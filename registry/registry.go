@@ -104,8 +104,8 @@ type Registry struct {
 	// envelopes bounds those of notifications that are worked off at once.
 	envelopes *room
 	hidden    hiddenTags
-	// dating is for what tells when images were made.
-	dating turns
+	// dating bounds the questions about when images were made.
+	dating *room
 }
 
 // New returns a registry. It fails where an option is missing.
@@ -142,7 +142,7 @@ func New(o Options) (*Registry, error) {
 		native:      newNativeSupport(o.RecheckNative, o.Limits.Subjects),
 		served:      newServedListings(o),
 		hidden:      newHiddenTags(o.HiddenTags),
-		dating:      make(turns, max(1, o.Limits.Concurrency)),
+		dating:      newRoom(int64(o.Limits.Concurrency)),
 	}
 	r.limits.Store(&o.Limits)
 	r.subjects, _ = o.Index.(index.TagSubjects)
