@@ -187,9 +187,22 @@ func (r *Repository) withoutAPI(err error) error {
 // HasReferrersAPI reports whether the registry answers referrers queries
 // itself. The repository should exist: some say nothing about others.
 func (r *Repository) HasReferrersAPI(ctx context.Context, subject digest.Digest) (bool, error) {
-	_, err := r.referrersByAPI(ctx, subject)
+	_, supported, err := r.ReferrersByAPI(ctx, subject)
+	return supported, err
+}
+
+// ReferrersByAPI returns what a registry that answers referrers queries itself
+// lists, and whether it is one: see [Repository.HasReferrersAPI].
+func (r *Repository) ReferrersByAPI(ctx context.Context, subject digest.Digest) (all []oci.Descriptor, supported bool, err error) {
+	all, err = r.referrersByAPI(ctx, subject)
 	if errors.Is(err, errUnsupported) {
-		return r.api.Load() == present, nil
+		return nil, r.KnownReferrersAPI(), nil
 	}
-	return err == nil, err
+	return all, err == nil, err
+}
+
+// KnownReferrersAPI reports whether the registry was found to answer referrers
+// queries itself. It asks nobody.
+func (r *Repository) KnownReferrersAPI() bool {
+	return r.api.Load() == present
 }

@@ -15,6 +15,24 @@ import (
 	"github.com/backref/backref/oci"
 )
 
+// TagMeaning tells what stands behind a tag of the form of a referrers tag.
+// known, where it is not nil, tells the subjects of manifests that the caller has
+// read before: these are not read again.
+func (r *Repository) TagMeaning(ctx context.Context, tag string, known func(digest.Digest) (subject digest.Digest, found bool)) (index.TagMeaning, error) {
+	return index.JudgeTag(ctx, tag, func(ctx context.Context, reference string) (index.Manifest, error) {
+		if known != nil && reference != tag {
+			if subject, found := known(digest.Digest(reference)); found && subject != "" {
+				return index.Manifest{Digest: digest.Digest(reference), Edges: []index.Edge{{Kind: index.EdgeSubject, Target: subject}}}, nil
+			}
+		}
+		m, err := r.Manifest(ctx, reference)
+		if errors.Is(err, ErrNotFound) {
+			err = fmt.Errorf("%w: %w", index.ErrNotFound, err)
+		}
+		return m.Manifest, err
+	}, parallel)
+}
+
 // judgeTag tells what stands behind a tag of the form of a referrers tag, and
 // returns the manifest with its bytes.
 func (r *Repository) judgeTag(ctx context.Context, tag string) (index.TagMeaning, Manifest, error) {

@@ -16,10 +16,23 @@ import (
 	"github.com/backref/backref/oci"
 )
 
+// AllTagNames returns the tags of the repository as the registry lists them.
+func (r *Repository) AllTagNames(ctx context.Context) ([]string, error) {
+	tags, err := r.tagNames(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list tags of %s: %w", r.Reference, err)
+	}
+	return tags, nil
+}
+
+func (r *Repository) tagNames(ctx context.Context) ([]string, error) {
+	return listNames(ctx, r, "/v2/"+r.Reference.Repository+"/tags/list", func(page struct{ Tags []string }) []string { return page.Tags })
+}
+
 // TagNames returns the tags of the repository, without referrers tags, in the
 // registry's order.
 func (r *Repository) TagNames(ctx context.Context) ([]string, error) {
-	tags, err := listNames(ctx, r, "/v2/"+r.Reference.Repository+"/tags/list", func(page struct{ Tags []string }) []string { return page.Tags })
+	tags, err := r.tagNames(ctx)
 	if err == nil {
 		tags, err = r.withoutReferrersTags(ctx, tags)
 	}

@@ -96,7 +96,7 @@ const (
 // Referrers configures how referrers are found and listed.
 type Referrers struct {
 	FallbackTags  string        `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
-	HiddenTags    bool          `key:"hiddenTags" doc:"Whether each referrer that is pushed by digest, or that the mirror finds, is given a hidden tag of its own, sha256-HEX.referrer, by which the registry's API lists it and its garbage collection keeps it."`
+	HiddenTags    bool          `key:"hiddenTags" doc:"Whether each referrer that is pushed by digest, or that the mirror finds, is given a hidden tag of its own, sha256-HEX.referrer, by which the registry's API lists it and its garbage collection keeps it. Clients don't see these tags: see tags.hide."`
 	Order         string        `key:"order" doc:"The order of a listing for which none is asked: some tools take the first entry, which by digest is any. -created has the newest first." enum:"digest,-digest,created,-created,artifactType,-artifactType,version,-version"`
 	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
 	TagListingTTL time.Duration `key:"tagListingTTL" doc:"How long a listing that was served under a referrers tag is found by its digest too, which the registry doesn't know. 0 keeps none."`
@@ -105,7 +105,7 @@ type Referrers struct {
 
 // Tags configures how tags are listed.
 type Tags struct {
-	Hide string `key:"hide" doc:"Which tags are left out of tags/list: none, referrers tags (sha256-HEX where it stands for a list of referrers, and sha256-HEX.referrer), or also those of cosign (sha256-HEX.sig, .att and .sbom)." enum:"none,referrers,referrers+cosign"`
+	Hide string `key:"hide" doc:"Which tags are left out of tags/list: none, referrers tags (sha256-HEX where it stands for a list of referrers, and sha256-HEX.referrer), or also those of cosign (sha256-HEX.sig, .att and .sbom). Tools that mirror by tags/list, such as skopeo sync, leave out what is hidden without saying so; backref copy --all-tags copies a repository with its referrers." enum:"none,referrers,referrers+cosign"`
 }
 
 // Reconcile configures what runs beside requests.

@@ -118,9 +118,9 @@ func unpackFile(name string, content io.Reader) error {
 	return nil
 }
 
-// Finish writes index.json and packs the layout.
-func (t *archiveTarget) Finish(ctx context.Context, done finished) error {
-	if err := t.layoutTarget.Finish(ctx, done); err != nil {
+// Complete writes index.json and packs the layout.
+func (t *archiveTarget) Complete(ctx context.Context) error {
+	if err := t.layoutTarget.Complete(ctx); err != nil {
 		return err
 	}
 	if err := t.pack(ctx); err != nil {

@@ -34,6 +34,11 @@ type Request struct {
 	Watch Watcher
 }
 
+// filtered reports whether a filter leaves referrers out.
+func (r Request) filtered() bool {
+	return len(r.Filter.ArtifactTypes) > 0 || len(r.Filter.Annotations) > 0
+}
+
 // DefaultConcurrency is how many requests of a copy are under way at once.
 const DefaultConcurrency = 4
 
@@ -100,6 +105,13 @@ type source interface {
 	Entry(ctx context.Context, d ocispec.Descriptor) (client.Manifest, bool, error)
 	Blob(ctx context.Context, blob ocispec.Descriptor) (io.ReadCloser, error)
 	Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error)
+	// Tags returns all tags, in no order.
+	Tags(ctx context.Context) ([]tagged, error)
+	// Named returns what a tag names just now.
+	Named(ctx context.Context, t tagged) (client.Manifest, error)
+	// Listed returns the referrers that a doubtful tag lists or names, or says
+	// that it is just a tag. known tells the subject of a manifest that was read.
+	Listed(ctx context.Context, t tagged, known func(digest.Digest) (digest.Digest, bool)) (referrers []ocispec.Descriptor, plain bool, err error)
 }
 
 // target is where a copy goes to.
@@ -113,11 +125,19 @@ type target interface {
 	PutManifest(ctx context.Context, m client.Manifest, tag string) error
 	// Finish makes the copied manifests and their referrers known.
 	Finish(ctx context.Context, done finished) error
+	// Tagged returns what has a tag in the target; "" where there is no such tag.
+	Tagged(ctx context.Context, tag string) (digest.Digest, error)
+	// PutTag gives a manifest that is there a tag.
+	PutTag(ctx context.Context, m client.Manifest, tag string) error
+	// Complete is called once, when all is finished.
+	Complete(ctx context.Context) error
+	// Close gives the target free, complete or not.
 	Close() error
 }
 
 // finished is what Finish has to make known.
 type finished struct {
+	// root is what a layout names, with its tag, where it has one.
 	root client.Manifest
 	tag  string
 	// referrers are the copied ones by their subject.
@@ -130,35 +150,60 @@ func Copy(ctx context.Context, request Request) (result Result, err error) {
 	if request.Concurrency <= 0 {
 		request.Concurrency = DefaultConcurrency
 	}
+	slots := newPool(request.Concurrency)
 	src, err := openSource(ctx, request)
 	if err != nil {
 		return Result{}, err
 	}
-	plan, err := newPlan(ctx, src, request)
+	root, called, err := resolve(ctx, src, request)
 	if err != nil {
 		return Result{}, err
 	}
-	tag, err := chooseTag(request, plan.tag)
+	plan, err := newPlan(ctx, src, root, false, request, slots)
 	if err != nil {
 		return Result{}, err
 	}
-	if sum := request.Target.Digest; sum != "" && sum != plan.root.manifest.Digest {
-		return Result{}, fmt.Errorf("the target is to be %s and the source is %s: leave the digest out", sum, plan.root.manifest.Digest)
+	tag, err := chooseTag(request, root, called)
+	if err != nil {
+		return Result{}, err
 	}
-	dst, err := openTarget(ctx, request)
+	dst, err := openTarget(ctx, request, slots)
 	if err != nil {
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	run := newRun(src, dst, request, plan, tag)
-	err = run.do(ctx)
-	return run.result, err
+	if request.Watch != nil {
+		request.Watch.Planned(plan.totals)
+	}
+	run := &run{shared: newShared(src, dst, request, slots), plan: plan, tag: tag}
+	done, err := run.copy(ctx)
+	if err == nil {
+		err = dst.Finish(ctx, done)
+	}
+	if err == nil {
+		err = dst.Complete(ctx)
+	}
+	result = run.tally.sum()
+	result.Digest = root.Digest
+	return result, err
+}
+
+// resolve returns the manifest that the source is to be read from, and what the
+// source calls it.
+func resolve(ctx context.Context, src source, request Request) (client.Manifest, string, error) {
+	root, tag, err := src.Resolve(ctx)
+	if err == nil {
+		root, err = choosePlatforms(ctx, src, root, request.Platforms)
+	}
+	return root, tag, err
 }
 
 // chooseTag returns the tag of the target, else the source's. What a registry
 // gets without tag is soon gone, so it has to be asked for by digest.
-func chooseTag(request Request, tag string) (string, error) {
+func chooseTag(request Request, root client.Manifest, tag string) (string, error) {
 	switch target := request.Target; {
+	case target.Digest != "" && target.Digest != root.Digest:
+		return "", fmt.Errorf("the target is to be %s and the source is %s: leave the digest out", target.Digest, root.Digest)
 	case target.Tag != "" || target.Digest != "":
 		return target.Tag, nil
 	case target.Kind != Registry:
@@ -180,7 +225,7 @@ func openSource(ctx context.Context, request Request) (source, error) {
 	return openLayoutSource(ctx, location)
 }
 
-func openTarget(ctx context.Context, request Request) (target, error) {
+func openTarget(ctx context.Context, request Request, slots *pool) (target, error) {
 	location := request.Target
 	switch location.Kind {
 	case Layout:
@@ -188,7 +233,7 @@ func openTarget(ctx context.Context, request Request) (target, error) {
 	case Archive:
 		return openArchiveTarget(ctx, location.Path)
 	default:
-		t := &registryTarget{repository: request.To.Repository(location.Reference), concurrency: request.Concurrency}
+		t := newRegistryTarget(request.To.Repository(location.Reference), slots)
 		if request.Source.Kind == Registry && request.Source.Reference.Host == location.Reference.Host {
 			t.sibling = request.Source.Reference.Repository
 		}

@@ -11,6 +11,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/backref/backref/client"
+	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 )
 
@@ -133,7 +134,7 @@ func TestChooseTag(t *testing.T) {
 		"such a one between layouts":  {folder, folder, "docker.io/app:v1", "docker.io/app:v1", false},
 		"such a one with another tag": {folder, registry("v1", ""), "docker.io/app:v1", "v1", false},
 	} {
-		got, err := chooseTag(Request{Source: c.source, Target: c.target}, c.tag)
+		got, err := chooseTag(Request{Source: c.source, Target: c.target}, client.Manifest{Manifest: index.Manifest{Digest: sum}}, c.tag)
 		if got != c.want || (err != nil) != c.fails {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}

@@ -17,11 +17,11 @@ import (
 	"github.com/backref/backref/oci"
 )
 
-// Finish writes index.json. For each subject it names the index of its
+// writeIndex writes index.json. For each subject it names the index of its
 // referrers, and after it every referrer, with artifact type and annotations,
 // all by the subject's referrers tag: clients that know the tag schema take the
 // first with the name, others look at each entry.
-func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
+func (t *layoutTarget) writeIndex(ctx context.Context, pending []finished) error {
 	document, entries, err := t.readIndex()
 	if err != nil {
 		return fmt.Errorf("read index.json of %s: %w", t.root, err)
@@ -30,16 +30,26 @@ func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
 	if err != nil {
 		return fmt.Errorf("read layout %s: %w", t.root, err)
 	}
-	entries = addRoot(entries, done.root, done.tag)
-	for _, subject := range slices.Sorted(maps.Keys(done.referrers)) {
+	referrers := map[digest.Digest][]client.Manifest{}
+	var event func(Event)
+	for _, done := range pending {
+		if done.root.Digest != "" {
+			entries = addRoot(entries, done.root, done.tag)
+		}
+		for subject, of := range done.referrers {
+			referrers[subject], event = append(referrers[subject], of...), done.event
+		}
+	}
+	for _, subject := range slices.Sorted(maps.Keys(referrers)) {
 		known, err := layoutReferrers(ctx, store, subject)
 		if err != nil {
 			return fmt.Errorf("list referrers of %s in %s: %w", subject, t.root, err)
 		}
-		if entries, err = t.addReferrers(ctx, store, entries, subject, union(known, done.referrers[subject]), done.event); err != nil {
+		if entries, err = t.addReferrers(ctx, store, entries, subject, union(known, referrers[subject]), event); err != nil {
 			return err
 		}
 	}
+	t.gatherAtLeast(len(entries))
 	if document, err = document.WithEntries(entries); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type layoutTarget struct {
 	root    string
 	storage *orasoci.Storage
 	lock    *os.File
+	gathered
 }
 
 // ingestFolder is where unfinished blobs lie.
@@ -243,7 +244,8 @@ func (t *layoutTarget) PutManifest(ctx context.Context, m client.Manifest, _ str
 // Prepare finds nothing to do: names in index.json are not exclusive.
 func (t *layoutTarget) Prepare(context.Context, []digest.Digest) error { return nil }
 
-// Close gives the layout free.
+// Close gives the layout free. What was finished before a copy was stopped gets
+// its names.
 func (t *layoutTarget) Close() error {
-	return errors.Join(os.RemoveAll(filepath.Join(t.root, ingestFolder)), t.lock.Close())
+	return errors.Join(t.Complete(context.Background()), os.RemoveAll(filepath.Join(t.root, ingestFolder)), t.lock.Close())
 }

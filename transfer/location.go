@@ -42,6 +42,21 @@ type Location struct {
 	Digest digest.Digest
 }
 
+// String returns the location as it is written.
+func (l Location) String() string {
+	if l.Kind == Registry {
+		return l.Reference.String()
+	}
+	text := map[Kind]string{Layout: layoutPrefix, Archive: archivePrefix}[l.Kind] + l.Path
+	if l.Tag != "" {
+		text += ":" + l.Tag
+	}
+	if l.Digest != "" {
+		text += "@" + l.Digest.String()
+	}
+	return text
+}
+
 // ParseLocation reads a location: a reference, oci:DIR[:tag] or
 // oci-archive:FILE[:tag], the latter two with @digest too.
 func ParseLocation(text string) (Location, error) {

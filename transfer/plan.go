@@ -10,7 +10,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/index"
@@ -30,9 +29,7 @@ type node struct {
 
 // plan is all that is to be copied.
 type plan struct {
-	root *node
-	// tag is what the source calls the root.
-	tag    string
+	root   *node
 	nodes  map[digest.Digest]*node
 	blobs  map[digest.Digest]ocispec.Descriptor
 	totals Totals
@@ -43,6 +40,7 @@ type plan struct {
 type planner struct {
 	source  source
 	request Request
+	pool    *pool
 	plan    *plan
 }
 
@@ -54,6 +52,8 @@ type visit struct {
 	held bool
 	// manifest is set where it is read already.
 	manifest *client.Manifest
+	// subject is that of a referrer, where it is known before that is read.
+	subject digest.Digest
 }
 
 // seen is what reading a manifest has brought.
@@ -64,16 +64,11 @@ type seen struct {
 	referrers []oci.Descriptor
 }
 
-func newPlan(ctx context.Context, src source, request Request) (*plan, error) {
-	root, tag, err := src.Resolve(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if root, err = choosePlatforms(ctx, src, root, request.Platforms); err != nil {
-		return nil, err
-	}
-	p := &planner{src, request, &plan{tag: tag, nodes: map[digest.Digest]*node{}, blobs: map[digest.Digest]ocispec.Descriptor{}}}
-	wave := []visit{{descriptor: ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}, manifest: &root}}
+// newPlan plans the copy of a manifest that was read. A root with a subject is
+// planned as what it is, a referrer, where isReferrer says so.
+func newPlan(ctx context.Context, src source, root client.Manifest, isReferrer bool, request Request, slots *pool) (_ *plan, err error) {
+	p := &planner{src, request, slots, &plan{nodes: map[digest.Digest]*node{}, blobs: map[digest.Digest]ocispec.Descriptor{}}}
+	wave := []visit{{descriptor: ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}, manifest: &root, isReferrer: isReferrer}}
 	for len(wave) > 0 {
 		if wave, err = p.wave(ctx, wave); err != nil {
 			return nil, err
@@ -87,8 +82,7 @@ func newPlan(ctx context.Context, src source, request Request) (*plan, error) {
 // wave reads manifests, many at once, and returns those that they lead to.
 func (p *planner) wave(ctx context.Context, visits []visit) ([]visit, error) {
 	found := make([]seen, len(visits))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(p.request.Concurrency)
+	group, ctx := p.pool.workers(ctx)
 	for i, v := range visits {
 		group.Go(func() (err error) {
 			found[i], err = p.read(ctx, v)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/oci"
@@ -37,9 +36,9 @@ const (
 
 // tagWriter writes referrers tags of a repository.
 type tagWriter struct {
-	repository  *client.Repository
-	concurrency int
-	event       func(Event)
+	repository *client.Repository
+	pool       *pool
+	event      func(Event)
 
 	mutex sync.Mutex
 	// slowest is the longest time that a change took from reading to writing.
@@ -53,8 +52,8 @@ type tagWriter struct {
 	restless, lost map[digest.Digest][]client.Manifest
 }
 
-func newTagWriter(repository *client.Repository, concurrency int, event func(Event)) *tagWriter {
-	return &tagWriter{repository: repository, concurrency: concurrency, event: event,
+func newTagWriter(repository *client.Repository, slots *pool, event func(Event)) *tagWriter {
+	return &tagWriter{repository: repository, pool: slots, event: event,
 		tags: map[digest.Digest]digest.Digest{}, changed: map[digest.Digest]bool{}}
 }
 
@@ -91,8 +90,7 @@ func (w *tagWriter) write(ctx context.Context, pending map[digest.Digest][]clien
 // each works on many subjects at once.
 func (w *tagWriter) each(ctx context.Context, pending map[digest.Digest][]client.Manifest,
 	work func(context.Context, digest.Digest, []client.Manifest) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(w.concurrency)
+	group, ctx := w.pool.workers(ctx)
 	for subject, referrers := range pending {
 		group.Go(func() error { return work(ctx, subject, referrers) })
 	}

@@ -2,11 +2,12 @@ package transfer
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/client"
@@ -50,8 +51,15 @@ type registryTarget struct {
 	repository *client.Repository
 	// sibling is the repository of the same registry that is copied from, whose
 	// blobs can be mounted.
-	sibling     string
-	concurrency int
+	sibling string
+	pool    *pool
+	// lists are the referrers tags that were written or are being written, by
+	// subject and referrers.
+	lists *memory[struct{}]
+}
+
+func newRegistryTarget(repository *client.Repository, slots *pool) *registryTarget {
+	return &registryTarget{repository: repository, pool: slots, lists: newMemory[struct{}](remembered)}
 }
 
 func (t *registryTarget) HasBlob(ctx context.Context, blob ocispec.Descriptor) (bool, error) {
@@ -96,8 +104,10 @@ func orDigest(tag string, m client.Manifest) string {
 // Prepare makes sure that no referrers tag that has to be written stands for
 // something else.
 func (t *registryTarget) Prepare(ctx context.Context, subjects []digest.Digest) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(t.concurrency)
+	if t.repository.KnownReferrersAPI() {
+		return nil
+	}
+	group, ctx := t.pool.workers(ctx)
 	for _, subject := range subjects {
 		group.Go(func() error {
 			_, found, err := t.repository.Resolve(ctx, oci.ReferrersTag(subject))
@@ -120,24 +130,76 @@ func (t *registryTarget) Prepare(ctx context.Context, subjects []digest.Digest) 
 
 // Finish makes sure that every referrer is listed in the registry.
 func (t *registryTarget) Finish(ctx context.Context, done finished) error {
+	var mutex sync.Mutex
 	lacking := map[digest.Digest][]client.Manifest{}
+	group, groupCtx := t.pool.workers(ctx)
 	for subject, referrers := range done.referrers {
-		supported, err := t.repository.HasReferrersAPI(ctx, subject)
+		group.Go(func() error {
+			listing, supported, err := t.repository.ReferrersByAPI(groupCtx, subject)
+			switch {
+			case err != nil:
+				return err
+			case supported:
+				return t.listed(groupCtx, subject, listing, referrers)
+			}
+			mutex.Lock()
+			defer mutex.Unlock()
+			lacking[subject] = referrers
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return t.writeLists(ctx, lacking, done.event)
+}
+
+// writeLists writes referrers tags: that of a subject which images share once.
+// Each waits by itself until others that write it too must be done.
+func (t *registryTarget) writeLists(ctx context.Context, lacking map[digest.Digest][]client.Manifest, event func(Event)) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for subject, referrers := range lacking {
+		key := subject.String()
+		for _, m := range referrers {
+			key += " " + m.Digest.String()
+		}
+		group.Go(func() error {
+			_, _, err := t.lists.do(ctx, digest.FromString(key).String(), func() (struct{}, error) {
+				pending := map[digest.Digest][]client.Manifest{subject: referrers}
+				return struct{}{}, newTagWriter(t.repository, t.pool, event).write(ctx, pending)
+			})
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// Tagged returns what has a tag.
+func (t *registryTarget) Tagged(ctx context.Context, tag string) (digest.Digest, error) {
+	sum, found, err := t.repository.Resolve(ctx, tag)
+	if err != nil || !found {
+		return "", err
+	}
+	return sum, nil
+}
+
+// PutTag gives a manifest a tag, but not one under which the registry's clients
+// keep a list of referrers: that may be all that leads to these.
+func (t *registryTarget) PutTag(ctx context.Context, m client.Manifest, tag string) error {
+	if oci.IsReferrersTag(tag) {
+		meaning, err := t.repository.TagMeaning(ctx, tag, nil)
 		if err != nil {
 			return err
 		}
-		if !supported {
-			lacking[subject] = referrers
-			continue
-		}
-		if err := t.listed(ctx, subject, referrers); err != nil {
-			return err
+		if meaning.Kind == index.TagReferrers {
+			return fmt.Errorf("%s:%s lists the referrers of %s, and is not written over: give the manifest another tag", t.repository.Reference, tag, meaning.Subject)
 		}
 	}
-	if len(lacking) == 0 {
-		return nil
-	}
-	return newTagWriter(t.repository, t.concurrency, done.event).write(ctx, lacking)
+	return t.PutManifest(ctx, m, tag)
 }
 
+// Complete finds nothing left to do.
+func (t *registryTarget) Complete(context.Context) error { return nil }
+
+// Close finds nothing to give free.
 func (t *registryTarget) Close() error { return nil }

@@ -8,13 +8,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/client"
 )
@@ -22,83 +21,63 @@ import (
 // attempts is how often a blob is tried whose transfer breaks off.
 const attempts = 4
 
-// run is a copy under way.
-type run struct {
+// shared is what the copies of one run have in common: all images of a
+// repository, or the one image.
+type shared struct {
 	source  source
 	target  target
 	request Request
-	plan    *plan
-	tag     string
-
-	mutex  sync.Mutex
-	result Result
-	bytes  atomic.Int64
+	pool    *pool
+	// blobs and manifests are those that are in the target; of a manifest its
+	// subject is kept.
+	blobs     *memory[struct{}]
+	manifests *memory[digest.Digest]
+	tally     *tally
 }
 
-func newRun(src source, dst target, request Request, plan *plan, tag string) *run {
-	return &run{source: src, target: dst, request: request, plan: plan, tag: tag, result: Result{
-		Digest:    plan.root.manifest.Digest,
-		Manifests: map[Outcome]int{}, Blobs: map[Outcome]int{}, Referrers: plan.totals.Referrers,
-	}}
+func newShared(src source, dst target, request Request, slots *pool) *shared {
+	return &shared{src, dst, request, slots, newMemory[struct{}](remembered), newMemory[digest.Digest](remembered), newTally(request.Watch)}
 }
 
-// do asks whether the referrers can be made known, moves blobs, then manifests
-// from the bottom up, then makes the referrers known.
-func (r *run) do(ctx context.Context) error {
-	if r.request.Watch != nil {
-		r.request.Watch.Planned(r.plan.totals)
-	}
+// run is the copy of one image under way.
+type run struct {
+	*shared
+	plan *plan
+	tag  string
+	// changed says that the target lacked something.
+	changed atomic.Bool
+}
+
+// copy asks whether the referrers can be made known, moves blobs, then manifests
+// from the bottom up. It returns what is to be made known then.
+func (r *run) copy(ctx context.Context) (finished, error) {
 	referrers := r.plan.bySubject()
 	if err := r.target.Prepare(ctx, slices.Sorted(maps.Keys(referrers))); err != nil {
-		return err
+		return finished{}, err
 	}
 	if err := r.copyBlobs(ctx); err != nil {
-		return err
+		return finished{}, err
 	}
 	for _, level := range r.plan.levels() {
 		if err := r.copyManifests(ctx, level); err != nil {
-			return err
+			return finished{}, err
 		}
 	}
-	r.result.Bytes = r.bytes.Load()
-	return r.target.Finish(ctx, finished{r.plan.root.manifest, r.tag, referrers, r.finished})
-}
-
-// finished counts what is in the target, and tells of it.
-func (r *run) finished(e Event) {
-	r.mutex.Lock()
-	switch e.What {
-	case "blob":
-		r.result.Blobs[e.Outcome]++
-	case "manifest":
-		r.result.Manifests[e.Outcome]++
-	default:
-		r.result.ReferrersTags++
-	}
-	r.mutex.Unlock()
-	if r.request.Watch != nil {
-		r.request.Watch.Finished(e)
-	}
-}
-
-func (r *run) moved(n int64) {
-	r.bytes.Add(n)
-	if r.request.Watch != nil {
-		r.request.Watch.Moved(n)
-	}
+	return finished{r.plan.root.manifest, r.tag, referrers, r.tally.finished}, nil
 }
 
 func (r *run) copyBlobs(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.request.Concurrency)
+	group, ctx := r.pool.workers(ctx)
 	for _, blob := range r.plan.blobs {
 		group.Go(func() error {
-			outcome, err := r.copyBlob(ctx, blob)
-			if err != nil {
-				return err
-			}
-			r.finished(Event{What: "blob", Outcome: outcome, Digest: blob.Digest, MediaType: blob.MediaType, Size: blob.Size})
-			return nil
+			_, _, err := r.blobs.do(ctx, blob.Digest.String(), func() (struct{}, error) {
+				outcome, err := r.copyBlob(ctx, blob)
+				if err == nil {
+					r.tally.finished(Event{What: "blob", Outcome: outcome, Digest: blob.Digest, MediaType: blob.MediaType, Size: blob.Size})
+				}
+				return struct{}{}, err
+			})
+			return err
 		})
 	}
 	return group.Wait()
@@ -135,14 +114,18 @@ func (r *run) openBlob(ctx context.Context, blob ocispec.Descriptor) (io.ReadClo
 	if err != nil {
 		return nil, err
 	}
-	return newVerified(content, blob, r.moved), nil
+	return newVerified(content, blob, r.tally.moved), nil
 }
 
 func (r *run) copyManifests(ctx context.Context, level []*node) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.request.Concurrency)
+	group, ctx := r.pool.workers(ctx)
 	for _, n := range level {
-		group.Go(func() error { return r.copyManifest(ctx, n) })
+		group.Go(func() error {
+			_, _, err := r.manifests.do(ctx, n.manifest.Digest.String(), func() (digest.Digest, error) {
+				return n.manifest.Subject(), r.copyManifest(ctx, n)
+			})
+			return err
+		})
 	}
 	return group.Wait()
 }
@@ -158,11 +141,12 @@ func (r *run) copyManifest(ctx context.Context, n *node) error {
 	}
 	if !present {
 		event.Outcome = Copied
+		r.changed.Store(true)
 		if err := r.putManifest(ctx, n, event.Tag); err != nil {
 			return explainRefusal(err, n)
 		}
 	}
-	r.finished(event)
+	r.tally.manifest(event, n.isReferrer)
 	return nil
 }
 

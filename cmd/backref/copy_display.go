@@ -28,8 +28,40 @@ type copyLine struct {
 	Result  *transfer.Result `json:"result,omitempty"`
 }
 
-func newCopyDisplay(cmd *cobra.Command) *copyDisplay {
-	return &copyDisplay{display: newDisplay(cmd)}
+// addCopyOutput adds the flag that says who reads the output of a copy.
+func addCopyOutput(cmd *cobra.Command) *copyFormat {
+	format := new(copyFormat)
+	cmd.Flags().VarP(format, "output", "o", "`format`: text or json, in lines (default: text on a terminal)")
+	completeValues(cmd, "output", formatText, formatJSON)
+	return format
+}
+
+// formatText is the other format of a copy than JSON.
+const formatText = "text"
+
+// copyFormat is the value of -o; empty where it was not given.
+type copyFormat string
+
+func (f *copyFormat) String() string { return string(*f) }
+
+// Type is what pflag calls a value like this.
+func (f *copyFormat) Type() string { return "format" }
+
+// Set takes one of the formats.
+func (f *copyFormat) Set(text string) error {
+	if text != formatText && text != formatJSON {
+		return fmt.Errorf("need one of %s, %s", formatText, formatJSON)
+	}
+	*f = copyFormat(text)
+	return nil
+}
+
+func newCopyDisplay(cmd *cobra.Command, format copyFormat) *copyDisplay {
+	d := newDisplay(cmd)
+	if format != "" {
+		d.people = format == formatText
+	}
+	return &copyDisplay{display: d}
 }
 
 // Planned draws the bar.
