@@ -53,14 +53,12 @@ func (b bench) copyTags(t *testing.T, args ...string) tagsCopied {
 func readTags(t *testing.T, output string) tagsCopied {
 	t.Helper()
 	c := tagsCopied{tags: map[string]string{}}
-	var order []string
 	for _, text := range strings.Split(strings.TrimSpace(output), "\n") {
 		var line tagLine
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 		if line.Tag.Outcome != "" {
-			order = append(order, line.Tag.Tag)
 			c.tags[line.Tag.Tag] = line.Tag.Outcome
 		}
 		if line.Result.Tags != nil {
@@ -180,8 +178,8 @@ func TestX5MirrorAgain(t *testing.T) {
 	subjects := pushTags(t, b.backref.URL, "app")
 	relay := rig.NewRelay(t, b.plain.URL)
 	target := strings.TrimPrefix(relay.URL, "http://") + "/app"
-	b.copyTags(t, "--all-tags", b.backref.Host+"/app", target)
-	relay.Seen()
+	first := b.copyTags(t, "--all-tags", b.backref.Host+"/app", target)
+	wantOnce(t, relay.Seen(), first)
 	again := b.copyTags(t, "--all-tags", b.backref.Host+"/app", target)
 	wantEqual(t, "again", again.Tags, map[string]int{"present": 5})
 	for _, request := range relay.Seen() {
@@ -197,6 +195,53 @@ func TestX5MirrorAgain(t *testing.T) {
 		"v1": "copied", "v2": "present", "latest": "present", "plain": "present", sigTag("appplain"): "present"})
 	wantEqual(t, "manifests", third.Manifests["copied"], 1)
 	wantEqual(t, "referrers tags", tagLists(t, b.plain.URL, "app", subjects), listed(t, b.backref.URL, "app", subjects))
+}
+
+// wantOnce makes sure that what images share was written once: blobs, and the
+// referrers tags of their subjects.
+func wantOnce(t *testing.T, requests []string, copied tagsCopied) {
+	t.Helper()
+	uploads, written := 0, map[string]int{}
+	for _, request := range requests {
+		switch {
+		case strings.HasPrefix(request, "POST "):
+			uploads++
+		case strings.HasPrefix(request, "PUT ") && strings.Contains(request, "/manifests/"):
+			written[request]++
+		}
+	}
+	wantEqual(t, "uploads", uploads, copied.Blobs["copied"])
+	for request, n := range written {
+		if n > 1 {
+			t.Errorf("%s: %d times", request, n)
+		}
+	}
+	wantEqual(t, "blobs there already", copied.Blobs["present"], 0)
+}
+
+// X5: a tag that moves when it is listed is copied as it is read, and one that goes
+// is no failure.
+func TestX5TagsThatMove(t *testing.T) {
+	b := newBench(t, rig.Distribution2)
+	pushTags(t, b.backref.URL, "app")
+	moved := rig.Image("moved")
+	relay := rig.NewRelay(t, b.backref.URL)
+	relay.After(func(r *http.Request, _ int) {
+		if strings.HasSuffix(r.URL.Path, "/tags/list") {
+			rig.Push(t, b.backref.URL, "app", "v1", moved)
+		}
+	})
+	relay.Before(func(w http.ResponseWriter, r *http.Request) bool {
+		gone := strings.HasSuffix(r.URL.Path, "/manifests/plain")
+		if gone {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		return gone
+	})
+	result := b.copyTags(t, "--tags", "v*", "--tags", "plain", strings.TrimPrefix(relay.URL, "http://")+"/app", b.plain.Host+"/app")
+	wantEqual(t, "tags", result.tags, map[string]string{"v1": "copied", "v2": "copied", "plain": "gone"})
+	reply := rig.Do(t, http.MethodGet, b.plain.URL+"/v2/app/manifests/v1", nil, "Accept", rig.ImageManifest).Want(t, http.StatusOK)
+	wantEqual(t, "v1", digest.FromBytes(reply.Body), moved.Digest())
 }
 
 func sigTag(name string) string {
