@@ -9,7 +9,11 @@
 // referrers are found: a registry without the referrers API gets referrers
 // tags, a layout gets them in its index.json.
 //
+// A copy of the tags of a repository ([CopyTags]) is such a copy of each image, a
+// few at a time: what images share is brought once, and a tag is given when the
+// referrers of its image can be found.
+//
 // The package guarantees that what it wrote is byte for byte what was read, and
 // that it says so only when every referrer can be found in the target. It asks
-// no user and prints nothing: [Watcher] is told what happens.
+// no user and prints nothing: [Watcher] and [TagsWatcher] are told what happens.
 package transfer
