@@ -164,9 +164,11 @@ type Limits struct {
 
 // Log configures what is logged.
 type Log struct {
-	Level  string        `key:"level" doc:"The least severe lines that are logged." enum:"debug,info,warn,error" reload:"true"`
-	Format string        `key:"format" doc:"How lines are written: one JSON object each, or text for people." enum:"json,text"`
-	Delay  time.Duration `key:"delay" doc:"How long lines are gathered before they are written. What was logged within this time before a crash is lost. 0 writes each at once."`
+	Level      string        `key:"level" doc:"The least severe lines that are logged. It can be changed while the server runs, by the admin API." enum:"debug,info,warn,error" reload:"true"`
+	Format     string        `key:"format" doc:"How lines are written: one JSON object each, or text for people, in colours on a terminal unless NO_COLOR is set." enum:"json,text"`
+	Access     bool          `key:"access" doc:"Log a line for each request. Without it only requests that failed by 500 or above are logged, and those in which something went wrong that the client was not told of."`
+	AccessFile string        `key:"accessFile" doc:"File that the lines of requests are appended to, whatever log.level says, instead of standing among the others. The folder has to be there."`
+	Delay      time.Duration `key:"delay" doc:"How long lines are gathered before they are written. What was logged within this time before a crash is lost. 0 writes each at once."`
 }
 
 // Reload configures when the configuration is read again.
@@ -217,7 +219,7 @@ func Default() Config {
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
 		Cache:       Cache{Pages: 64 << 20, ManifestTTL: time.Minute},
 		Limits:      defaultLimits(),
-		Log:         Log{Level: "info", Format: "json", Delay: 100 * time.Millisecond},
+		Log:         Log{Level: "info", Format: "json", Access: true, Delay: 100 * time.Millisecond},
 		Reload:      Reload{Watch: true, Interval: 2 * time.Second},
 	}
 }

@@ -71,6 +71,9 @@ func validate(cfg *Config) []mistake {
 	}
 	check("upstream.namespaces", checkNamespaces(cfg.Upstream.Namespaces))
 	validateIndex(cfg.Index, check)
+	if cfg.Log.AccessFile != "" && !cfg.Log.Access {
+		check("log.accessFile", errors.New("has no lines to be written without log.access"))
+	}
 	if limits := cfg.Limits; limits.ManifestMemory > 0 && limits.ManifestSize <= maxSize && limits.ManifestMemory < limits.ManifestSize {
 		check("limits.manifestMemory", fmt.Errorf("must be limits.manifestSize (%s) at least", limits.ManifestSize))
 	}

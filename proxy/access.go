@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
-	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
@@ -50,9 +49,6 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error
 	p.metrics.signIns.WithLabelValues(signInResult(client, err)).Inc()
 	if err != nil {
 		return by.refuseSignIn(err)
-	}
-	if !client.Anonymous() {
-		note(r, zap.String("user", client.User))
 	}
 	e := entryOf(r)
 	e.client = client

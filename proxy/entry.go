@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/backref/backref/policy"
 	"github.com/backref/backref/proxy/wrap"
@@ -39,21 +40,32 @@ func (p *Proxy) open(r *http.Request) *wrap.Entry {
 // Endpoint implements [wrap.Door].
 func (e *entry) Endpoint() string { return e.path.endpoint.String() }
 
-// Fields implements [wrap.Door].
-func (e *entry) Fields(r *http.Request, to []zap.Field) []zap.Field {
+// Bounds of what clients choose, in bytes.
+const (
+	maxLoggedUser = 256
+	maxLoggedPath = 1024
+)
+
+// Describe implements [wrap.Door]. A client is named once somebody has vouched
+// for the name, as signin does. With auth.mode passthrough nobody is named: what
+// stands for a user in a header may be made up, and there are registries that
+// take a token there.
+func (e *entry) Describe(r *http.Request, to zapcore.ObjectEncoder) {
+	if !e.client.Anonymous() {
+		to.AddString("user", wrap.Printable(e.client.User, maxLoggedUser))
+	}
 	if e.path.repository != "" {
-		to = append(to, zap.String("repository", e.path.repository))
+		to.AddString("repository", e.path.repository)
 	}
 	if e.path.tag != "" {
-		to = append(to, zap.String("tag", e.path.tag))
+		to.AddString("tag", e.path.tag)
 	}
 	if e.path.digest != "" {
-		to = append(to, zap.String("digest", e.path.digest.String()))
+		to.AddString("digest", string(e.path.digest))
 	}
 	if e.path.endpoint == endpointOther {
-		to = append(to, zap.String("path", r.URL.Path))
+		to.AddString("path", wrap.Printable(r.URL.Path, maxLoggedPath))
 	}
-	return to
 }
 
 func entryOf(r *http.Request) *entry {

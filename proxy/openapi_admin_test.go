@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/backref/backref/cmd/options"
@@ -48,11 +49,11 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 		t.Fatal(err)
 	}
 	t.Cleanup(behind.Close)
-	log := zaptest.NewLogger(t)
+	log, level := zaptest.NewLogger(t), zap.NewAtomicLevel()
 	maintenance := reconcile.New(store(kept), reconcile.NewSource(options.Source(settings, behind, kept)), options.Reconcile(settings.Reconcile), log)
 	operators := httptest.NewServer(admin.New(admin.Options{
 		Ready:   func(context.Context, []string) error { return o.down },
-		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Maintenance: maintenance.Handler(),
+		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Maintenance: maintenance.Handler(), Level: &level,
 	}))
 	t.Cleanup(operators.Close)
 	o.adminURL = operators.URL
@@ -119,6 +120,10 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 		{method: http.MethodGet, at: "/readyz", status: http.StatusOK},
 		{method: http.MethodGet, at: "/metrics", status: http.StatusOK},
 		{method: http.MethodGet, at: "/admin/stats", status: http.StatusOK},
+		{method: http.MethodGet, at: "/admin/log/level", status: http.StatusOK},
+		{method: http.MethodPut, at: "/admin/log/level", body: `{"level":"debug"}`, status: http.StatusOK},
+		{method: http.MethodPut, at: "/admin/log/level", body: `{"level":"fatal"}`, status: http.StatusBadRequest},
+		{method: http.MethodPost, at: "/admin/log/level", body: `{"level":"info"}`, status: http.StatusMethodNotAllowed},
 		{method: http.MethodGet, at: "/admin/intents", status: http.StatusOK},
 		{method: http.MethodGet, at: "/admin/backup", status: http.StatusOK},
 		{method: http.MethodPost, at: "/admin/import", body: exported, status: http.StatusOK},

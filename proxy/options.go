@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/signin"
@@ -17,6 +19,9 @@ type Options struct {
 	// metrics and clock, which are the proxy's too. What is to be forgotten is for
 	// the proxy to set. Its rules count with SignIn.
 	Registry registry.Options
+	// Access takes a line for each request; nil for none. The registry's log may be
+	// meant, or another: what failed is in the former all the same.
+	Access *zap.Logger
 	// SignIn tells who clients are (auth.mode service); nil where their
 	// credentials are the upstream's to judge.
 	SignIn *signin.Door

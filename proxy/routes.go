@@ -39,7 +39,7 @@ func (p *Proxy) wrappers() chi.Middlewares {
 	requests, proxies := p.metrics.requests, wrap.Proxies(p.options.TrustedProxies)
 	return chi.Middlewares{
 		wrap.Identify(wrap.IdentifyOptions{Open: p.open, Proxies: proxies}),
-		wrap.Observe(wrap.ObserveOptions{Log: p.log, Metrics: requests, Now: p.now}),
+		wrap.Observe(wrap.ObserveOptions{Access: p.options.Access, Log: p.log, Metrics: requests, Proxies: proxies, Now: p.now}),
 		wrap.Recover(wrap.RecoverOptions{Fail: p.fail}),
 		wrap.Pace(wrap.PaceOptions{Patience: p.patience, Buffers: &p.buffers, Metrics: requests}),
 		wrap.Limit(wrap.LimitOptions{

@@ -162,7 +162,7 @@ func (m *Mirror) one(ctx context.Context, change index.Change) error {
 	if err != nil {
 		m.written.WithLabelValues("failed").Inc()
 		m.Log.Warn("referrers tag can't be written yet", zap.String("repository", name.repository), zap.String("tag", name.tag),
-			zap.Stringer("subject", change.Subject), zap.Duration("restsFor", m.letRest(name, now)), zap.Error(err))
+			zap.Stringer("subject", change.Subject), zap.Duration("restsForSeconds", m.letRest(name, now)), zap.Error(err))
 		return nil
 	}
 	m.mutex.Lock()

@@ -135,7 +135,7 @@ func (s *Settler) one(ctx context.Context, intent index.Intent, still map[index.
 		resting.until = now.Add(resting.delay)
 		still[intent.ID] = resting
 		s.log.Info("intent can't be settled yet", zap.Stringer("kind", intent.Kind), zap.String("repository", intent.Record.Repository),
-			zap.Stringer("digest", intent.Record.Digest), zap.Duration("restsFor", resting.delay), zap.Error(err))
+			zap.Stringer("digest", intent.Record.Digest), zap.Duration("restsForSeconds", resting.delay), zap.Error(err))
 		result = "failed"
 	}
 	s.settled.WithLabelValues(intent.Kind.String(), result).Inc()

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -26,6 +27,18 @@ type Options struct {
 	// Proxy returns the proxy for a request, to the registry or elsewhere, nil for
 	// none, as [http.ProxyFromEnvironment] does; nil is none for all.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Watch is told of each request, to the registry or elsewhere; nil for nobody.
+	Watch Watch
+}
+
+// Watch hears for how long answers are waited for. It may be called concurrently,
+// also after the end of the request of a client that a question was asked for.
+type Watch interface {
+	// Sent is called when a request is about to be sent, whose context is ctx.
+	Sent(ctx context.Context)
+	// Answered is called when the header of its answer is there, or there will be
+	// none.
+	Answered(ctx context.Context)
 }
 
 // Service is how backref proves itself to the registry. The zero value does not.

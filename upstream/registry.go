@@ -64,8 +64,11 @@ func (r *Registry) Close() {
 // Move(to Mover, most int64, within time.Duration) (int64, error), see [Mover].
 func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.aim(req)
-	return reaching{r.ways.Load().transport}.RoundTrip(req)
+	return r.by(r.ways.Load().transport).RoundTrip(req)
 }
+
+// by returns one of the ways, with what goes with all of them.
+func (r *Registry) by(way *wire.Transport) reaching { return reaching{way, r.options.Watch} }
 
 // aim points a request at the registry.
 func (r *Registry) aim(req *http.Request) {

@@ -49,10 +49,18 @@ func withoutCertificate(o wire.Options) wire.Options {
 const otherIdle = 16
 
 // reaching is a way by which what brings no answer is [ErrUnreachable].
-type reaching struct{ by http.RoundTripper }
+type reaching struct {
+	by http.RoundTripper
+	// watch may be nil.
+	watch Watch
+}
 
 // RoundTrip implements [http.RoundTripper].
 func (r reaching) RoundTrip(req *http.Request) (*http.Response, error) {
+	if r.watch != nil {
+		r.watch.Sent(req.Context())
+		defer r.watch.Answered(req.Context())
+	}
 	resp, err := r.by.RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)

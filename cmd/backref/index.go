@@ -55,7 +55,11 @@ type ownMaintenance struct {
 
 // openOwn opens the index itself.
 func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenance, error) {
-	log, _, _ := newLog(config.Log{Level: "warn", Format: "text"}, logs)
+	written, err := newLogs(config.Log{Level: "warn", Format: "text"}, logs)
+	if err != nil {
+		return nil, err
+	}
+	log := written.Logger
 	store, err := openStore(ctx, cfg.Index, log)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func tellMigration(ctx context.Context, log *zap.Logger) func(index.Migration) e
 		formats := []zap.Field{zap.Int("from", m.From), zap.Int("to", m.To), zap.Int64("moved", m.Moved)}
 		switch {
 		case m.Done:
-			log.Warn("the index has the format of this version now", append(formats, zap.Duration("took", time.Since(begun)))...)
+			log.Warn("the index has the format of this version now", append(formats, zap.Duration("durationSeconds", time.Since(begun)))...)
 			return nil
 		case m.Moved == 0:
 			begun, said = time.Now(), time.Now()

@@ -66,8 +66,14 @@ func (s *server) prepareSource(cfg config.Config) (func(), error) {
 	return func() { s.source.SetLimits(o.Limits, o.Rate) }, nil
 }
 
+// prepareLog changes nothing where the configuration says what it did before: the
+// level may have been set since by the admin API.
 func (s *server) prepareLog(cfg config.Config) (func(), error) {
-	return func() { s.level.SetLevel(logLevel(cfg.Log)) }, nil
+	level := cfg.Log.Level
+	if level == s.reloader.running.Log.Level {
+		return func() {}, nil
+	}
+	return func() { s.warn(s.logs.SetLevel(level)) }, nil
 }
 
 // reloader reads the configuration again, when it is told to or files have
@@ -152,6 +158,7 @@ func (r *reloader) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.hangups:
+			r.server.warn(r.server.logs.Reopen())
 			r.reload("SIGHUP")
 		case <-look:
 			switch r.watch.look(r.paths()) {

@@ -40,7 +40,7 @@ func newServe(environ []string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		server, err := newServer(cmd.Context(), cfg, cmd.ErrOrStderr())
+		server, err := newServer(cmd.Context(), cfg, forPeople(cmd.ErrOrStderr(), environ))
 		if err != nil {
 			return err
 		}

@@ -30,8 +30,8 @@ import (
 // upstream's connections and the listeners.
 type server struct {
 	config   config.Config
+	logs     *logs
 	log      *zap.Logger
-	flushLog func() error
 	store    index.Maintainer
 	upstream *upstream.Registry
 	proxy    *proxy.Proxy
@@ -44,7 +44,6 @@ type server struct {
 	// reloader takes changes of the configuration while the server runs, of which
 	// config says how it began.
 	reloader *reloader
-	level    zap.AtomicLevel
 	token    atomic.Value
 	signIn   *signin.Door
 	source   *reconcile.Source
@@ -66,11 +65,14 @@ const closingTime = 15 * time.Second
 
 // newServer opens the index and the listeners. Nothing is served before Run.
 func newServer(ctx context.Context, cfg config.Config, logs io.Writer) (*server, error) {
-	s := &server{config: cfg}
-	s.log, s.level, s.flushLog = newLog(cfg.Log, logs)
+	written, err := newLogs(cfg.Log, logs)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{config: cfg, logs: written, log: written.Logger}
 	s.reloader = newReloader(s)
 	if err := s.open(ctx); err != nil {
-		return nil, errors.Join(err, s.close(), s.flushLog())
+		return nil, errors.Join(err, s.close(), s.logs.Close())
 	}
 	return s, nil
 }
@@ -89,7 +91,7 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	door.Registry.Metrics, s.signIn = metrics, door.SignIn
+	door.Registry.Metrics, door.Access, s.signIn = metrics, s.logs.access, door.SignIn
 	handler, err := proxy.New(door)
 	if err != nil {
 		return err
@@ -108,7 +110,7 @@ func (s *server) open(ctx context.Context) error {
 		}
 		apply()
 		s.admin, err = s.listen("admin", s.config.Admin.Listen, s.config.Admin.TLS, admin.New(admin.Options{
-			Ready: s.ready, Metrics: metrics, Log: s.log, Token: s.adminToken, Events: handler.Events(), Maintenance: maintenance,
+			Ready: s.ready, Metrics: metrics, Log: s.log, Token: s.adminToken, Events: handler.Events(), Maintenance: maintenance, Level: &s.logs.level,
 		}))
 		if err != nil {
 			return err
@@ -223,14 +225,14 @@ func (s *server) Run(ctx context.Context) error {
 	running.Wait()
 	err = errors.Join(err, s.close())
 	s.log.Info("stopped", zap.Error(err))
-	return errors.Join(err, s.flushLog())
+	return errors.Join(err, s.logs.Close())
 }
 
 // drain takes no new requests and waits for those under way. The admin
 // listener stays until they are done, so that readiness can be seen off.
 func (s *server) drain() error {
 	s.draining.Store(true)
-	s.log.Info("shutting down", zap.Duration("drainTimeout", s.config.Server.DrainTimeout))
+	s.log.Info("shutting down", zap.Duration("drainTimeoutSeconds", s.config.Server.DrainTimeout))
 	s.warn(s.manager.stopping(s.config.Server.DrainTimeout + closingTime))
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Server.DrainTimeout)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/backref/backref/config"
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/upstream"
 )
 
@@ -25,5 +26,6 @@ func Upstream(cfg config.Upstream) upstream.Options {
 		MaxIdleConnections: cfg.MaxIdleConnections,
 		StandardTransport:  cfg.Transport == config.TransportStandard,
 		Proxy:              http.ProxyFromEnvironment,
+		Watch:              wrap.UpstreamWatch{},
 	}
 }

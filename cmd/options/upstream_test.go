@@ -26,10 +26,10 @@ func TestUpstream(t *testing.T) {
 		Timeouts: upstream.Timeouts{Connect: 1, ResponseHeader: 2, Stall: 3, Idle: 4, Query: 5},
 	}
 	got := Upstream(cfg)
-	if got.Proxy == nil {
-		t.Error("no proxies")
+	if got.Proxy == nil || got.Watch == nil {
+		t.Error("no proxies, or nobody who watches")
 	}
-	got.Proxy = nil
+	got.Proxy, got.Watch = nil, nil
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}

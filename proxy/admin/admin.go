@@ -27,6 +27,9 @@ type Options struct {
 	Events http.Handler
 	// Maintenance serves what is below /admin; nil for nothing.
 	Maintenance http.Handler
+	// Level is the least severe of the lines that are logged, which operators may
+	// read and set at /admin/log/level; nil where they may not.
+	Level *zap.AtomicLevel
 }
 
 // Server is the header Server of the admin listener's answers, by which the
@@ -69,6 +72,9 @@ func New(o Options) http.Handler {
 	protected := router.With(requireOperator(o.Token))
 	if o.Events != nil {
 		protected.Method(http.MethodPost, "/events", o.Events)
+	}
+	if o.Level != nil {
+		protected.Handle("/admin/log/level", logLevel{o.Level, o.Log})
 	}
 	if o.Maintenance != nil {
 		protected.Mount("/admin", o.Maintenance)

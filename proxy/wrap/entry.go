@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/backref/backref/registry"
 )
@@ -23,6 +24,12 @@ type Entry struct {
 	answer http.ResponseWriter
 	// fields are added to the request's line in the log.
 	fields []zap.Field
+	// received is how much of the request's body was read, once it is over.
+	received int64
+	// upstream measures for how long the registry is waited for.
+	upstream stopwatch
+	// line is written in the end. It is here so that it needs no room of its own.
+	line line
 }
 
 // Door is what the door of the server knows of a request.
@@ -30,9 +37,9 @@ type Door interface {
 	// Endpoint is the name of the family of paths that the request's is of. It
 	// is a label of metrics, so there are few.
 	Endpoint() string
-	// Fields adds what the path of the request names to the fields of a line in
+	// Describe adds what the path of the request names, and who asks, to a line in
 	// the log.
-	Fields(r *http.Request, to []zap.Field) []zap.Field
+	Describe(r *http.Request, to zapcore.ObjectEncoder)
 }
 
 // Fail answers a request with an error, of which nothing was written yet.

@@ -2,16 +2,25 @@ package wrap
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
-// ObserveOptions are what [Observe] needs; all are required.
+// ObserveOptions are what [Observe] needs; all but Access and Proxies are
+// required.
 type ObserveOptions struct {
+	// Access takes a line for each request; nil for none.
+	Access *zap.Logger
+	// Log takes the lines of requests that failed, or that left something for the
+	// operator, unless it is Access itself.
 	Log     *zap.Logger
 	Metrics *Metrics
+	// Proxies are those whose word counts for where a request comes from.
+	Proxies Proxies
 	// Now tells the time.
 	Now func() time.Time
 }
@@ -29,34 +38,96 @@ func Observe(o ObserveOptions) func(http.Handler) http.Handler {
 				o.Metrics.inFlight.Dec()
 				took := o.Now().Sub(start)
 				o.Metrics.request(e.Door.Endpoint(), r.Method, wrapped.Status(), took)
-				o.logRequest(r, e, wrapped, took)
+				e.line = line{entry: e, request: r, proxies: o.Proxies, status: wrapped.Status(), sent: wrapped.BytesWritten(), took: took}
+				o.log(&e.line)
 			}()
 			next.ServeHTTP(wrapped, r)
 		})
 	}
 }
 
-// usualFields is how many fields a line has, but for those that were noted: it
-// takes room once.
-const usualFields = 10
+// log writes the line of a request to where it belongs.
+func (o *ObserveOptions) log(l *line) {
+	level := l.level()
+	if o.Access != nil {
+		l.write(o.Access, level)
+	}
+	if level > zap.InfoLevel && o.Log != o.Access {
+		l.write(o.Log, level)
+	}
+}
 
-func (o *ObserveOptions) logRequest(r *http.Request, e *Entry, w middleware.WrapResponseWriter, took time.Duration) {
-	level := zap.InfoLevel
-	if w.Status() >= http.StatusInternalServerError {
-		level = zap.ErrorLevel
+// line is what the log says of a request. It is written without a list of
+// fields between: that would be most of what it costs.
+type line struct {
+	entry   *Entry
+	request *http.Request
+	proxies Proxies
+	// status is 0 where nothing was answered.
+	status, sent int
+	took         time.Duration
+}
+
+func (l *line) write(log *zap.Logger, level zapcore.Level) {
+	if checked := log.Check(level, "request"); checked != nil {
+		checked.Write(zap.Inline(l))
 	}
-	line := o.Log.Check(level, "request")
-	if line == nil {
-		return
+}
+
+// level tells whether the operator has to look at a request: an error is our
+// failure, or the registry's, and a warning is one that the client was not told
+// of.
+func (l *line) level() zapcore.Level {
+	switch {
+	case l.status >= http.StatusInternalServerError:
+		return zap.ErrorLevel
+	case l.status == 0 || l.status >= http.StatusBadRequest:
+		return zap.InfoLevel
 	}
-	fields := append(make([]zap.Field, 0, usualFields+len(e.fields)),
-		zap.String("request", e.id),
-		zap.String("method", r.Method),
-		zap.String("endpoint", e.Door.Endpoint()),
-		zap.Int("status", w.Status()),
-		zap.Int("bytes", w.BytesWritten()),
-		zap.Duration("took", took),
-		zap.String("peer", r.RemoteAddr),
-	)
-	line.Write(append(e.Door.Fields(r, fields), e.fields...)...)
+	for i := range l.entry.fields {
+		if l.entry.fields[i].Type == zapcore.ErrorType {
+			return zap.WarnLevel
+		}
+	}
+	return zap.InfoLevel
+}
+
+// Bounds of what clients choose, in bytes.
+const (
+	maxMethod    = 16
+	maxUserAgent = 256
+)
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler].
+func (l *line) MarshalLogObject(to zapcore.ObjectEncoder) error {
+	e, r := l.entry, l.request
+	to.AddString("request", e.id)
+	to.AddString("client", l.client())
+	to.AddString("method", Printable(r.Method, maxMethod))
+	to.AddString("endpoint", e.Door.Endpoint())
+	e.Door.Describe(r, to)
+	to.AddInt64("status", int64(l.status))
+	to.AddInt64("bytesIn", e.received)
+	to.AddInt64("bytesOut", int64(l.sent))
+	to.AddFloat64("durationSeconds", l.took.Seconds())
+	to.AddFloat64("upstreamSeconds", e.upstream.waited().Seconds())
+	if agent := r.Header["User-Agent"]; len(agent) > 0 {
+		to.AddString("userAgent", Printable(agent[0], maxUserAgent))
+	}
+	for i := range e.fields {
+		e.fields[i].AddTo(to)
+	}
+	return nil
+}
+
+// client returns the address that a request comes from.
+func (l *line) client() string {
+	if len(l.proxies) > 0 {
+		return l.proxies.clientAddress(l.request).String()
+	}
+	host := l.request.RemoteAddr
+	if port := strings.LastIndexByte(host, ':'); port >= 0 {
+		host = host[:port]
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 }

@@ -61,7 +61,8 @@ func (o *PaceOptions) serve(next http.Handler, w http.ResponseWriter, r *http.Re
 		// and is written to when the body is asked for.
 		_ = control.SetWriteDeadline(time.Time{})
 	}
-	EntryOf(r).answer = guarded
+	e := EntryOf(r)
+	e.answer = guarded
 	returned := false
 	defer func() {
 		// The server sends what is left of the response, and reads what is
@@ -70,6 +71,7 @@ func (o *PaceOptions) serve(next http.Handler, w http.ResponseWriter, r *http.Re
 		_ = control.SetWriteDeadline(end)
 		if guarded.body != nil {
 			guarded.body.leave(end, returned)
+			e.received = guarded.body.received
 		}
 	}()
 	next.ServeHTTP(guarded, r)

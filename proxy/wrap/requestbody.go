@@ -27,6 +27,8 @@ type guardedBody struct {
 	// which goes on for as long as it doesn't know that the request is over.
 	reading      sync.Mutex
 	begun, ended bool
+	// received is how much was read.
+	received int64
 	// until is when all of it has to be there; zero where it may take longer.
 	until time.Time
 }
@@ -47,6 +49,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(deadline)
 	n, err := b.ReadCloser.Read(p)
 	b.count(start, int64(n))
+	b.received += int64(n)
 	if b.ended = errors.Is(err, io.EOF); b.ended || b.http2 {
 		// After its end the connection is only watched.
 		_ = b.control.SetReadDeadline(time.Time{})

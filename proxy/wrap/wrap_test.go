@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/backref/backref/oci"
@@ -23,9 +24,7 @@ type door struct{}
 
 func (door) Endpoint() string { return "things" }
 
-func (door) Fields(_ *http.Request, to []zap.Field) []zap.Field {
-	return append(to, zap.String("thing", "one"))
-}
+func (door) Describe(_ *http.Request, to zapcore.ObjectEncoder) { to.AddString("thing", "one") }
 
 // wrapped returns a handler with the wrappers of every request around it, and
 // what it logs.
@@ -41,7 +40,8 @@ func wrapped(handler http.HandlerFunc) (http.Handler, *observer.ObservedLogs) {
 		Open:    func(*http.Request) *wrap.Entry { return &wrap.Entry{Door: door{}} },
 		Proxies: wrap.Proxies{netip.MustParsePrefix("10.0.0.0/8")},
 	})
-	observe := wrap.Observe(wrap.ObserveOptions{Log: zap.New(core), Metrics: wrap.NewMetrics(nil), Now: time.Now})
+	log := zap.New(core)
+	observe := wrap.Observe(wrap.ObserveOptions{Access: log, Log: log, Metrics: wrap.NewMetrics(nil), Now: time.Now})
 	return identify(observe(wrap.Recover(wrap.RecoverOptions{Fail: fail})(handler))), lines
 }
 
