@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
@@ -31,6 +32,18 @@ func (r *Reconciler) Hold(ctx context.Context, options Options, dryRun bool, eac
 		return err
 	}
 	defer end()
+	work, lacking, tagged := r.beginWork("holding", append(optionFields(options), zap.Bool("dryRun", dryRun))...), 0, 0
+	err = r.hold(ctx, options, dryRun, func(h Held) {
+		if lacking++; h.Tagged {
+			tagged++
+		}
+		each(h)
+	})
+	work.end(ctx, err, zap.Int("lacking", lacking), zap.Int("tagged", tagged))
+	return err
+}
+
+func (r *Reconciler) hold(ctx context.Context, options Options, dryRun bool, each func(Held)) error {
 	stats, err := r.store.Stats(ctx)
 	if err != nil {
 		return err

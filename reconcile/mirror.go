@@ -121,6 +121,28 @@ func (m *Mirror) Run(ctx context.Context) {
 // Pass writes every tag whose listing has changed and that does not rest. Its
 // error is one of the store.
 func (m *Mirror) Pass(ctx context.Context) error {
+	pass := &mirroring{work: newWork("mirror pass", m.Log, m.Source.now), results: map[string]int{}}
+	err := m.pass(ctx, pass)
+	pass.end(ctx, err, zap.Int("written", pass.results["written"]), zap.Int("unchanged", pass.results["unchanged"]),
+		zap.Int("other", pass.results["other"]), zap.Int("failed", pass.results["failed"]))
+	return err
+}
+
+// mirroring is a pass that may turn out to have something to do.
+type mirroring struct {
+	*work
+	mutex   sync.Mutex
+	results map[string]int
+}
+
+// count counts a tag by what became of it.
+func (p *mirroring) count(result string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.results[result]++
+}
+
+func (m *Mirror) pass(ctx context.Context, pass *mirroring) error {
 	for after := uint64(0); ; {
 		changes, err := m.Store.Changed(ctx, after, mirrorPage)
 		if err != nil {
@@ -131,7 +153,7 @@ func (m *Mirror) Pass(ctx context.Context) error {
 		group.SetLimit(m.Concurrency)
 		for _, change := range changes {
 			after = change.Number
-			group.Go(func() error { return m.one(within, change) })
+			group.Go(func() error { return m.one(within, change, pass) })
 		}
 		if err := group.Wait(); err != nil {
 			return err
@@ -144,23 +166,29 @@ func (m *Mirror) Pass(ctx context.Context) error {
 }
 
 // one writes the tag of a listing, or lets it rest.
-func (m *Mirror) one(ctx context.Context, change index.Change) error {
+func (m *Mirror) one(ctx context.Context, change index.Change, pass *mirroring) error {
 	name := tagName{change.Repository, oci.ReferrersTag(change.Subject)}
 	now := m.Source.now()
 	if now.Before(m.rest(name).until) {
 		return nil
 	}
+	pass.begin()
 	result, err := m.write(ctx, change.Repository, change.Subject)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, registry.ErrNotOurs):
+		result = "other"
+	case err != nil:
+		result = "failed"
 	}
-	if errors.Is(err, registry.ErrNotOurs) {
-		m.written.WithLabelValues("other").Inc()
+	m.written.WithLabelValues(result).Inc()
+	pass.count(result)
+	if result == "other" {
 		m.leave(change, now, err)
 		return nil
 	}
 	if err != nil {
-		m.written.WithLabelValues("failed").Inc()
 		m.Log.Warn("referrers tag can't be written yet", zap.String("repository", name.repository), zap.String("tag", name.tag),
 			zap.Stringer("subject", change.Subject), zap.Duration("restsForSeconds", m.letRest(name, now)), zap.Error(err))
 		return nil
@@ -168,7 +196,6 @@ func (m *Mirror) one(ctx context.Context, change index.Change) error {
 	m.mutex.Lock()
 	delete(m.resting, name)
 	m.mutex.Unlock()
-	m.written.WithLabelValues(result).Inc()
 	return m.Store.Written(ctx, change)
 }
 

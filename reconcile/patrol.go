@@ -54,13 +54,14 @@ func (p *Patrol) Run(ctx context.Context) {
 }
 
 // round goes over all records once, in even steps.
-func (p *Patrol) round(ctx context.Context) error {
+func (p *Patrol) round(ctx context.Context) (err error) {
 	start := p.source.now()
 	stats, err := p.store.Stats(ctx)
 	if err != nil {
 		return err
 	}
-	done := int64(0)
+	done, round := int64(0), newWork("round of the background verification", p.log, p.source.now)
+	defer func() { round.end(ctx, err, zap.Int64("records", done)) }()
 	asked := &presence{
 		Reconciler: p.Reconciler,
 		present:    func(context.Context, index.Mark, index.Record) error { return nil },
@@ -75,6 +76,9 @@ func (p *Patrol) round(ctx context.Context) error {
 		}
 		if err := errors.Join(asked.ask(ctx, records), asked.flush(ctx)); err != nil {
 			return err
+		}
+		if len(records) > 0 {
+			round.begin(zap.Int64("records", stats.Records))
 		}
 		p.checked.Add(float64(len(records)))
 		done += int64(len(records))

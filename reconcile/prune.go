@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 )
@@ -33,6 +35,18 @@ func (r *Reconciler) Prune(ctx context.Context, options Options, dryRun bool, ea
 		return err
 	}
 	defer end()
+	work, looked, removed := r.beginWork("pruning", append(optionFields(options), zap.Bool("dryRun", dryRun))...), 0, 0
+	err = r.prune(ctx, options, dryRun, func(p Pruned) {
+		if looked++; p.Removed {
+			removed++
+		}
+		each(p)
+	})
+	work.end(ctx, err, zap.Int("tags", looked), zap.Int("removed", removed))
+	return err
+}
+
+func (r *Reconciler) prune(ctx context.Context, options Options, dryRun bool, each func(Pruned)) error {
 	names, err := r.repositories(ctx, options, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrIncomplete, err)

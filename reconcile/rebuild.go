@@ -141,13 +141,20 @@ func (r *Reconciler) Rebuild(ctx context.Context, options Options, progress func
 	}
 	defer end()
 	run := &rebuild{Reconciler: r, options: options, progress: progress, done: map[string]bool{}, failed: map[string]bool{}}
-	start := r.source.now()
+	work := r.beginWork("rebuild", optionFields(options)...)
 	err = run.run(ctx)
-	run.report.Seconds = r.source.now().Sub(start).Seconds()
-	if ctx.Err() == nil {
-		r.log.Info("rebuild ended", zap.Any("report", run.report), zap.Error(err))
-	}
+	run.report.Seconds = work.took().Seconds()
+	work.end(ctx, err, run.report.fields()...)
 	return run.report, err
+}
+
+// fields are the numbers of a report as the log has them. What could not be read
+// is in the report alone: it may be long.
+func (r Report) fields() []zap.Field {
+	return []zap.Field{
+		zap.Int("repositories", r.Repositories), zap.Int("found", r.Found), zap.Int("added", r.Added), zap.Int("kept", r.Kept),
+		zap.Int("dropped", r.Dropped), zap.Int("failed", r.Failed), zap.Bool("resumed", r.Resumed), zap.Bool("swapped", r.Swapped),
+	}
 }
 
 func (r *rebuild) run(ctx context.Context) error {

@@ -90,6 +90,19 @@ func (s *Settler) Run(ctx context.Context) {
 // Pass puts every intent that is due to the registry once. Its error is one of
 // the store: what the registry can't say leaves the intent for a later pass.
 func (s *Settler) Pass(ctx context.Context) error {
+	pass := &settling{work: newWork("settling", s.log, s.source.now), results: map[string]int{}}
+	err := s.pass(ctx, pass)
+	pass.end(ctx, err, zap.Int("present", pass.results["present"]), zap.Int("absent", pass.results["absent"]), zap.Int("failed", pass.results["failed"]))
+	return err
+}
+
+// settling is a pass that may turn out to have something to do.
+type settling struct {
+	*work
+	results map[string]int
+}
+
+func (s *Settler) pass(ctx context.Context, pass *settling) error {
 	open := 0
 	still := map[index.IntentID]rest{}
 	for after := index.IntentID(0); ; {
@@ -100,7 +113,7 @@ func (s *Settler) Pass(ctx context.Context) error {
 		for _, intent := range intents {
 			open++
 			after = intent.ID
-			if err := s.one(ctx, intent, still); err != nil {
+			if err := s.one(ctx, intent, still, pass); err != nil {
 				return err
 			}
 		}
@@ -114,7 +127,7 @@ func (s *Settler) Pass(ctx context.Context) error {
 
 // one settles an intent if it is due. An intent of a request that is still
 // under way is not: the client has no answer yet.
-func (s *Settler) one(ctx context.Context, intent index.Intent, still map[index.IntentID]rest) error {
+func (s *Settler) one(ctx context.Context, intent index.Intent, still map[index.IntentID]rest, pass *settling) error {
 	now := s.source.now()
 	resting, rests := s.resting[intent.ID]
 	if !now.After(intent.Deadline) || rests && now.Before(resting.until) {
@@ -123,6 +136,7 @@ func (s *Settler) one(ctx context.Context, intent index.Intent, still map[index.
 		}
 		return nil
 	}
+	pass.begin()
 	result, err := s.settle(ctx, intent)
 	switch {
 	case ctx.Err() != nil:
@@ -138,6 +152,7 @@ func (s *Settler) one(ctx context.Context, intent index.Intent, still map[index.
 			zap.Stringer("digest", intent.Record.Digest), zap.Duration("restsForSeconds", resting.delay), zap.Error(err))
 		result = "failed"
 	}
+	pass.results[result]++
 	s.settled.WithLabelValues(intent.Kind.String(), result).Inc()
 	return nil
 }

@@ -76,16 +76,22 @@ func (r *Reconciler) Verify(ctx context.Context, options Options, differs func(D
 	}
 	defer end()
 	run := &verification{Reconciler: r, options: options, differs: differs}
-	start := r.source.now()
+	work := r.beginWork("verification", optionFields(options)...)
 	err = run.run(ctx)
-	run.result.Seconds = r.source.now().Sub(start).Seconds()
+	run.result.Seconds = work.took().Seconds()
 	if err == nil && run.result.Failed > 0 {
 		err = ErrIncomplete
 	}
-	if ctx.Err() == nil {
-		r.log.Info("verification ended", zap.Any("result", run.result), zap.Error(err))
-	}
+	work.end(ctx, err, run.result.fields()...)
 	return run.result, err
+}
+
+// fields are the numbers of a result as the log has them.
+func (v Verification) fields() []zap.Field {
+	return []zap.Field{
+		zap.Int("records", v.Records), zap.Int("manifests", v.Manifests), zap.Int("missing", v.Missing), zap.Int("unknown", v.Unknown),
+		zap.Int("wrong", v.Wrong), zap.Int("fixed", v.Fixed), zap.Int("failed", v.Failed),
+	}
 }
 
 func (v *verification) run(ctx context.Context) error {

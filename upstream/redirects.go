@@ -43,7 +43,9 @@ func (r *Registry) follow(ctx context.Context, as Credentials, method string, ta
 			reason = fmt.Sprintf("it is the %dth in a row", hops)
 		}
 		if reason != "" {
-			err := fmt.Errorf("%w: the redirect to %s is not followed: %s", statusError(resp), next.Redacted(), reason)
+			// Whatever gives a right to what is there stands in the query.
+			shown := url.URL{Scheme: next.Scheme, Host: next.Host, Path: next.Path}
+			err := fmt.Errorf("%w: the redirect to %s is not followed: %s", statusError(resp), shown.String(), reason)
 			closeBody(resp.Body)
 			return nil, err
 		}
