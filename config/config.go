@@ -22,6 +22,7 @@ type Config struct {
 	Limits      Limits      `key:"limits" doc:"Bounds on what requests may use."`
 	Log         Log         `key:"log" doc:"What is logged, and how."`
 	Reload      Reload      `key:"reload" doc:"When the configuration is read again."`
+	Tracing     Tracing     `key:"tracing" doc:"Traces of requests and maintenance, by OpenTelemetry. What is not said here is taken from the OTEL_ variables, such as OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME and OTEL_EXPORTER_OTLP_HEADERS."`
 }
 
 // Server configures the listener that registry clients talk to.
@@ -175,6 +176,12 @@ type Log struct {
 type Reload struct {
 	Watch    bool          `key:"watch" doc:"Whether the configuration is read again when its file, or one that it names, has changed. It always is after SIGHUP." reload:"true"`
 	Interval time.Duration `key:"interval" doc:"How often these files are looked at. A change counts when two looks in succession have seen the same." reload:"true"`
+}
+
+// Tracing configures traces.
+type Tracing struct {
+	Enabled  bool     `key:"enabled" doc:"Make traces and send them to a collector."`
+	Endpoint *url.URL `key:"endpoint" doc:"URL of the collector, without /v1/traces, which takes OTLP over HTTP, or over gRPC with OTEL_EXPORTER_OTLP_PROTOCOL=grpc; without it OTEL_EXPORTER_OTLP_ENDPOINT says where, else it is this machine."`
 }
 
 // Default returns the configuration that holds where nothing is set. It lacks

@@ -115,7 +115,7 @@ func benchmarkProxy(b *testing.B, referrers int, cache config.Cache) *proxy.Prox
 	if err != nil {
 		b.Fatal(err)
 	}
-	door.Registry.Metrics = prometheus.NewRegistry()
+	door.Registry.Metrics, door.Access = prometheus.NewRegistry(), log
 	p, err := proxy.New(door)
 	if err != nil {
 		b.Fatal(err)

@@ -40,6 +40,9 @@ func (p *Proxy) open(r *http.Request) *wrap.Entry {
 // Endpoint implements [wrap.Door].
 func (e *entry) Endpoint() string { return e.path.endpoint.String() }
 
+// Route implements [wrap.Door].
+func (e *entry) Route() string { return e.path.endpoint.route() }
+
 // Bounds of what clients choose, in bytes.
 const (
 	maxLoggedUser = 256

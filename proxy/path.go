@@ -13,6 +13,7 @@ import (
 
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/proxy/ext"
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
 )
 
@@ -49,6 +50,36 @@ func (e endpoint) String() string {
 		"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "token", "referrers",
 		ext.GraphReferrers, ext.GraphParents, ext.GraphTree, ext.CatalogArtifacts, ext.CatalogTags, "discovery",
 	}[e]
+}
+
+// route returns the form of the paths of the family, as traces have it; empty where
+// there is none.
+func (e endpoint) route() string {
+	const v2, name = "/v2/", "/v2/{name}/"
+	switch e {
+	case endpointBase:
+		return v2
+	case endpointCatalog:
+		return v2 + "_catalog"
+	case endpointManifests:
+		return name + "manifests/{reference}"
+	case endpointTags:
+		return name + "tags/list"
+	case endpointBlobs:
+		return name + "blobs/{digest}"
+	case endpointUploads:
+		return name + "blobs/uploads/" + wrap.Secret
+	case endpointToken:
+		return realmPath
+	case endpointReferrers:
+		return name + "referrers/{digest}"
+	case endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags:
+		return name + ext.Name + "/" + e.String()
+	case endpointDiscovery:
+		return "/v2/[{name}/]_oci/ext/discover"
+	default:
+		return ""
+	}
 }
 
 // path is what the path of a request names. Its parts are valid: the

@@ -40,6 +40,7 @@ func (p *Proxy) wrappers() chi.Middlewares {
 	return chi.Middlewares{
 		wrap.Identify(wrap.IdentifyOptions{Open: p.open, Proxies: proxies}),
 		wrap.Observe(wrap.ObserveOptions{Access: p.options.Access, Log: p.log, Metrics: requests, Proxies: proxies, Now: p.now}),
+		wrap.Trace(wrap.TraceOptions{Tracer: p.options.Registry.Tracer, Proxies: proxies}),
 		wrap.Recover(wrap.RecoverOptions{Fail: p.fail}),
 		wrap.Pace(wrap.PaceOptions{Patience: p.patience, Buffers: &p.buffers, Metrics: requests}),
 		wrap.Limit(wrap.LimitOptions{

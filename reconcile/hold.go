@@ -9,6 +9,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/registry"
 )
 
 // Held is a referrer that had no hidden tag.
@@ -32,8 +33,9 @@ func (r *Reconciler) Hold(ctx context.Context, options Options, dryRun bool, eac
 		return err
 	}
 	defer end()
-	work, lacking, tagged := r.beginWork("holding", append(optionFields(options), zap.Bool("dryRun", dryRun))...), 0, 0
-	err = r.hold(ctx, options, dryRun, func(h Held) {
+	ctx, work := r.beginWork(ctx, "holding", append(optionFields(options), zap.Bool("dryRun", dryRun))...)
+	lacking, tagged := 0, 0
+	err = r.hold(registry.Quiet(ctx), options, dryRun, func(h Held) {
 		if lacking++; h.Tagged {
 			tagged++
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/registry"
 )
 
 // Pruned is a referrers tag that a pruning looked at.
@@ -35,8 +36,9 @@ func (r *Reconciler) Prune(ctx context.Context, options Options, dryRun bool, ea
 		return err
 	}
 	defer end()
-	work, looked, removed := r.beginWork("pruning", append(optionFields(options), zap.Bool("dryRun", dryRun))...), 0, 0
-	err = r.prune(ctx, options, dryRun, func(p Pruned) {
+	ctx, work := r.beginWork(ctx, "pruning", append(optionFields(options), zap.Bool("dryRun", dryRun))...)
+	looked, removed := 0, 0
+	err = r.prune(registry.Quiet(ctx), options, dryRun, func(p Pruned) {
 		if looked++; p.Removed {
 			removed++
 		}

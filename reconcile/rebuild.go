@@ -11,10 +11,10 @@ import (
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 )
 
 // Options say what a rebuild or verification looks at.
@@ -141,20 +141,11 @@ func (r *Reconciler) Rebuild(ctx context.Context, options Options, progress func
 	}
 	defer end()
 	run := &rebuild{Reconciler: r, options: options, progress: progress, done: map[string]bool{}, failed: map[string]bool{}}
-	work := r.beginWork("rebuild", optionFields(options)...)
+	ctx, work := r.beginWork(ctx, "rebuild", optionFields(options)...)
 	err = run.run(ctx)
 	run.report.Seconds = work.took().Seconds()
 	work.end(ctx, err, run.report.fields()...)
 	return run.report, err
-}
-
-// fields are the numbers of a report as the log has them. What could not be read
-// is in the report alone: it may be long.
-func (r Report) fields() []zap.Field {
-	return []zap.Field{
-		zap.Int("repositories", r.Repositories), zap.Int("found", r.Found), zap.Int("added", r.Added), zap.Int("kept", r.Kept),
-		zap.Int("dropped", r.Dropped), zap.Int("failed", r.Failed), zap.Bool("resumed", r.Resumed), zap.Bool("swapped", r.Swapped),
-	}
 }
 
 func (r *rebuild) run(ctx context.Context) error {
@@ -178,13 +169,19 @@ func (r *rebuild) run(ctx context.Context) error {
 	if err := r.readAll(ctx, names); err != nil {
 		return err
 	}
-	if err := r.carryOver(ctx); err != nil {
+	keeping, kept := r.spans.Begin(ctx, "keep records")
+	err = r.carryOver(registry.Quiet(keeping))
+	kept.End(err)
+	if err != nil {
 		return err
 	}
 	if r.report.Failed > 0 && !r.options.AllowPartial {
 		return errors.Join(fmt.Errorf("%w: %d failures", ErrIncomplete, r.report.Failed), r.store.AbandonRebuild(ctx))
 	}
-	if err := r.store.FinishRebuild(ctx); err != nil {
+	swapping, swapped := r.spans.Begin(ctx, "swap")
+	err = r.store.FinishRebuild(swapping)
+	swapped.End(err)
+	if err != nil {
 		return err
 	}
 	r.report.Swapped = true
@@ -295,6 +292,14 @@ func (r *rebuild) readAll(ctx context.Context, names []string) error {
 
 // readOne reads a repository into the new generation.
 func (r *rebuild) readOne(ctx context.Context, name string) error {
+	within, span := r.spans.Begin(ctx, "read repository")
+	span.In(name)
+	err := r.readInto(registry.Quiet(within), name)
+	span.End(err)
+	return err
+}
+
+func (r *rebuild) readInto(ctx context.Context, name string) error {
 	err := r.crawler.repository(ctx, name, func(mark index.Mark, record index.Record) error {
 		return r.fill(ctx, mark, record)
 	})

@@ -6,11 +6,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 )
 
 // ErrBusy means that a rebuild or verification is running already.
@@ -25,6 +26,8 @@ type Settings struct {
 	MissingTwice time.Duration
 	// VerifyInterval is how long a [Patrol] takes for a round.
 	VerifyInterval time.Duration
+	// Tracer makes spans of what operators ask for; nil makes none.
+	Tracer trace.Tracer
 }
 
 // Store is the index as a [Reconciler] works on it. Where it is an
@@ -50,12 +53,13 @@ type Reconciler struct {
 	source   *Source
 	settings Settings
 	log      *zap.Logger
+	spans    registry.Spans
 	running  sync.Mutex
 }
 
 // New returns a reconciler. The store is the index of the source.
 func New(store Store, source *Source, settings Settings, log *zap.Logger) *Reconciler {
-	return &Reconciler{store: store, source: source, settings: settings, log: log}
+	return &Reconciler{store: store, source: source, settings: settings, log: log, spans: registry.NewSpans(settings.Tracer)}
 }
 
 func (r *Reconciler) newCrawler(options Options, missed func(repository, reference string, err error)) (*crawler, error) {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/registry"
 )
 
 // The kinds of differences.
@@ -76,7 +77,7 @@ func (r *Reconciler) Verify(ctx context.Context, options Options, differs func(D
 	}
 	defer end()
 	run := &verification{Reconciler: r, options: options, differs: differs}
-	work := r.beginWork("verification", optionFields(options)...)
+	ctx, work := r.beginWork(ctx, "verification", optionFields(options)...)
 	err = run.run(ctx)
 	run.result.Seconds = work.took().Seconds()
 	if err == nil && run.result.Failed > 0 {
@@ -95,7 +96,10 @@ func (v Verification) fields() []zap.Field {
 }
 
 func (v *verification) run(ctx context.Context) error {
-	if err := v.records(ctx); err != nil {
+	within, asked := v.spans.Begin(ctx, "ask for records")
+	err := v.records(registry.Quiet(within))
+	asked.End(err)
+	if err != nil {
 		return err
 	}
 	if v.options.Sample > 0 {
@@ -110,9 +114,14 @@ func (v *verification) run(ctx context.Context) error {
 		v.missed("", "_catalog", err)
 	}
 	for _, name := range names {
-		if err := crawler.repository(ctx, name, func(mark index.Mark, record index.Record) error {
-			return v.manifest(ctx, mark, record)
-		}); err != nil {
+		within, span := v.spans.Begin(ctx, "read repository")
+		span.In(name)
+		within = registry.Quiet(within)
+		err := crawler.repository(within, name, func(mark index.Mark, record index.Record) error {
+			return v.manifest(within, mark, record)
+		})
+		span.End(err)
+		if err != nil {
 			return err
 		}
 	}

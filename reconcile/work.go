@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/backref/backref/registry"
 )
 
 // work is a piece of work that takes its time: the log says when it begins and
@@ -15,6 +17,7 @@ type work struct {
 	name  string
 	now   func() time.Time
 	start time.Time
+	span  registry.Span
 	begun sync.Once
 }
 
@@ -23,11 +26,14 @@ func newWork(name string, log *zap.Logger, now func() time.Time) *work {
 	return &work{log: log, name: name, now: now, start: now()}
 }
 
-// beginWork begins one of those that an operator asks for.
-func (r *Reconciler) beginWork(name string, fields ...zap.Field) *work {
-	w := newWork(name, r.log, r.source.now)
+// beginWork begins one of those that an operator asks for; what it does is traced
+// by the context that is returned.
+func (r *Reconciler) beginWork(ctx context.Context, name string, fields ...zap.Field) (context.Context, *work) {
+	ctx, span := r.spans.BeginWork(ctx, name)
+	w := newWork(name, r.log.With(registry.TraceField(ctx)), r.source.now)
+	w.span = span
 	w.begin(fields...)
-	return w
+	return ctx, w
 }
 
 // begin says that the work begins, the first time that it is called. It may be
@@ -39,6 +45,7 @@ func (w *work) begin(fields ...zap.Field) {
 // end says what came of the work, unless it never began. One that was told to
 // stop, as by a client that goes away, has not failed.
 func (w *work) end(ctx context.Context, err error, fields ...zap.Field) {
+	w.span.End(err)
 	idle := false
 	w.begun.Do(func() { idle = true })
 	if idle {
@@ -68,4 +75,13 @@ func optionFields(o Options) []zap.Field {
 		fields = append(fields, zap.String("storage", o.Storage))
 	}
 	return fields
+}
+
+// fields are the numbers of a report as the log has them. What could not be read
+// is in the report alone: it may be long.
+func (r Report) fields() []zap.Field {
+	return []zap.Field{
+		zap.Int("repositories", r.Repositories), zap.Int("found", r.Found), zap.Int("added", r.Added), zap.Int("kept", r.Kept),
+		zap.Int("dropped", r.Dropped), zap.Int("failed", r.Failed), zap.Bool("resumed", r.Resumed), zap.Bool("swapped", r.Swapped),
+	}
 }

@@ -20,7 +20,9 @@ type begun struct {
 // begin makes an intent durable. Whoever begins it has to leave it.
 func (r *Registry) begin(ctx context.Context, intent index.Intent) (*begun, error) {
 	intent.Deadline = r.now().Add(r.options.RequestTime)
-	id, err := r.store.Begin(ctx, intent)
+	within, span := r.spans.Begin(ctx, "begin intent")
+	id, err := r.store.Begin(within, intent)
+	span.End(err)
 	if err != nil {
 		return nil, err
 	}
@@ -56,16 +58,22 @@ const maxBehind = 64 << 10
 // of a push need not wait for it, unless its manifest is large.
 func (b *begun) confirm() {
 	b.count("carried out")
-	ctx, at := context.WithoutCancel(b.ctx), b.registry.now()
+	at := b.registry.now()
+	ctx, span := b.registry.spans.Begin(context.WithoutCancel(b.ctx), "confirm intent")
 	if b.of.Kind != index.IntentPush || b.of.Record.Size > maxBehind {
-		b.check(b.registry.store.Confirm(ctx, b.id, at))
+		err := b.registry.store.Confirm(ctx, b.id, at)
+		span.End(err)
+		b.check(err)
 		b.leave()
 		return
 	}
-	r, record, request := b.registry, b.of.Record, RequestID(b.ctx)
+	r, record := b.registry, b.of.Record
 	r.store.confirmBehind(ctx, record.Repository, b.id, at, func(err error) {
-		r.log.Error("push is not recorded yet", zap.String("request", request),
-			zap.String("repository", record.Repository), zap.Stringer("digest", record.Digest), zap.Error(err))
+		span.End(err)
+		if err != nil {
+			r.log.Error("push is not recorded yet", requestField(ctx),
+				zap.String("repository", record.Repository), zap.Stringer("digest", record.Digest), zap.Error(err))
+		}
 	})
 	// From now on it is for readers, who wait, to settle what was not written.
 	b.leave()
@@ -74,7 +82,10 @@ func (b *begun) confirm() {
 // cancel says that the upstream did not carry the request out.
 func (b *begun) cancel() {
 	b.count("refused")
-	b.check(b.registry.store.Cancel(context.WithoutCancel(b.ctx), b.id))
+	ctx, span := b.registry.spans.Begin(context.WithoutCancel(b.ctx), "cancel intent")
+	err := b.registry.store.Cancel(ctx, b.id)
+	span.End(err)
+	b.check(err)
 	b.leave()
 }
 

@@ -43,17 +43,13 @@ func newConfirmingStore(store index.Store) *confirmingStore {
 
 // confirmBehind confirms an intent of a repository when the caller has gone on,
 // or at once where too many are under way. From its return on, readers wait for
-// that. failed is called where it could not be written.
-func (s *confirmingStore) confirmBehind(ctx context.Context, repository string, id index.IntentID, at time.Time, failed func(error)) {
+// that. ended is called with what came of it.
+func (s *confirmingStore) confirmBehind(ctx context.Context, repository string, id index.IntentID, at time.Time, ended func(error)) {
 	confirm := s.Confirm
 	if late, able := s.store.(index.LateConfirmer); able {
 		confirm = late.ConfirmLater
 	}
-	write := func() {
-		if err := confirm(ctx, id, at); err != nil {
-			failed(err)
-		}
-	}
+	write := func() { ended(confirm(ctx, id, at)) }
 	written := make(chan struct{})
 	if !s.enter(repository, written) {
 		write()

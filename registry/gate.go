@@ -93,7 +93,9 @@ func (r *Registry) Enter(ctx context.Context, caller *Caller, subject digest.Dig
 	if r.Recall(caller) {
 		return nil
 	}
+	ctx, span := r.spans.Begin(ctx, "gate")
 	readable, err := r.anyReadable(ctx, caller, []digest.Digest{subject})
+	span.End(err)
 	if readable {
 		r.permit(caller)
 	}

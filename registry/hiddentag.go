@@ -209,7 +209,7 @@ func (r *Registry) countHidden(ctx context.Context, push *Push, refusal string) 
 	}
 	r.metrics.hiddenTags.WithLabelValues("refused").Inc()
 	r.log.Warn("referrer has no hidden tag: garbage collection of the registry may drop it, and a rebuild may not find it",
-		zap.String("request", RequestID(ctx)), zap.String("repository", push.Caller.repository),
+		requestField(ctx), zap.String("repository", push.Caller.repository),
 		zap.Stringer("digest", push.Digest), zap.String("reason", refusal))
 	if push.Caller.elsewhere != "" && !r.upstreamHas(ctx, push.Caller, push.Digest) {
 		return // The index knows nothing of it.

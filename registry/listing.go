@@ -38,7 +38,9 @@ func (r *Registry) Listing(ctx context.Context, caller *Caller, subject digest.D
 // the page of an unknown repository; what it made of the sources till then does
 // not depend on what the index holds, and changes nothing there.
 func (r *Registry) gather(ctx context.Context, caller *Caller, subject digest.Digest, query index.Query) (Listing, error) {
-	unsettled, err := r.store.Unsettled(ctx, caller.repository, subject)
+	within, span := r.spans.Begin(ctx, "read open intents")
+	unsettled, err := r.store.Unsettled(within, caller.repository, subject)
+	span.End(err)
 	if err != nil {
 		return Listing{}, err
 	}

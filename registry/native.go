@@ -24,7 +24,9 @@ func (r *Registry) nativeReferrers(ctx context.Context, caller *Caller, subject 
 	if caller.Permitted() && r.native.quiet(caller.repository, subject) {
 		return nil, nil
 	}
-	entries, err := r.upstream.Referrers(ctx, caller.as, caller.repository, subject, r.Limits().Entries)
+	within, span := r.spans.Begin(ctx, "ask referrers API")
+	entries, err := r.upstream.Referrers(within, caller.as, caller.repository, subject, r.Limits().Entries)
+	span.End(notAPI(err))
 	switch {
 	case errors.Is(err, upstream.ErrNoReferrers):
 		return nil, r.withoutNative(ctx, caller, subject, err)
@@ -35,6 +37,15 @@ func (r *Registry) nativeReferrers(ctx context.Context, caller *Caller, subject 
 	}
 	r.native.answered(caller.repository)
 	return entries, nil
+}
+
+// notAPI returns an error but for that which says that the upstream has no such
+// API, which is an answer like others.
+func notAPI(err error) error {
+	if errors.Is(err, upstream.ErrNoReferrers) {
+		return nil
+	}
+	return err
 }
 
 // errNoManifest means that the registry failed at a subject that is perhaps a
@@ -57,12 +68,16 @@ const nativeChunk = 256
 // type or annotations, and when it was seen is known only then. It returns the
 // entries that can't be recorded, as the upstream lists them: it may know what it
 // says. One whose manifest has another subject is no referrer.
-func (r *Registry) readNative(ctx context.Context, caller *Caller, subject digest.Digest, native []oci.Descriptor) ([]oci.Descriptor, error) {
+func (r *Registry) readNative(ctx context.Context, caller *Caller, subject digest.Digest, native []oci.Descriptor) (left []oci.Descriptor, err error) {
+	if len(native) == 0 {
+		return nil, nil
+	}
+	ctx, span := r.spans.Begin(ctx, "read native referrers")
+	defer func() { span.End(err) }()
 	unknown, err := r.unknownOf(ctx, caller.repository, native)
 	if err != nil {
 		return nil, err
 	}
-	var left []oci.Descriptor
 	for chunk := range slices.Chunk(unknown, nativeChunk) {
 		mark, err := r.store.Mark(ctx)
 		if err != nil {
@@ -146,7 +161,9 @@ func (r *Reader) listedReferrer(ctx context.Context, repository string, subject 
 // page reads a page from the index, and merges in further referrers of the
 // upstream's own. Of those that both have the index speaks alone: it may know of
 // another time, and other annotations, and so place them elsewhere.
-func (r *Registry) page(ctx context.Context, grant Grant, subject digest.Digest, native []oci.Descriptor, query index.Query) (index.Page, error) {
+func (r *Registry) page(ctx context.Context, grant Grant, subject digest.Digest, native []oci.Descriptor, query index.Query) (read index.Page, err error) {
+	ctx, span := r.spans.Begin(ctx, "read page")
+	defer func() { span.End(err) }()
 	selected, err := selectReferrers(native, query)
 	if err != nil {
 		return index.Page{}, err

@@ -12,6 +12,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/opencontainers/go-digest"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
@@ -25,6 +26,8 @@ type Options struct {
 	Index    index.Store
 	Upstream *upstream.Registry
 	Log      *zap.Logger
+	// Tracer makes spans; nil makes none.
+	Tracer trace.Tracer
 	// Metrics is where the registry registers its own; nil for nowhere.
 	Metrics *prometheus.Registry
 	// Now tells the time; nil for the system's clock.
@@ -78,6 +81,7 @@ type Registry struct {
 	log      *zap.Logger
 	now      func() time.Time
 	metrics  *metrics
+	spans    Spans
 
 	permissions *permissions
 	tagChecks   *tagChecks
@@ -130,6 +134,7 @@ func New(o Options) (*Registry, error) {
 		log:         o.Log,
 		now:         o.Now,
 		metrics:     newMetrics(o.Metrics),
+		spans:       NewSpans(o.Tracer),
 		memory:      Memory{newRoom(o.Limits.Memory)},
 		envelopes:   newRoom(int64(o.Limits.Concurrency)),
 		permissions: newPermissions(key, o.PermissionTTL, o.Permissions),

@@ -22,6 +22,13 @@ func (r *Registry) askForIntents(ctx context.Context, caller *Caller, open []ind
 	if len(open) == 0 {
 		return nil, nil
 	}
+	within, span := r.spans.Begin(ctx, "ask for intents")
+	findings, err := r.askForEach(within, caller, open)
+	span.End(err)
+	return findings, err
+}
+
+func (r *Registry) askForEach(ctx context.Context, caller *Caller, open []index.Intent) ([]finding, error) {
 	mark, err := r.store.Mark(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +61,12 @@ func (r *Registry) askForIntents(ctx context.Context, caller *Caller, open []ind
 }
 
 // settle applies findings.
-func (r *Registry) settle(ctx context.Context, findings []finding) error {
+func (r *Registry) settle(ctx context.Context, findings []finding) (err error) {
+	if len(findings) == 0 {
+		return nil
+	}
+	ctx, span := r.spans.Begin(ctx, "settle intents")
+	defer func() { span.End(err) }()
 	for _, f := range findings {
 		if err := r.store.Settle(ctx, f.intent.ID, f.finding); err != nil {
 			return err

@@ -57,8 +57,8 @@ type tagRead struct {
 // import is open, for a client that is permitted: to one that isn't yet, whether
 // others asked is not to be told. The result is to be kept only if the client turns out to be
 // permitted.
-func (r *Registry) importTag(ctx context.Context, caller *Caller, subject digest.Digest, open []index.Intent) (*tagRead, error) {
-	read := &tagRead{name: tagName{caller.repository, oci.ReferrersTag(subject)}, at: r.now()}
+func (r *Registry) importTag(ctx context.Context, caller *Caller, subject digest.Digest, open []index.Intent) (read *tagRead, err error) {
+	read = &tagRead{name: tagName{caller.repository, oci.ReferrersTag(subject)}, at: r.now()}
 	for _, intent := range open {
 		if intent.Kind == index.IntentImport {
 			read.imports = append(read.imports, intent)
@@ -67,6 +67,8 @@ func (r *Registry) importTag(ctx context.Context, caller *Caller, subject digest
 	if len(read.imports) == 0 && (!r.options.ReferrersTags || caller.Permitted() && r.tagChecks.recent(read.name)) {
 		return nil, nil
 	}
+	ctx, span := r.spans.Begin(ctx, "read referrers tag")
+	defer func() { span.End(err) }()
 	mark, err := r.store.Mark(ctx)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Options describe a registry and the way to it. URL alone is needed: the rest
@@ -29,6 +31,8 @@ type Options struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// Watch is told of each request, to the registry or elsewhere; nil for nobody.
 	Watch Watch
+	// Tracer makes spans of requests; nil makes none.
+	Tracer trace.Tracer
 }
 
 // Watch hears for how long answers are waited for. It may be called concurrently,

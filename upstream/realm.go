@@ -111,7 +111,7 @@ func (r *Registry) RoundTripRealm(req *http.Request, realm *url.URL) (*http.Resp
 	if target.Scheme == r.base.Scheme && sameHost(&target, r.base) {
 		by = ways.transport
 	}
-	resp, err := r.by(by).RoundTrip(req)
+	resp, err := r.by(by, by == ways.transport).RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("token service: %w", err)
 	}

@@ -72,7 +72,7 @@ func (r *Registry) ask1(ctx context.Context, as Credentials, method string, to *
 		resp, err = r.do(ctx, as.Within(""), req)
 	} else {
 		req.Header.Set("User-Agent", "backref")
-		resp, err = r.by(r.ways.Load().elsewhere).RoundTrip(req.WithContext(ctx))
+		resp, err = r.by(r.ways.Load().elsewhere, false).RoundTrip(req.WithContext(ctx))
 	}
 	if err == nil && !counts(resp, to, ours) {
 		closeBody(resp.Body)

@@ -64,11 +64,14 @@ func (r *Registry) Close() {
 // Move(to Mover, most int64, within time.Duration) (int64, error), see [Mover].
 func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.aim(req)
-	return r.by(r.ways.Load().transport).RoundTrip(req)
+	return r.by(r.ways.Load().transport, true).RoundTrip(req)
 }
 
-// by returns one of the ways, with what goes with all of them.
-func (r *Registry) by(way *wire.Transport) reaching { return reaching{way, r.options.Watch} }
+// by returns one of the ways, to the registry or elsewhere, with what goes with all
+// of them.
+func (r *Registry) by(way *wire.Transport, registry bool) reaching {
+	return reaching{way, r.options.Watch, tracing{r.options.Tracer, registry}}
+}
 
 // aim points a request at the registry.
 func (r *Registry) aim(req *http.Request) {

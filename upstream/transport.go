@@ -52,7 +52,8 @@ const otherIdle = 16
 type reaching struct {
 	by http.RoundTripper
 	// watch may be nil.
-	watch Watch
+	watch   Watch
+	tracing tracing
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -61,7 +62,11 @@ func (r reaching) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.watch.Sent(req.Context())
 		defer r.watch.Answered(req.Context())
 	}
+	req, span := r.tracing.begin(req)
 	resp, err := r.by.RoundTrip(req)
+	if span != nil {
+		endSpan(span, resp, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}

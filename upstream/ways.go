@@ -60,7 +60,7 @@ func (r *Registry) newWays(o Options, before *ways) (*ways, error) {
 		options := wireOptions(o, speak)
 		w.transport, w.realm, w.elsewhere = wire.New(options), newRealmTransport(o, options), newElsewhereTransport(o, options)
 	}
-	w.service, err = newServiceClient(o, byHost{host: r.base.Host, registry: r.by(w.transport), others: r.by(w.realm)})
+	w.service, err = newServiceClient(o, byHost{host: r.base.Host, registry: r.by(w.transport, true), others: r.by(w.realm, false)})
 	if err != nil {
 		return nil, err
 	}

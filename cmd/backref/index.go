@@ -60,7 +60,7 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 		return nil, err
 	}
 	log := written.Logger
-	store, err := openStore(ctx, cfg.Index, log)
+	store, err := openStore(ctx, cfg.Index, log, tracing{})
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func openLogFile(path string, log *zap.Logger) (*logFile, error) {
 
 // reopen opens the file anew. Where that fails the one before stays.
 func (f *logFile) reopen() error {
-	file, err := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, logFileMode) //nolint:gosec // See there.
+	file, err := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, logFileMode)
 	if err != nil {
 		return err
 	}

@@ -3,16 +3,20 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -197,6 +201,42 @@ func TestLevelIsSetWhileRunning(t *testing.T) {
 	}
 }
 
+// SIGHUP has the file of the lines of requests opened anew, and leaves a level alone
+// that operators have set and the configuration does not change.
+func TestHangUp(t *testing.T) {
+	cfg := configFor(t, notFound(t))
+	cfg.Log.AccessFile = filepath.Join(t.TempDir(), "access.log")
+	s, err := newServer(t.Context(), cfg, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangups, wanted := make(chan os.Signal), cfg
+	s.reloader.from(source{load: func() (config.Config, error) { return wanted, nil }, hangups: hangups})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	if err := s.logs.SetLevel("debug"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(cfg.Log.AccessFile, cfg.Log.AccessFile+".1"); err != nil {
+		t.Fatal(err)
+	}
+	hangups <- syscall.SIGHUP
+	eventually(t, "there is a new file", func() bool {
+		_, err := os.Stat(cfg.Log.AccessFile)
+		return err == nil
+	})
+	// Who takes the next one is through with the one before.
+	hangups <- syscall.SIGHUP
+	if got := s.logs.level.String(); got != "debug" {
+		t.Errorf("the level is %s", got)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // Lines for people have columns, and nothing in them can be taken for another
 // field or line.
 func TestTextFormat(t *testing.T) {
@@ -215,7 +255,7 @@ func TestTextFormat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := line.String(); got != want && !(colour && strings.HasPrefix(got, want)) {
+		if got := line.String(); got != want && (!colour || !strings.HasPrefix(got, want)) {
 			t.Errorf("%q\nwant\n%q", got, want)
 		}
 	}
@@ -231,5 +271,30 @@ func TestTextFormat(t *testing.T) {
 	}
 	if forPeople(&out, nil) != io.Writer(&out) {
 		t.Error("a file is no terminal")
+	}
+}
+
+// Every key of a duration says its unit, which is that of both formats.
+func TestDurationsSayTheirUnit(t *testing.T) {
+	key := regexp.MustCompile(`zap\.Duration\("(\w+)"`)
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && path != "../.." && strings.HasPrefix(entry.Name(), "."):
+			return filepath.SkipDir
+		case entry.IsDir() || filepath.Ext(path) != ".go":
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		for _, found := range key.FindAllStringSubmatch(string(content), -1) {
+			if !strings.HasSuffix(found[1], "Seconds") {
+				t.Errorf("%s: %s", path, found[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

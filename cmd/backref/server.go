@@ -31,6 +31,7 @@ import (
 type server struct {
 	config   config.Config
 	logs     *logs
+	tracing  tracing
 	log      *zap.Logger
 	store    index.Maintainer
 	upstream *upstream.Registry
@@ -79,10 +80,15 @@ func newServer(ctx context.Context, cfg config.Config, logs io.Writer) (*server,
 
 func (s *server) open(ctx context.Context) error {
 	var err error
-	if s.store, err = openStore(ctx, s.config.Index, s.log); err != nil {
+	if s.tracing, err = newTracing(ctx, s.config.Tracing, s.log); err != nil {
 		return err
 	}
-	if s.upstream, err = upstream.New(options.Upstream(s.config.Upstream)); err != nil {
+	if s.store, err = openStore(ctx, s.config.Index, s.log, s.tracing); err != nil {
+		return err
+	}
+	behind := options.Upstream(s.config.Upstream)
+	behind.Tracer = s.tracing.tracer()
+	if s.upstream, err = upstream.New(behind); err != nil {
 		return err
 	}
 	metrics := prometheus.NewRegistry()
@@ -91,7 +97,8 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	door.Registry.Metrics, door.Access, s.signIn = metrics, s.logs.access, door.SignIn
+	door.Registry.Metrics, door.Registry.Tracer, door.Access = metrics, s.tracing.tracer(), s.logs.access
+	s.signIn = door.SignIn
 	handler, err := proxy.New(door)
 	if err != nil {
 		return err
@@ -124,6 +131,7 @@ func (s *server) open(ctx context.Context) error {
 func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) http.Handler {
 	source, settings := reconcile.NewSource(options.Source(s.config, s.upstream, s.store)), options.Reconcile(s.config.Reconcile)
 	s.source = source
+	settings.Tracer = s.tracing.tracer()
 	mirror := s.config.Referrers.FallbackTags == config.FallbackMirror
 	if !mirror {
 		s.background = append(s.background, s.clearOutbox)
@@ -266,5 +274,6 @@ func (s *server) close() error {
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
+	s.tracing.close()
 	return errors.Join(errs...)
 }

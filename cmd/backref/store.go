@@ -15,7 +15,7 @@ import (
 
 // openStore opens the index that the configuration names. What an operator ought
 // to know of a database goes to the log.
-func openStore(ctx context.Context, cfg config.Index, log *zap.Logger) (index.Maintainer, error) {
+func openStore(ctx context.Context, cfg config.Index, log *zap.Logger, traces tracing) (index.Maintainer, error) {
 	migrating := tellMigration(ctx, log)
 	if cfg.Postgres.URL == "" {
 		store, err := bolt.Open(cfg.Path, bolt.Options{Migrating: migrating})
@@ -32,7 +32,7 @@ func openStore(ctx context.Context, cfg config.Index, log *zap.Logger) (index.Ma
 		URL: cfg.Postgres.URL, Password: password, Schema: cfg.Postgres.Schema,
 		Connections: cfg.Postgres.Connections, Timeout: cfg.Postgres.Timeout,
 		Durability: postgres.Durability(cfg.Postgres.Durability), Say: func(text string) { log.Warn(text) },
-		Migrating: migrating,
+		Migrating: migrating, Tracing: traces.tracers(),
 	})
 	switch {
 	case errors.Is(err, index.ErrFormat):

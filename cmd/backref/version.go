@@ -24,12 +24,20 @@ func newVersion() *cobra.Command {
 	}
 }
 
+// versionName names the version alone.
+func versionName() string {
+	name := version
+	if info, ok := debug.ReadBuildInfo(); ok {
+		name = cmp.Or(name, info.Main.Version)
+	}
+	return cmp.Or(name, "(devel)")
+}
+
 // versionLine names the version, the revision it was built from, and the
 // toolchain.
 func versionLine() string {
-	name, commit := version, revision
+	commit := revision
 	if info, ok := debug.ReadBuildInfo(); ok {
-		name = cmp.Or(name, info.Main.Version)
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
 				commit = cmp.Or(commit, setting.Value)
@@ -39,5 +47,5 @@ func versionLine() string {
 	if commit != "" {
 		commit = " " + commit
 	}
-	return fmt.Sprintf("backref %s%s %s %s/%s", cmp.Or(name, "(devel)"), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("backref %s%s %s %s/%s", versionName(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -52,7 +52,7 @@ func (s *Store) change(c *change) error {
 // error of the commit itself says nothing about the outcome.
 func (s *Store) attempt(batch []*change) (failed int, err error) {
 	// Others wait for the end of it, so it is not theirs to give up.
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	ctx, cancel := context.WithTimeout(traced(batch), s.timeout)
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {

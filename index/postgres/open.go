@@ -7,6 +7,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Options of a store.
@@ -36,6 +37,9 @@ type Options struct {
 	// version were brought to this one. Its error is that of the opening. Nil
 	// hears nothing.
 	Migrating func(index.Migration) error
+	// Tracing makes the tracer of statements that are part of something that is
+	// traced; nil makes none.
+	Tracing trace.TracerProvider
 }
 
 // Bounds of connections.
@@ -134,5 +138,6 @@ func poolConfig(opts Options, servers *servers) (*pgxpool.Config, error) {
 	cfg.MaxConns = int32(max(minConnections, min(opts.Connections, 1000)))
 	neverCancel(&cfg.ConnConfig.Config, opts.Say)
 	servers.watch(cfg)
+	traceStatements(cfg.ConnConfig, opts.Tracing)
 	return cfg, nil
 }

@@ -26,6 +26,8 @@ type Entry struct {
 	fields []zap.Field
 	// received is how much of the request's body was read, once it is over.
 	received int64
+	// trace is the trace of the request, if that is kept; else empty.
+	trace string
 	// upstream measures for how long the registry is waited for.
 	upstream stopwatch
 	// line is written in the end. It is here so that it needs no room of its own.
@@ -37,6 +39,9 @@ type Door interface {
 	// Endpoint is the name of the family of paths that the request's is of. It
 	// is a label of metrics, so there are few.
 	Endpoint() string
+	// Route is the form of the paths of that family, such as /v2/{name}/tags/list;
+	// empty where there is none, and with [Secret] where a part of it is one.
+	Route() string
 	// Describe adds what the path of the request names, and who asks, to a line in
 	// the log.
 	Describe(r *http.Request, to zapcore.ObjectEncoder)

@@ -114,6 +114,9 @@ func (l *line) MarshalLogObject(to zapcore.ObjectEncoder) error {
 	if agent := r.Header["User-Agent"]; len(agent) > 0 {
 		to.AddString("userAgent", Printable(agent[0], maxUserAgent))
 	}
+	if e.trace != "" {
+		to.AddString("trace_id", e.trace)
+	}
 	for i := range e.fields {
 		e.fields[i].AddTo(to)
 	}

@@ -24,6 +24,8 @@ type door struct{}
 
 func (door) Endpoint() string { return "things" }
 
+func (door) Route() string { return "/things" }
+
 func (door) Describe(_ *http.Request, to zapcore.ObjectEncoder) { to.AddString("thing", "one") }
 
 // wrapped returns a handler with the wrappers of every request around it, and
