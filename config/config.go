@@ -94,12 +94,19 @@ const (
 	FallbackMirror = "mirror"
 )
 
+// The values of [Referrers.LegacyTags].
+const (
+	LegacyShow = "show"
+	LegacyOff  = "off"
+)
+
 // Referrers configures how referrers are found and listed.
 type Referrers struct {
 	FallbackTags  string        `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
 	HiddenTags    bool          `key:"hiddenTags" doc:"Whether each referrer that is pushed by digest, or that the mirror finds, is given a hidden tag of its own, sha256-HEX.referrer, by which the registry's API lists it and its garbage collection keeps it. Clients don't see these tags: see tags.hide."`
 	Order         string        `key:"order" doc:"The order of a listing for which none is asked: some tools take the first entry, which by digest is any. -created has the newest first." enum:"digest,-digest,created,-created,artifactType,-artifactType,version,-version"`
 	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
+	LegacyTags    string        `key:"legacyTags" doc:"Whether the extension API shows as legacy referrers what cosign 2 keeps under the tags sha256-HEX.sig, .att and .sbom, where a query does not say by its parameter legacy. For each manifest that it is asked about the three tags are asked for, and asked for again after referrers.recheckTag." enum:"show,off"`
 	TagListingTTL time.Duration `key:"tagListingTTL" doc:"How long a listing that was served under a referrers tag is found by its digest too, which the registry doesn't know. 0 keeps none."`
 	RecheckNative time.Duration `key:"recheckNative" doc:"How long a repository that was found without a referrers API upstream, or a subject that the API does not know, is not asked for there again. 0 asks on every query."`
 }
@@ -211,7 +218,7 @@ func Default() Config {
 		},
 		Index: Index{Path: DefaultIndexPath, Postgres: IndexPostgres{Schema: "backref", Connections: 16, Timeout: 10 * time.Second, Durability: "local"}},
 		Referrers: Referrers{
-			FallbackTags: FallbackImport, HiddenTags: true, Order: "digest",
+			FallbackTags: FallbackImport, HiddenTags: true, Order: "digest", LegacyTags: LegacyShow,
 			RecheckTag: 5 * time.Minute, TagListingTTL: time.Hour, RecheckNative: 10 * time.Minute,
 		},
 		Tags: Tags{Hide: "referrers"},

@@ -18,6 +18,8 @@ const (
 	ParamSort         = "sort"
 	ParamLimit        = "n"
 	ParamLast         = "last"
+	// ParamLegacy is for listings that may show legacy referrers.
+	ParamLegacy = "legacy"
 )
 
 // The bounds of a query: every filter costs time for every entry.
@@ -46,6 +48,9 @@ type Query struct {
 	MaxBytes int
 	// Dated asks for [Referrer.Created]. It is no part of the grammar.
 	Dated bool
+	// Legacy has a listing show legacy referrers too: see [LegacyReferrer]. It is no
+	// part of the grammar, and nothing that an index answers by.
+	Legacy bool
 }
 
 // QueryError is what is wrong with a parameter of a query.
@@ -175,8 +180,8 @@ func parseLimit(values url.Values) (int, error) {
 	return int(limit), nil
 }
 
-// Values returns the parameters that [ParseQuery] reads as q. MaxBytes is no
-// part of them.
+// Values returns the parameters that [ParseQuery] reads as q. MaxBytes and Legacy
+// are no part of them.
 func (q Query) Values() url.Values {
 	values := make(url.Values)
 	for _, pattern := range q.ArtifactTypes {

@@ -17,6 +17,10 @@ type Descriptor struct {
 	Size         int64             `json:"size"`
 	ArtifactType string            `json:"artifactType,omitempty"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
+	// Legacy says that no subject makes it a referrer, but Tag, one of [CosignTags]
+	// of the manifest that it is about. No registry's own listing has such entries.
+	Legacy bool   `json:"legacy,omitempty"`
+	Tag    string `json:"tag,omitempty"`
 }
 
 // Encode returns the descriptor as listings send it: one line of JSON, the

@@ -76,14 +76,6 @@ func HiddenTagOf(tag string) (digest.Digest, bool) {
 	return named, named != ""
 }
 
-// IsCosignTag reports whether a tag is one under which cosign keeps what belongs
-// to a manifest: sha256-<hex>.sig, .att and .sbom.
-func IsCosignTag(tag string) bool {
-	name, suffix, _ := strings.Cut(tag, ".")
-	return (suffix == "sig" || suffix == "att" || suffix == "sbom") &&
-		strings.HasPrefix(name, "sha256-") && IsReferrersTag(name)
-}
-
 func clip(s string, limit int) string {
 	return s[:min(len(s), limit)]
 }

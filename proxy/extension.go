@@ -12,7 +12,7 @@ import (
 // newExtension returns what answers the endpoints of the extension.
 func (p *Proxy) newExtension() (*ext.Extension, error) {
 	return ext.New(ext.Options{
-		Registry: p.registry, Order: p.options.Registry.Order,
+		Registry: p.registry, Order: p.options.Registry.Order, Legacy: p.options.LegacyTags,
 		Limits: p.extensionLimits, Forward: p.forwardOfExtension, Send: sendPage,
 	})
 }

@@ -22,6 +22,9 @@ type Options struct {
 	// Access takes a line for each request; nil for none. The registry's log may be
 	// meant, or another: what failed is in the former all the same.
 	Access *zap.Logger
+	// LegacyTags says that the extension shows what cosign 2 keeps under tags where a
+	// query doesn't say.
+	LegacyTags bool
 	// SignIn tells who clients are (auth.mode service); nil where their
 	// credentials are the upstream's to judge.
 	SignIn *signin.Door

@@ -55,6 +55,10 @@ func (r *Registry) listElsewhere(ctx context.Context, caller *Caller, subject di
 	if err != nil {
 		return index.Page{}, err
 	}
+	legacy, err := r.legacyReferrers(ctx, caller, subject, query.Legacy)
+	if err != nil {
+		return index.Page{}, err
+	}
 	if !caller.Permitted() {
 		r.metrics.gate.WithLabelValues("hidden").Inc()
 		return index.Page{}, nil
@@ -74,7 +78,8 @@ func (r *Registry) listElsewhere(ctx context.Context, caller *Caller, subject di
 		return index.Page{}, err
 	}
 	fits := query.Fit(selected)
-	return index.Page{Referrers: selected[:fits], More: fits < len(selected)}, nil
+	page := index.Page{Referrers: selected[:fits], More: fits < len(selected)}
+	return r.withLegacy(ctx, caller, page, legacy, query)
 }
 
 // sources returns what the registry itself lists: under the referrers tag, and

@@ -129,7 +129,7 @@ func (e *Events) deleted(ctx context.Context, as upstream.Credentials, mark inde
 // pushed records a manifest, and what it lists where it is a referrers tag.
 func (e *Events) pushed(ctx context.Context, as upstream.Credentials, mark index.Mark, n Notification) (string, error) {
 	r := e.registry
-	r.tagKinds.forget(n.repository, n.tag)
+	r.forgetTag(n.repository, n.tag)
 	known, err := r.recorded(ctx, n.repository, n.digest)
 	if err != nil {
 		return "", err

@@ -24,7 +24,7 @@ type intents struct {
 
 // Push implements [Writer].
 func (w intents) Push(ctx context.Context, push *Push) (*http.Response, error) {
-	defer w.registry.tagKinds.forget(push.Caller.repository, push.Tag)
+	defer w.registry.forgetTag(push.Caller.repository, push.Tag)
 	switch {
 	case !push.Known:
 		return w.next.Push(ctx, push)
@@ -219,6 +219,7 @@ func (w intents) Delete(ctx context.Context, deletion *Deletion) (*http.Response
 	if deletion.Tag == "" {
 		return w.deleteNamed(ctx, deletion, deletion.Digest)
 	}
+	defer w.registry.forgetTag(deletion.Caller.repository, deletion.Tag)
 	manifest, err := w.registry.reader(deletion.Caller).Resolve(ctx, deletion.Caller.repository, deletion.Tag)
 	if err != nil {
 		Note(ctx, zap.NamedError("resolve", err))

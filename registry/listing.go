@@ -57,6 +57,10 @@ func (r *Registry) gather(ctx context.Context, caller *Caller, subject digest.Di
 	if err != nil {
 		return Listing{}, err
 	}
+	legacy, err := r.legacyReferrers(ctx, caller, subject, query.Legacy)
+	if err != nil {
+		return Listing{}, err
+	}
 	if !caller.Permitted() {
 		r.metrics.gate.WithLabelValues("hidden").Inc()
 		return Listing{}, nil
@@ -73,6 +77,9 @@ func (r *Registry) gather(ctx context.Context, caller *Caller, subject digest.Di
 		return Listing{}, err
 	}
 	page, err := r.page(ctx, caller.grant, subject, unrecorded, query)
+	if err == nil {
+		page, err = r.withLegacy(ctx, caller, page, legacy, query)
+	}
 	return Listing{page, lasting}, err
 }
 

@@ -86,6 +86,7 @@ type Registry struct {
 	permissions *permissions
 	tagChecks   *tagChecks
 	tagKinds    tagKinds
+	legacyTags  legacyTags
 	tagMeanings *tagMeanings
 	tagLocks    tagLocks
 	// tagLocker is nil for a store that one process has.
@@ -142,6 +143,7 @@ func New(o Options) (*Registry, error) {
 		elsewhere:   newCache[manifestName, struct{}](knownFor, knownManifests),
 		doubted:     newCache[string, time.Time](time.Hour, knownManifests),
 		tagKinds:    newTagKinds(o.RecheckTag, o.Limits.Subjects),
+		legacyTags:  newLegacyTags(o.RecheckTag, o.Limits.Subjects),
 		tagChecks:   newTagChecks(o.RecheckTag, o.Limits.Subjects),
 		tagMeanings: newTagMeanings(o.RecheckTag, o.Limits.Subjects),
 		native:      newNativeSupport(o.RecheckNative, o.Limits.Subjects),

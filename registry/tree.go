@@ -41,12 +41,13 @@ type TreeNode struct {
 
 // Tree returns all that belongs to a manifest: what it refers to, what refers to
 // it, and where it is an index its manifests, each with what refers to them in
-// turn, down to a depth. To a caller who may not read in the repository the
-// manifest is missing. It is bounded by the limits TreeNodes and Response.
-func (r *Registry) Tree(ctx context.Context, caller *Caller, root digest.Digest, depth int) (*TreeNode, error) {
+// turn, down to a depth; legacy referrers too where they are wanted. To a caller who
+// may not read in the repository the manifest is missing. It is bounded by the
+// limits TreeNodes and Response.
+func (r *Registry) Tree(ctx context.Context, caller *Caller, root digest.Digest, depth int, legacy bool) (*TreeNode, error) {
 	limits := r.Limits()
 	growth := treeGrowth{
-		registry: r, caller: caller, seen: make(map[digest.Digest]bool),
+		registry: r, caller: caller, legacy: legacy, seen: make(map[digest.Digest]bool),
 		nodes: limits.TreeNodes, bytes: limits.Response,
 	}
 	return growth.grow(ctx, root, depth)
@@ -56,6 +57,7 @@ func (r *Registry) Tree(ctx context.Context, caller *Caller, root digest.Digest,
 type treeGrowth struct {
 	registry *Registry
 	caller   *Caller
+	legacy   bool
 	// seen are the manifests that are shown.
 	seen map[digest.Digest]bool
 	// nodes and bytes are what may still be added.
@@ -75,7 +77,7 @@ type offspring struct {
 func (t *treeGrowth) grow(ctx context.Context, subject digest.Digest, depth int) (*TreeNode, error) {
 	// This lets the client in, or not, before anything that the index knows is
 	// shown to it.
-	if _, err := t.registry.Listing(ctx, t.caller, subject, index.Query{Limit: 1}); err != nil {
+	if _, err := t.registry.Listing(ctx, t.caller, subject, index.Query{Limit: 1, Legacy: t.legacy}); err != nil {
 		return nil, err
 	}
 	if !t.caller.Permitted() {
@@ -197,7 +199,7 @@ func (t *treeGrowth) offspring(ctx context.Context, level []*TreeNode, records m
 // referrers lists the first referrers of a manifest, page by page, as long as
 // bytes are left for them.
 func (t *treeGrowth) referrers(ctx context.Context, subject digest.Digest, wanted int, left *atomic.Int64) (all []index.Referrer, more bool, err error) {
-	for query := (index.Query{}); ; {
+	for query := (index.Query{Legacy: t.legacy}); ; {
 		room := left.Load()
 		query.Limit, query.MaxBytes = wanted-len(all), int(max(room, 1))
 		if room <= 0 {

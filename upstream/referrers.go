@@ -39,17 +39,24 @@ func ParseIndex(body []byte, limit int) ([]oci.Descriptor, error) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, ErrNotIndex)
 	}
 	// A null, which encoders of Go make of an empty list, leaves it empty.
-	var entries []oci.Descriptor
-	if err := json.Unmarshal(doc.Manifests, &entries); err != nil {
+	var listed []struct {
+		oci.Descriptor
+		// What only backref's own answers have is nobody else's to say.
+		Legacy json.RawMessage `json:"legacy"`
+		Tag    json.RawMessage `json:"tag"`
+	}
+	if err := json.Unmarshal(doc.Manifests, &listed); err != nil {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, err)
 	}
-	if len(entries) > limit {
+	if len(listed) > limit {
 		return nil, fmt.Errorf("%w: image index: %w", ErrInvalid, ErrTooMany)
 	}
-	for _, entry := range entries {
+	entries := make([]oci.Descriptor, 0, len(listed))
+	for _, entry := range listed {
 		if err := entry.Digest.Validate(); err != nil {
 			return nil, fmt.Errorf("%w: image index names digest %q: %w", ErrInvalid, entry.Digest, err)
 		}
+		entries = append(entries, entry.Descriptor)
 	}
 	return entries, nil
 }

@@ -24,7 +24,7 @@ func Proxy(cfg config.Config, store index.Store, behind *upstream.Registry, log 
 		return proxy.Options{}, err
 	}
 	o := proxy.Options{
-		Registry:  shown,
+		Registry: shown, LegacyTags: cfg.Referrers.LegacyTags == config.LegacyShow,
 		PublicURL: cfg.Server.PublicURL, TrustedProxies: cfg.Server.TrustedProxies, ValidPrefix: config.ValidPrefix,
 		UpstreamURL: cfg.Upstream.URL, UpstreamNames: cfg.Upstream.Namespaces,
 		RewriteRealm: cfg.Auth.Realm == config.RealmRewrite, RecheckRealm: cfg.Auth.RecheckRealm,

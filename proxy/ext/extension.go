@@ -37,11 +37,14 @@ func Endpoints() []string {
 	return []string{GraphReferrers, GraphParents, GraphTree, CatalogArtifacts, CatalogTags}
 }
 
-// Options are what an [Extension] is made of. All are required but Order.
+// Options are what an [Extension] is made of. All are required but Order
+// and Legacy.
 type Options struct {
 	Registry *registry.Registry
 	// Order is that of listings of referrers for which none is asked.
 	Order index.Order
+	// Legacy says that legacy referrers are shown where a query doesn't say.
+	Legacy bool
 	// Limits returns those of the moment.
 	Limits func() Limits
 	// Forward sends a client's request to the upstream, as the door would. The
@@ -76,7 +79,7 @@ type Extension struct {
 // New returns an extension. It fails where an option is missing.
 func New(o Options) (*Extension, error) {
 	if o.Registry == nil || o.Limits == nil || o.Forward == nil || o.Send == nil {
-		return nil, errors.New("ext: all options but Order are required")
+		return nil, errors.New("ext: all options but Order and Legacy are required")
 	}
 	return &Extension{options: o, registry: o.Registry}, nil
 }

@@ -13,11 +13,15 @@ import (
 )
 
 // GraphReferrers answers as the referrers API does (end-12), for a subject that
-// may be given by a tag, and with the time by which an entry is ordered. Further pages are those of the manifest that the tag
-// stood for at first.
+// may be given by a tag, with legacy referrers where they are wanted, and with the
+// time by which an entry is ordered. Further pages are those of the manifest that
+// the tag stood for at first.
 func (e *Extension) GraphReferrers(w http.ResponseWriter, r *http.Request, caller *registry.Caller) error {
 	query, values, err := answer.Query(r, e.options.Order, e.options.Limits().ResponseSize)
 	if err != nil {
+		return err
+	}
+	if query.Legacy, err = e.legacy(values); err != nil {
 		return err
 	}
 	subject, err := e.subject(r.Context(), caller, values)

@@ -29,11 +29,15 @@ func (e *Extension) GraphTree(w http.ResponseWriter, r *http.Request, caller *re
 	if err != nil {
 		return err
 	}
+	legacy, err := e.legacy(values)
+	if err != nil {
+		return err
+	}
 	subject, err := e.subject(r.Context(), caller, values)
 	if err != nil {
 		return err
 	}
-	root, err := e.registry.Tree(r.Context(), caller, subject, depth)
+	root, err := e.registry.Tree(r.Context(), caller, subject, depth, legacy)
 	if err != nil {
 		return err
 	}
