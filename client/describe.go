@@ -1,12 +1,14 @@
 package client
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 )
 
@@ -73,9 +75,9 @@ const (
 // not known.
 func Describe(d oci.Descriptor) string {
 	text := matching(descriptions(), d.ArtifactType)
-	predicate := d.Annotations[annotationPredicate]
-	if predicate == "" {
-		predicate = d.Annotations[annotationInToto]
+	predicate := cmp.Or(d.Annotations[annotationPredicate], d.Annotations[annotationInToto])
+	if predicate == "" && d.ArtifactType == index.TypeCosignAttestation {
+		predicate = d.Annotations[index.AnnotationPredicateType]
 	}
 	switch {
 	case predicate != "" && text != "":

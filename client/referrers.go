@@ -35,7 +35,7 @@ type Referrer struct {
 }
 
 // Referrers returns the referrers of a subject that match a query, in its
-// order, whatever the registry can do.
+// order, whatever the registry can do; legacy ones too where the query says so.
 func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, query index.Query) ([]oci.Descriptor, error) {
 	dated, err := r.DatedReferrers(ctx, subject, query)
 	var found []oci.Descriptor
@@ -62,6 +62,11 @@ func (r *Repository) DatedReferrers(ctx context.Context, subject digest.Digest, 
 	if all, err = r.filled(ctx, all); err != nil {
 		return nil, fmt.Errorf("list referrers of %s: %w", r.Reference.At(subject), err)
 	}
+	if query.Legacy {
+		if all, err = r.withLegacy(ctx, subject, all); err != nil {
+			return nil, err
+		}
+	}
 	var dated []Referrer
 	for _, d := range Select(all, query) {
 		referrer := Referrer{Descriptor: d}
@@ -87,7 +92,7 @@ func (r *Repository) AllReferrers(ctx context.Context, subject digest.Digest) ([
 	if err != nil {
 		return nil, fmt.Errorf("list referrers of %s: %w", r.Reference.At(subject), err)
 	}
-	return all, nil
+	return unmarked(all), nil
 }
 
 // Select applies a query to descriptors as backref does, but that only an
@@ -109,7 +114,11 @@ func Select(all []oci.Descriptor, query index.Query) []oci.Descriptor {
 func (r *Repository) referrersByExtension(ctx context.Context, subject digest.Digest, query index.Query) ([]Referrer, error) {
 	values := query.Values()
 	values.Set("subject", subject.String())
+	values.Set(index.ParamLegacy, legacyText(query))
 	all, err := listEntries[Referrer](ctx, r, r.extensionPath("graph/referrers")+"?"+values.Encode(), query.Limit)
+	if err == nil {
+		err = checkLegacy(subject, all)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list referrers of %s: %w", r.Reference.At(subject), err)
 	}

@@ -189,7 +189,7 @@ func TestExtensionIsAsked(t *testing.T) {
 	if err != nil || len(got) != 2 {
 		t.Fatalf("%v, %v", got, err)
 	}
-	if want := "artifactType=a%2A&subject=sha256%3A" + sum[len("sha256:"):]; asked[0] != want {
+	if want := "artifactType=a%2A&legacy=false&subject=sha256%3A" + sum[len("sha256:"):]; asked[0] != want {
 		t.Errorf("asked %s, want %s", asked[0], want)
 	}
 }

@@ -69,7 +69,7 @@ func Tree(ctx context.Context, from Graph, m Manifest, b Branches) (*Node, error
 	}
 	level := []growing{{root, m}}
 	for d := 0; len(level) > 0; d++ {
-		query := index.Query{}
+		query := index.Query{Legacy: b.Query.Legacy}
 		if d == 0 {
 			query = b.Query
 		}
@@ -116,6 +116,13 @@ func (t *tree) node(ctx context.Context, m Manifest) (*Node, error) {
 	return n, nil
 }
 
+// asLegacy shows a node as what it is by its tag, if it is that.
+func (n *Node) asLegacy(listed oci.Descriptor) {
+	if listed.Legacy {
+		n.Descriptor, n.Kind = listed, Describe(listed)
+	}
+}
+
 // grow adds the referrers of the nodes of a level, and those of the images that
 // they list. At the last level it only tells whether there are any.
 func (t *tree) grow(ctx context.Context, level []growing, query index.Query, last bool) ([]growing, error) {
@@ -140,7 +147,7 @@ func (t *tree) grow(ctx context.Context, level []growing, query index.Query, las
 		g.node.More = last && len(lists[i]) > 0
 		for _, d := range lists[i] {
 			if !last {
-				wanted = append(wanted, wish{parent: g.node, entry: ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}})
+				wanted = append(wanted, wish{parent: g.node, listed: d, entry: ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}})
 			}
 		}
 	}
@@ -171,7 +178,7 @@ func (t *tree) open(ctx context.Context, level []growing) ([]growing, error) {
 			}
 			for _, entry := range contents.Children() {
 				if t.branches.shows(entry.Platform) {
-					wanted = append(wanted, wish{g.node, entry})
+					wanted = append(wanted, wish{parent: g.node, entry: entry})
 				}
 			}
 		}
@@ -213,6 +220,8 @@ func (t *tree) first(f growing) bool {
 type wish struct {
 	parent *Node
 	entry  ocispec.Descriptor
+	// listed is what a list of referrers calls it.
+	listed oci.Descriptor
 }
 
 // read reads manifests, many at once. What turns out to be a blob has no node.
@@ -231,7 +240,9 @@ func (t *tree) read(ctx context.Context, wanted []wish) ([]growing, error) {
 				return err
 			}
 			found[i].manifest = m
-			found[i].node, err = t.node(ctx, m)
+			if found[i].node, err = t.node(ctx, m); err == nil {
+				found[i].node.asLegacy(w.listed)
+			}
 			return err
 		})
 	}

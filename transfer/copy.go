@@ -24,7 +24,7 @@ type Request struct {
 	// an index of them.
 	Platforms []string
 	// Referrers says that referrers come along: of what is copied those that
-	// Filter lets through, of these all, and so on.
+	// Filter lets through, of these all, and so on; legacy ones where Filter says so.
 	Referrers bool
 	Filter    index.Query
 	// Concurrency is how many requests are under way at once; 0 means
@@ -74,13 +74,13 @@ const (
 
 // Event is something that is in the target now.
 type Event struct {
-	// What is "blob", "manifest" or "referrersTag".
+	// What is "blob", "manifest", "referrersTag" or "legacyTag".
 	What      string        `json:"what"`
 	Outcome   Outcome       `json:"outcome"`
 	Digest    digest.Digest `json:"digest"`
 	MediaType string        `json:"mediaType,omitempty"`
 	Size      int64         `json:"size,omitempty"`
-	// Tag is that of a manifest or referrers tag.
+	// Tag is that of a manifest, a referrers tag, or one of cosign.
 	Tag string `json:"tag,omitempty"`
 }
 
@@ -92,6 +92,7 @@ type Result struct {
 	Bytes         int64           `json:"bytes"`
 	Referrers     int             `json:"referrers"`
 	ReferrersTags int             `json:"referrersTags"`
+	LegacyTags    int             `json:"legacyTags,omitempty"`
 }
 
 // source is where a copy comes from.
@@ -127,6 +128,8 @@ type target interface {
 	Finish(ctx context.Context, done finished) error
 	// Tagged returns what has a tag in the target; "" where there is no such tag.
 	Tagged(ctx context.Context, tag string) (digest.Digest, error)
+	// Standing reads what a tag stands for, which has a digest.
+	Standing(ctx context.Context, tag string, sum digest.Digest) (client.Manifest, error)
 	// PutTag gives a manifest that is there a tag.
 	PutTag(ctx context.Context, m client.Manifest, tag string) error
 	// Complete is called once, when all is finished.
@@ -142,7 +145,9 @@ type finished struct {
 	tag  string
 	// referrers are the copied ones by their subject.
 	referrers map[digest.Digest][]client.Manifest
-	event     func(Event)
+	// legacy are the tags that the copied legacy referrers get.
+	legacy []legacyTag
+	event  func(Event)
 }
 
 // Copy carries out a request.

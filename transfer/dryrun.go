@@ -72,6 +72,11 @@ func (v registryView) Tagged(ctx context.Context, tag string) (digest.Digest, er
 	return v.registry.Tagged(ctx, tag)
 }
 
+// Standing implements [target].
+func (v registryView) Standing(ctx context.Context, tag string, sum digest.Digest) (client.Manifest, error) {
+	return v.registry.Standing(ctx, tag, sum)
+}
+
 func (v registryView) Lists(ctx context.Context, subject digest.Digest) ([]oci.Descriptor, error) {
 	return v.registry.Lists(ctx, subject)
 }
@@ -113,4 +118,9 @@ func (v layoutView) Tagged(_ context.Context, tag string) (digest.Digest, error)
 		}
 	}
 	return "", nil
+}
+
+// Standing implements [target].
+func (v layoutView) Standing(ctx context.Context, _ string, sum digest.Digest) (client.Manifest, error) {
+	return v.layout.byDigest(ctx, sum)
 }

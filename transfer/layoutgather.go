@@ -35,6 +35,9 @@ func (t *layoutTarget) Finish(ctx context.Context, done finished) error {
 			referrers[i].Body = nil
 		}
 	}
+	for i := range done.legacy {
+		done.legacy[i].manifest.Body = nil
+	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	if t.pending = append(t.pending, done); len(t.pending) < max(t.enough, gatherLeast) {

@@ -26,9 +26,9 @@ func (t *layoutTarget) writeIndex(ctx context.Context, pending []finished) error
 	if err != nil {
 		return fmt.Errorf("read index.json of %s: %w", t.root, err)
 	}
-	store, err := orasoci.NewFromFS(ctx, os.DirFS(t.root))
+	store, err := t.reading(ctx)
 	if err != nil {
-		return fmt.Errorf("read layout %s: %w", t.root, err)
+		return err
 	}
 	referrers := map[digest.Digest][]client.Manifest{}
 	var event func(Event)
@@ -49,6 +49,9 @@ func (t *layoutTarget) writeIndex(ctx context.Context, pending []finished) error
 			return err
 		}
 	}
+	for _, done := range pending {
+		entries = addLegacy(entries, done)
+	}
 	t.gatherAtLeast(len(entries))
 	if document, err = document.WithEntries(entries); err != nil {
 		return err
@@ -57,6 +60,15 @@ func (t *layoutTarget) writeIndex(ctx context.Context, pending []finished) error
 		return fmt.Errorf("write index.json of %s: %w", t.root, err)
 	}
 	return nil
+}
+
+// reading opens the layout as it is now to be read.
+func (t *layoutTarget) reading(ctx context.Context) (*orasoci.ReadOnlyStore, error) {
+	store, err := orasoci.NewFromFS(ctx, os.DirFS(t.root))
+	if err != nil {
+		return nil, fmt.Errorf("read layout %s: %w", t.root, err)
+	}
+	return store, nil
 }
 
 // readIndex reads index.json, whose own annotations are to stay, and its

@@ -17,7 +17,8 @@ import (
 	"github.com/backref/backref/oci"
 )
 
-// ownNames are the names in index.json that are no subject's referrers tag.
+// ownNames are the names in index.json that are no subject's referrers tag, nor
+// that of a legacy referrer.
 type ownNames map[ownName]bool
 
 type ownName struct {
@@ -37,6 +38,12 @@ func newOwnNames(ctx context.Context, store *orasoci.ReadOnlyStore, entries []oc
 		if oci.IsReferrersTag(name) {
 			var err error
 			if serves, err = servesReferrers(ctx, store, entry); err != nil {
+				return nil, err
+			}
+		}
+		if oci.IsCosignTag(name) {
+			var err error
+			if serves, err = isLegacy(ctx, store, entry); err != nil {
 				return nil, err
 			}
 		}

@@ -141,6 +141,11 @@ func (s *layoutSource) Referrers(ctx context.Context, subject digest.Digest, que
 	for i, m := range manifests {
 		all[i] = m.Descriptor()
 	}
+	if query.Legacy {
+		if all, err = s.withLegacy(ctx, subject, all); err != nil {
+			return nil, err
+		}
+	}
 	return client.Select(all, query), nil
 }
 

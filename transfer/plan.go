@@ -29,9 +29,11 @@ type node struct {
 
 // plan is all that is to be copied.
 type plan struct {
-	root   *node
-	nodes  map[digest.Digest]*node
-	blobs  map[digest.Digest]ocispec.Descriptor
+	root  *node
+	nodes map[digest.Digest]*node
+	blobs map[digest.Digest]ocispec.Descriptor
+	// legacy are the tags by which some of the nodes are legacy referrers.
+	legacy map[string]digest.Digest
 	totals Totals
 }
 
@@ -67,7 +69,9 @@ type seen struct {
 // newPlan plans the copy of a manifest that was read. A root with a subject is
 // planned as what it is, a referrer, where isReferrer says so.
 func newPlan(ctx context.Context, src source, root client.Manifest, isReferrer bool, request Request, slots *pool) (_ *plan, err error) {
-	p := &planner{src, request, slots, &plan{nodes: map[digest.Digest]*node{}, blobs: map[digest.Digest]ocispec.Descriptor{}}}
+	p := &planner{src, request, slots, &plan{
+		nodes: map[digest.Digest]*node{}, blobs: map[digest.Digest]ocispec.Descriptor{}, legacy: map[string]digest.Digest{},
+	}}
 	wave := []visit{{descriptor: ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}, manifest: &root, isReferrer: isReferrer}}
 	for len(wave) > 0 {
 		if wave, err = p.wave(ctx, wave); err != nil {
@@ -116,6 +120,7 @@ func (p *planner) wave(ctx context.Context, visits []visit) ([]visit, error) {
 			queue(visit{descriptor: child, isReferrer: s.node.isReferrer, held: true})
 		}
 		for _, r := range s.referrers {
+			p.plan.noteLegacy(r)
 			queue(visit{descriptor: ocispec.Descriptor{MediaType: r.MediaType, Digest: r.Digest, Size: r.Size}, isReferrer: true})
 		}
 	}
@@ -153,7 +158,7 @@ func (p *planner) read(ctx context.Context, v visit) (seen, error) {
 	// come along are wanted with all that speaks about them.
 	query := p.request.Filter
 	if v.isReferrer {
-		query = index.Query{}
+		query = index.Query{Legacy: query.Legacy}
 	}
 	s.referrers, err = p.source.Referrers(ctx, m.Digest, query)
 	return s, err

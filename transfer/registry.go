@@ -130,6 +130,9 @@ func (t *registryTarget) Prepare(ctx context.Context, subjects []digest.Digest) 
 
 // Finish makes sure that every referrer is listed in the registry.
 func (t *registryTarget) Finish(ctx context.Context, done finished) error {
+	if err := t.tagLegacy(ctx, done); err != nil {
+		return err
+	}
 	var mutex sync.Mutex
 	lacking := map[digest.Digest][]client.Manifest{}
 	group, groupCtx := t.pool.workers(ctx)

@@ -55,6 +55,10 @@ func (r *run) copy(ctx context.Context) (finished, error) {
 	if err := r.target.Prepare(ctx, slices.Sorted(maps.Keys(referrers))); err != nil {
 		return finished{}, err
 	}
+	legacy, err := r.legacyTags(ctx)
+	if err != nil {
+		return finished{}, err
+	}
 	if err := r.copyBlobs(ctx); err != nil {
 		return finished{}, err
 	}
@@ -63,7 +67,7 @@ func (r *run) copy(ctx context.Context) (finished, error) {
 			return finished{}, err
 		}
 	}
-	return finished{r.plan.root.manifest, r.tag, referrers, r.tally.finished}, nil
+	return finished{r.plan.root.manifest, r.tag, referrers, legacy, r.tally.finished}, nil
 }
 
 func (r *run) copyBlobs(ctx context.Context) error {

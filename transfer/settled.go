@@ -79,7 +79,7 @@ func (s settling) look(ctx context.Context, v visit) (next []visit, settled bool
 	}
 	query := s.request.Filter
 	if v.isReferrer {
-		query = index.Query{}
+		query = index.Query{Legacy: query.Legacy}
 	}
 	wanted, err := s.source.Referrers(ctx, v.descriptor.Digest, query)
 	if err != nil || len(wanted) == 0 {
@@ -94,11 +94,22 @@ func (s settling) look(ctx context.Context, v visit) (next []visit, settled bool
 		has[d.Digest] = true
 	}
 	for _, d := range wanted {
+		if d.Legacy {
+			sum, err := s.target.Tagged(ctx, d.Tag)
+			if err != nil {
+				return nil, false, err
+			}
+			has[d.Digest] = sum == d.Digest
+		}
 		if !has[d.Digest] {
 			return nil, false, nil
 		}
 		descriptor := ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-		next = append(next, visit{descriptor: descriptor, isReferrer: true, subject: v.descriptor.Digest})
+		follow := visit{descriptor: descriptor, isReferrer: true}
+		if !d.Legacy {
+			follow.subject = v.descriptor.Digest
+		}
+		next = append(next, follow)
 	}
 	return next, true, nil
 }

@@ -134,7 +134,7 @@ func (s *layoutSource) Tags(ctx context.Context) ([]tagged, error) {
 		key := ownName{entry.Digest, refName(entry)}
 		if !seen[key] {
 			seen[key] = true
-			tags = append(tags, tagged{name: key.name, doubtful: own.of(entry) == "", entry: entry})
+			tags = append(tags, tagged{name: key.name, doubtful: own.of(entry) == "" && !oci.IsCosignTag(key.name), entry: entry})
 		}
 	}
 	return tags, nil

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/client"
+	"github.com/backref/backref/oci"
 )
 
 // TagsRequest says which tags of a repository to copy, each with what it holds.
@@ -73,6 +74,7 @@ type TagsResult struct {
 	Bytes         int64           `json:"bytes"`
 	Referrers     int             `json:"referrers"`
 	ReferrersTags int             `json:"referrersTags"`
+	LegacyTags    int             `json:"legacyTags,omitempty"`
 }
 
 // finishing is how many images may wait for their referrers tags to settle while
@@ -247,6 +249,15 @@ func (c *tagsCopy) put(ctx context.Context, tag string, m client.Manifest) (TagR
 			return result, err
 		}
 	}
+	if oci.IsCosignTag(tag) {
+		var err error
+		if m, err = c.keepFuller(ctx, tag, m, there); err != nil {
+			return result, err
+		}
+		if m.Digest != result.Digest {
+			return TagResult{Outcome: Present, Digest: m.Digest}, nil
+		}
+	}
 	came, err := c.image(ctx, m, false, there == m.Digest)
 	result.Manifests, result.Referrers = came.manifests, came.referrers
 	if err != nil {
@@ -357,6 +368,6 @@ func (c *tagsCopy) sum() TagsResult {
 	sum := c.tally.sum()
 	return TagsResult{
 		Tags: c.report.outcomes(), Manifests: sum.Manifests, Blobs: sum.Blobs, Bytes: sum.Bytes,
-		Referrers: sum.Referrers, ReferrersTags: sum.ReferrersTags,
+		Referrers: sum.Referrers, ReferrersTags: sum.ReferrersTags, LegacyTags: sum.LegacyTags,
 	}
 }

@@ -38,6 +38,8 @@ func (t *tally) finished(e Event) {
 		t.result.Blobs[e.Outcome]++
 	case "manifest":
 		t.result.Manifests[e.Outcome]++
+	case "legacyTag":
+		t.result.LegacyTags++
 	default:
 		t.result.ReferrersTags++
 	}

@@ -48,6 +48,7 @@ type copying struct {
 	from, to  *access
 	tags      *copyTags
 	format    *copyFormat
+	legacy    func() bool
 }
 
 func newCopy() *cobra.Command {
@@ -56,7 +57,9 @@ func newCopy() *cobra.Command {
 		Long: copyLong, Example: copyExample,
 		Annotations: map[string]string{goesOn: "what was copied stays"},
 	}
-	c := &copying{from: addAccess(cmd, "from-"), to: addAccess(cmd, "to-"), tags: addCopyTags(cmd), format: addCopyOutput(cmd)}
+	c := &copying{
+		from: addAccess(cmd, "from-"), to: addAccess(cmd, "to-"), tags: addCopyTags(cmd), format: addCopyOutput(cmd), legacy: addLegacy(cmd),
+	}
 	flags := cmd.Flags()
 	flags.StringVar(&c.referrers, "referrers", "", "referrers too: `all`, none, or those that a filter such as artifactType=…&annotation=… lets through")
 	flags.Lookup("referrers").NoOptDefVal = allReferrers
@@ -102,6 +105,7 @@ func (c *copying) read(cmd *cobra.Command) (err error) {
 	if c.request.Filter, err = referrersFilter(c.referrers); err != nil {
 		return err
 	}
+	c.request.Filter.Legacy = c.legacy()
 	c.request.Referrers = c.referrers != "" && c.referrers != noReferrers
 	if c.request.Concurrency < 1 {
 		return usageError{fmt.Errorf("--concurrency %d: need 1 or more", c.request.Concurrency)}

@@ -18,13 +18,14 @@ func newReferrers() *cobra.Command {
 			"  backref referrers --annotation 'org.opencontainers.image.created>=2026-01-01T00:00:00Z' localhost:8080/app:v1",
 		Args: arguments("REF"),
 	}
-	access, filters, out := addAccess(cmd, ""), addFilters(cmd), addOutput(cmd)
+	access, filters, out, legacy := addAccess(cmd, ""), addFilters(cmd), addOutput(cmd), addLegacy(cmd)
 	cmd.ValidArgsFunction = completeReferences(access, 1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		query, err := filters.query()
 		if err != nil {
 			return err
 		}
+		query.Legacy = legacy()
 		repository, ref, err := access.repository(args[0])
 		if err != nil {
 			return err
@@ -58,8 +59,8 @@ func (o *output) referrers(found []client.Referrer) error {
 	return o.print(found, digests, func(s *sheet) {
 		rows := make([][]string, len(found))
 		for i, d := range found {
-			rows[i] = []string{s.digest(d.Digest), client.Describe(d.Descriptor), d.ArtifactType, s.age(d.Created)}
+			rows[i] = []string{s.digest(d.Digest), describeListed(d.Descriptor), d.ArtifactType, d.Tag, s.age(d.Created)}
 		}
-		s.table([]column{{name: "DIGEST"}, {name: "WHAT", cut: true}, {name: "TYPE", wide: true}, {name: "AGE"}}, rows)
+		s.table([]column{{name: "DIGEST"}, {name: "WHAT", cut: true}, {name: "TYPE", wide: true}, {name: "TAG", wide: true}, {name: "AGE"}}, rows)
 	})
 }

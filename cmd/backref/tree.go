@@ -29,7 +29,7 @@ func newTree() *cobra.Command {
 			"  backref tree --depth 1 -o json oci:app:v1",
 		Args: arguments("REF"),
 	}
-	access, out := addAccess(cmd, ""), addOutput(cmd)
+	access, out, legacy := addAccess(cmd, ""), addOutput(cmd), addLegacy(cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&branches.Depth, "depth", treeDepth, "how many `levels` of referrers of referrers to follow")
 	flags.StringArrayVar(&branches.Platforms, "platform", nil, "of an index only the image for `os/architecture[/variant]`; repeatable")
@@ -40,6 +40,7 @@ func newTree() *cobra.Command {
 		if branches.Depth < 0 {
 			return usageError{fmt.Errorf("--depth %d: need 0 or more", branches.Depth)}
 		}
+		branches.Query.Legacy = legacy()
 		root, err := readTree(cmd.Context(), access, args[0], branches)
 		if err != nil {
 			return err
@@ -119,6 +120,9 @@ func (s *sheet) line(branch string, n *client.Node) {
 	}
 	if s.wide && n.ArtifactType != "" && n.ArtifactType != n.Kind {
 		parts = append(parts, n.ArtifactType)
+	}
+	if n.Legacy {
+		parts = append(parts, "legacy")
 	}
 	if n.Repeated {
 		parts = append(parts, "(repeated)")
