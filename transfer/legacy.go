@@ -138,15 +138,19 @@ func (t *registryTarget) Standing(ctx context.Context, _ string, sum digest.Dige
 // tagLegacy gives legacy referrers their tags, as long as these stand for what they
 // stood for before: registries that heed conditions see to that.
 func (t *registryTarget) tagLegacy(ctx context.Context, done finished) error {
+	group, ctx := t.pool.workers(ctx)
 	for _, l := range done.legacy {
-		if l.before != l.manifest.Digest {
-			if _, err := t.repository.PutManifest(ctx, l.manifest, l.tag, client.Condition{Digest: l.before, Absent: l.before == ""}); err != nil {
-				return err
+		group.Go(func() (err error) {
+			if l.before != l.manifest.Digest {
+				_, err = t.repository.PutManifest(ctx, l.manifest, l.tag, client.Condition{Digest: l.before, Absent: l.before == ""})
 			}
-		}
-		done.event(l.event())
+			if err == nil {
+				done.event(l.event())
+			}
+			return err
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // Standing implements [target].

@@ -71,7 +71,7 @@ func (w workplace) wantSameBytes(t *testing.T, repository, reference string) []b
 func (w workplace) wantNoReferrersTag(t *testing.T, repository string) {
 	t.Helper()
 	for _, tag := range rig.Tags(t, w.registry.URL, repository) {
-		if strings.HasPrefix(tag, "sha256-") && !strings.HasSuffix(tag, ".referrer") {
+		if strings.HasPrefix(tag, "sha256-") && !strings.Contains(tag, ".") {
 			t.Errorf("a referrers tag was written: %s", tag)
 		}
 	}
