@@ -31,6 +31,7 @@ type Server struct {
 	PublicURL         *url.URL       `key:"publicURL" doc:"The URL by which clients reach backref, without /v2, where a proxy before it does not say so: for auth.realm rewrite, and for the path where that proxy takes one away."`
 	TrustedProxies    []netip.Prefix `key:"trustedProxies" doc:"Addresses of proxies whose Forwarded and X-Forwarded-* headers are believed, as CIDR prefixes."`
 	TLS               ServerTLS      `key:"tls" doc:"Serve HTTPS (HTTP/1.1 and HTTP/2) instead of plain HTTP."`
+	ShutdownDelay     time.Duration  `key:"shutdownDelay" doc:"How long requests are still taken after SIGTERM, while /readyz is 503 already: so that load balancers stop sending them before. server.drainTimeout comes after it."`
 	DrainTimeout      time.Duration  `key:"drainTimeout" doc:"How long requests under way may take to finish after SIGTERM. 0 breaks them off."`
 	ReadHeaderTimeout time.Duration  `key:"readHeaderTimeout" doc:"How long a client may take to send the header of a request."`
 	IdleTimeout       time.Duration  `key:"idleTimeout" doc:"How long a connection without a request is kept."`
@@ -39,10 +40,11 @@ type Server struct {
 
 // Admin configures the listener for operators.
 type Admin struct {
-	Listen    string      `key:"listen" doc:"Address of the admin listener, host:port; empty turns it off."`
-	TokenFile string      `key:"tokenFile" doc:"File with the token that operators and the registry's notifications send as Authorization: Bearer. Without one only clients on the same machine may change or read anything but health, metrics and profiles." reload:"true" file:"true"`
-	TLS       ServerTLS   `key:"tls" doc:"Serve HTTPS on the admin listener instead of plain HTTP."`
-	Client    AdminClient `key:"client" doc:"How the command line reaches an admin listener that serves HTTPS."`
+	Listen        string      `key:"listen" doc:"Address of the admin listener, host:port; empty turns it off."`
+	TokenFile     string      `key:"tokenFile" doc:"File with the token that operators and the registry's notifications send as Authorization: Bearer. Without one only clients on the same machine may change or read anything but health, metrics and profiles." reload:"true" file:"true"`
+	ReadyUpstream bool        `key:"readyUpstream" doc:"Whether /readyz is 503 also while the registry can't be used. All replicas stop being ready together then; without it, clients get the errors of the registry."`
+	TLS           ServerTLS   `key:"tls" doc:"Serve HTTPS on the admin listener instead of plain HTTP."`
+	Client        AdminClient `key:"client" doc:"How the command line reaches an admin listener that serves HTTPS."`
 }
 
 // Upstream configures the registry behind backref.
@@ -52,6 +54,7 @@ type Upstream struct {
 	TLS                UpstreamTLS      `key:"tls" doc:"How the registry proves who it is, and backref to the registry, where the URL begins with https://."`
 	Timeouts           UpstreamTimeouts `key:"timeouts" doc:"How long each phase of a request to the registry may take."`
 	Namespaces         []string         `key:"namespaces" doc:"The names that this registry goes by, each a host with its port if any: a request of a mirror's client that names one of them (ns) is about this very registry. Of a client that gives another name only what the registry, asked by that name, says it has is shown."`
+	CheckInterval      time.Duration    `key:"checkInterval" doc:"How often it is looked whether the registry can be used: reached, spoken to, signed in to with upstream.service. What is found goes to the log when it changes, and to backref_upstream_up. 0 looks at the start only."`
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
 	Transport          string           `key:"transport" doc:"How requests without a body are sent over HTTP/1.1: own by connections of backref's, which move large bodies from socket to socket, standard by Go's net/http as all others are. Answers are the same; standard is slower." enum:"own,standard"`
 }
@@ -213,6 +216,7 @@ func Default() Config {
 				Query:          30 * time.Second,
 				Grace:          time.Minute,
 			},
+			CheckInterval:      30 * time.Second,
 			MaxIdleConnections: 256,
 			Transport:          TransportOwn,
 		},

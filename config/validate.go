@@ -26,7 +26,7 @@ const (
 // document gives.
 func zeroAllowed(path string) bool {
 	switch path {
-	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "auth.recheckRealm", "auth.cacheTTL",
+	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "server.shutdownDelay", "upstream.checkInterval", "auth.recheckRealm", "auth.cacheTTL",
 		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency", "limits.transferInterval",
 		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice",
 		"cache.pages", "log.delay", "cache.manifests":

@@ -37,7 +37,7 @@ func newEventsFixture(t *testing.T, configure ...func(*config.Config)) eventsFix
 	}}, configure...)
 	f := newFixture(t, configure...)
 	operators := httptest.NewServer(admin.New(admin.Options{
-		Ready: func(context.Context, []string) error { return nil }, Metrics: f.metrics, Log: zaptest.NewLogger(t), Events: f.proxy.Events(),
+		Ready: func(context.Context, []string) []admin.Part { return nil }, Metrics: f.metrics, Log: zaptest.NewLogger(t), Events: f.proxy.Events(),
 	}))
 	t.Cleanup(operators.Close)
 	return eventsFixture{f, operators.URL}

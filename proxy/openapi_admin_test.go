@@ -52,7 +52,13 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 	log, level := zaptest.NewLogger(t), zap.NewAtomicLevel()
 	maintenance := reconcile.New(store(kept), reconcile.NewSource(options.Source(settings, behind, kept)), options.Reconcile(settings.Reconcile), log)
 	operators := httptest.NewServer(admin.New(admin.Options{
-		Ready:   func(context.Context, []string) error { return o.down },
+		Ready: func(context.Context, []string) []admin.Part {
+			parts := []admin.Part{{Name: "server", OK: true, Required: true, Since: time.Now()}, {Name: "upstream", Message: "not looked at"}}
+			if o.down != nil {
+				parts[0].OK, parts[0].Message = false, o.down.Error()
+			}
+			return parts
+		},
 		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Maintenance: maintenance.Handler(), Level: &level,
 	}))
 	t.Cleanup(operators.Close)
@@ -118,6 +124,7 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 	}{
 		{method: http.MethodGet, at: "/livez", status: http.StatusOK},
 		{method: http.MethodGet, at: "/readyz", status: http.StatusOK},
+		{method: http.MethodGet, at: "/readyz?verbose&exclude=index", status: http.StatusOK},
 		{method: http.MethodGet, at: "/metrics", status: http.StatusOK},
 		{method: http.MethodGet, at: "/admin/stats", status: http.StatusOK},
 		{method: http.MethodGet, at: "/admin/log/level", status: http.StatusOK},
@@ -151,8 +158,10 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 	refused := withoutService.tell(http.StatusServiceUnavailable)
 	checkDescribed(t, document, http.MethodPost, "/events", refused)
 	o.down = errors.New("it starts")
-	if got := o.ask(document, http.MethodGet, "/readyz", ""); got.status != http.StatusServiceUnavailable {
-		t.Errorf("not ready: status %d", got.status)
+	for _, at := range []string{"/readyz", "/readyz?verbose"} {
+		if got := o.ask(document, http.MethodGet, at, ""); got.status != http.StatusServiceUnavailable || !strings.Contains(string(got.body), "it starts") {
+			t.Errorf("not ready: %s: status %d: %s", at, got.status, got.body)
+		}
 	}
 	if got := newOperated(t, "", func(store index.Maintainer) index.Maintainer { return inDatabase{store} }).
 		ask(document, http.MethodGet, "/admin/backup", ""); got.status != http.StatusNotImplemented {

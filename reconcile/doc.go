@@ -1,6 +1,7 @@
 // Package reconcile is what runs beside requests to keep the index right: it
 // settles intents that were left behind, rebuilds the index from the registry,
-// and compares the two.
+// and compares the two. It also looks from time to time whether the registry can
+// be used at all.
 //
 // It works by package registry, as the service: manifests are read by its reader,
 // and tags written and deleted by its OwnTags, within a rate and a number of

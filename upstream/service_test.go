@@ -58,7 +58,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	need := ""
 	if r.URL.Path != "/v2/" {
 		need = "repository:app:pull"
-		if r.Method != http.MethodGet {
+		if r.URL.Path != "/v2/" {
 			need += ",push"
 		}
 	}
@@ -70,7 +70,9 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.mutex.Lock()
 		g.bodies = append(g.bodies, string(body))
 		g.mutex.Unlock()
-		w.WriteHeader(http.StatusAccepted)
+		if r.URL.Path != "/v2/" {
+			w.WriteHeader(http.StatusAccepted)
+		}
 		return
 	}
 	g.mutex.Lock()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/backref/backref/config"
 )
@@ -61,7 +62,8 @@ func TestHealth(t *testing.T) {
 	if code, output := health(); code != 0 {
 		t.Errorf("a broken registry makes backref unready: %d %s", code, output)
 	}
-	s.draining.Store(true)
+	now := time.Now()
+	s.draining.Store(&now)
 	if code, output := health(); code != exitFailure || !strings.Contains(output, "503 Service Unavailable: shutting down") {
 		t.Errorf("shutting down: %d %s", code, output)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -10,29 +9,60 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/proxy/admin"
+	"github.com/backref/backref/reconcile"
 )
 
-var (
-	errDraining = errors.New("shutting down")
-	// errNoWrites has no details: readiness is open to all.
-	errNoWrites = errors.New("the index can't be written to just now, so pushes are refused; the log says why")
+// The names of the parts of readiness, by which a probe can exclude them: index,
+// for one that wants pulls to go on while the index can't be used.
+const (
+	partServer   = "server"
+	partIndex    = "index"
+	partUpstream = "upstream"
 )
 
-// excludeIndex is what a probe names that wants pulls to go on while the index
-// can't be used.
-const excludeIndex = "index"
+// What is said of a part that is missing. Readiness is open to all, so that it
+// gives no details.
+const (
+	saysDraining  = "shutting down"
+	saysNoWrites  = "the index can't be written to just now, so pushes are refused; the log says why"
+	saysNotLooked = "the registry has not been looked at yet"
+)
 
-// ready tells why no requests should come: because the server is about to end,
-// or because the index takes no changes, so that every push would be refused.
-func (s *server) ready(ctx context.Context, exclude []string) error {
-	if s.draining.Load() {
-		return errDraining
+// ready tells whether requests should come: not because the server is about to
+// end, because the index takes no changes, so that every push would be refused, or,
+// where that is wanted, because the registry can't be used.
+func (s *server) ready(ctx context.Context, exclude []string) []admin.Part {
+	parts := []admin.Part{s.serving()}
+	if checker, able := s.store.(index.WriteChecker); able && !slices.Contains(exclude, partIndex) {
+		parts = append(parts, s.writes.look(ctx, checker, s.log))
 	}
-	checker, able := s.store.(index.WriteChecker)
-	if !able || slices.Contains(exclude, excludeIndex) {
-		return nil
+	if !slices.Contains(exclude, partUpstream) {
+		parts = append(parts, upstreamPart(s.lookout.Seen(), s.config.Admin.ReadyUpstream))
 	}
-	return s.writes.look(ctx, checker, s.log)
+	return parts
+}
+
+// serving tells whether the server goes on.
+func (s *server) serving() admin.Part {
+	if since := s.draining.Load(); since != nil {
+		return admin.Part{Name: partServer, Required: true, Message: saysDraining, Since: *since}
+	}
+	return admin.Part{Name: partServer, OK: true, Required: true, Since: s.began}
+}
+
+// upstreamPart tells what was seen of the registry.
+func upstreamPart(seen reconcile.Seen, required bool) admin.Part {
+	part := admin.Part{Name: partUpstream, Required: required, Since: seen.Since}
+	switch {
+	case seen.Since.IsZero():
+		part.Message = saysNotLooked
+	case seen.Fault != nil:
+		part.Message = seen.Fault.Mend()
+	default:
+		part.OK = true
+	}
+	return part
 }
 
 const (
@@ -47,30 +77,41 @@ const (
 type writesCheck struct {
 	mutex sync.Mutex
 	until time.Time
-	err   error
+	since time.Time
+	// fails says that it was found to take none.
+	fails bool
 }
 
 // look asks the index, unless it was asked just now. What has changed goes to
 // the log.
-func (c *writesCheck) look(ctx context.Context, checker index.WriteChecker, log *zap.Logger) error {
+func (c *writesCheck) look(ctx context.Context, checker index.WriteChecker, log *zap.Logger) admin.Part {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if time.Now().Before(c.until) {
-		return c.err
+		return c.part()
 	}
 	// Others wait for the answer too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writesTimeout)
 	defer cancel()
 	err := checker.CheckWrites(ctx)
 	switch {
-	case err != nil && c.err == nil:
+	case err != nil && !c.fails:
 		log.Warn("not ready: the index takes no changes", zap.Error(err))
-	case err == nil && c.err != nil:
+	case err == nil && c.fails:
 		log.Info("ready: the index takes changes again")
 	}
-	c.until, c.err = time.Now().Add(writesFor), nil
-	if err != nil {
-		c.err = errNoWrites
+	now := time.Now()
+	if fails := err != nil; c.since.IsZero() || fails != c.fails {
+		c.since, c.fails = now, fails
 	}
-	return c.err
+	c.until = now.Add(writesFor)
+	return c.part()
+}
+
+func (c *writesCheck) part() admin.Part {
+	part := admin.Part{Name: partIndex, OK: !c.fails, Required: true, Since: c.since}
+	if c.fails {
+		part.Message = saysNoWrites
+	}
+	return part
 }

@@ -188,7 +188,7 @@ func (r *reloader) paths() []string {
 // reload reads the configuration once. Nothing is read while the server ends.
 func (r *reloader) reload(cause string) {
 	s := r.server
-	if s.draining.Load() {
+	if s.draining.Load() != nil {
 		return
 	}
 	s.warn(s.manager.reloading())

@@ -38,10 +38,14 @@ type server struct {
 	proxy    *proxy.Proxy
 	front    listener
 	admin    listener
-	draining atomic.Bool
+	// began is when the server was made, and draining since when it is about to
+	// end; nil while it is not.
+	began    time.Time
+	draining atomic.Pointer[time.Time]
 	// manager hears when requests are served and when that ends.
 	manager serviceManager
 	writes  writesCheck
+	lookout *reconcile.Lookout
 	// reloader takes changes of the configuration while the server runs, of which
 	// config says how it began.
 	reloader *reloader
@@ -70,7 +74,7 @@ func newServer(ctx context.Context, cfg config.Config, logs io.Writer) (*server,
 	if err != nil {
 		return nil, err
 	}
-	s := &server{config: cfg, logs: written, log: written.Logger}
+	s := &server{config: cfg, began: time.Now(), logs: written, log: written.Logger}
 	s.reloader = newReloader(s)
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close(), s.logs.Close())
@@ -104,6 +108,8 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.proxy = handler
+	s.lookout = reconcile.NewLookout(s.upstream, s.config.Upstream.CheckInterval, s.log, metrics)
+	s.background = append(s.background, s.lookout.Run)
 	if s.front, err = s.listen("server", s.config.Server.Listen, s.config.Server.TLS, handler); err != nil {
 		return err
 	}
@@ -228,7 +234,7 @@ func (s *server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	err = errors.Join(err, s.drain())
+	err = errors.Join(err, s.end(err == nil, failed))
 	stopBeside()
 	running.Wait()
 	err = errors.Join(err, s.close())
@@ -236,12 +242,31 @@ func (s *server) Run(ctx context.Context) error {
 	return errors.Join(err, s.logs.Close())
 }
 
+// end says that the server is about to end, and drains it. Where it ends because
+// it was told to, requests are taken for server.shutdownDelay still, unless a
+// listener fails meanwhile.
+func (s *server) end(told bool, failed <-chan error) error {
+	now := time.Now()
+	s.draining.Store(&now)
+	delay := s.config.Server.ShutdownDelay
+	if !told {
+		delay = 0
+	}
+	s.log.Info("shutting down", zap.Duration("shutdownDelaySeconds", delay), zap.Duration("drainTimeoutSeconds", s.config.Server.DrainTimeout))
+	s.warn(s.manager.stopping(delay + s.config.Server.DrainTimeout + closingTime))
+	var err error
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case err = <-failed:
+		}
+	}
+	return errors.Join(err, s.drain())
+}
+
 // drain takes no new requests and waits for those under way. The admin
 // listener stays until they are done, so that readiness can be seen off.
 func (s *server) drain() error {
-	s.draining.Store(true)
-	s.log.Info("shutting down", zap.Duration("drainTimeoutSeconds", s.config.Server.DrainTimeout))
-	s.warn(s.manager.stopping(s.config.Server.DrainTimeout + closingTime))
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Server.DrainTimeout)
 	defer cancel()
 	err := s.front.server.Shutdown(ctx)

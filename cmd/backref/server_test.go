@@ -112,6 +112,10 @@ func slowRegistry(t *testing.T, release <-chan struct{}) (registry *httptest.Ser
 	t.Helper()
 	arrived, gone = make(chan struct{}, 1), make(chan struct{}, 1)
 	registry = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.UserAgent() == "backref" {
+			// It looks whether there is a registry.
+			return
+		}
 		arrived <- struct{}{}
 		select {
 		case <-release:
@@ -156,6 +160,17 @@ func TestRequestsUnderWayFinishBeforeTheEnd(t *testing.T) {
 	if got := <-status; got != http.StatusOK {
 		t.Errorf("the request under way got %d", got)
 	}
+	if err := s.wait(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// After server.shutdownDelay the end is as without one.
+func TestTheEndComesAfterTheDelay(t *testing.T) {
+	cfg := configFor(t, "http://127.0.0.1:9")
+	cfg.Server.ShutdownDelay = 10 * time.Millisecond
+	s := start(t, cfg)
+	s.stop()
 	if err := s.wait(t); err != nil {
 		t.Error(err)
 	}

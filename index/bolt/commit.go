@@ -41,7 +41,7 @@ func (s *Store) attempt(batch []change) (failed int, err error) {
 		return commit.All, fmt.Errorf("begin change of index: %w", err)
 	}
 	w, failed, err := s.apply(tx, batch)
-	if err != nil || !w.dirty {
+	if err != nil || !w.dirty && !w.checked {
 		s.rollback(tx)
 		return failed, err
 	}
@@ -49,7 +49,9 @@ func (s *Store) attempt(batch []change) (failed int, err error) {
 	// be wrong after it.
 	defer w.announce(s.versions)
 	err = s.commit(tx)
-	s.full.tried(err)
+	if err != nil || w.dirty {
+		s.full.tried(err)
+	}
 	if err != nil {
 		return commit.All, fmt.Errorf("commit change of index: %w", err)
 	}

@@ -149,6 +149,9 @@ func TestBroken(t *testing.T) {
 	if _, err := store.Begin(t.Context(), index.Intent{Kind: index.IntentDelete, Record: record}); !errors.Is(err, index.ErrDamaged) {
 		t.Fatalf("a change after it: got error %v", err)
 	}
+	if err := store.CheckWrites(t.Context()); !errors.Is(err, index.ErrDamaged) {
+		t.Fatalf("asked whether it takes changes: %v", err)
+	}
 	if _, err := store.Get(t.Context(), record.Repository, record.Digest); err != nil {
 		t.Fatal(err)
 	}

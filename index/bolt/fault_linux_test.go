@@ -49,8 +49,12 @@ func TestTheSystemFails(t *testing.T) {
 					t.Errorf("told %v, want %v", err, how.want)
 				}
 				wantListed(t, store, wanted...)
+				if err := store.CheckWrites(t.Context()); err == nil {
+					t.Error("it is said to take changes")
+				}
 			}
 			restore()
+			checkSoon(t, store)
 			observeSoon(t, store, "after")
 			wanted = append(wanted, "after")
 			wantListed(t, store, wanted...)
@@ -73,6 +77,33 @@ func observeSoon(t *testing.T, store *bolt.Store, what string) {
 		}
 	}
 	must(t, err)
+}
+
+// checkSoon waits until the store is said to take changes, without making any.
+func checkSoon(t *testing.T, store *bolt.Store) {
+	t.Helper()
+	err := store.CheckWrites(t.Context())
+	for deadline := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		err = store.CheckWrites(t.Context())
+	}
+	must(t, err)
+}
+
+// A store that has nothing to change writes all the same when it is asked whether
+// it can: the system's failure shows without a push.
+func TestTheSystemFailsUnnoticed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index.db")
+	store := mustOpen(t, path)
+	defer func() { must(t, store.Close()) }()
+	must(t, store.Observe(t.Context(), 0, someRecord("before", "subject")))
+	must(t, store.CheckWrites(t.Context()))
+	restore := replaceFile(t, path, path, os.O_RDONLY)
+	if err := store.CheckWrites(t.Context()); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("a file that can't be written to: %v", err)
+	}
+	restore()
+	checkSoon(t, store)
+	wantListed(t, store, "before")
 }
 
 // replaceFile has what this process does to an open file done to another,

@@ -170,8 +170,9 @@ type writing struct {
 	touched    []listingName
 	allTouched bool
 	// dirty says that there is something to commit, list that the list of free
-	// pages is to be written, however long it is.
-	dirty, list bool
+	// pages is to be written, however long it is. Where only checked is set, it is
+	// committed that nothing has changed.
+	dirty, list, checked bool
 	// reserve says that what is unused is left until pages are wanted, saved
 	// that pages were put there.
 	reserve, saved bool

@@ -14,9 +14,9 @@ import (
 // Options are what the admin listener serves. Ready, Metrics and Log are
 // required.
 type Options struct {
-	// Ready tells why the server should get no requests just now; nil if it
-	// should. What the values of exclude name is not looked at.
-	Ready   func(ctx context.Context, exclude []string) error
+	// Ready returns what the server needs to serve. What the values of exclude
+	// name is not looked at, and left out.
+	Ready   func(ctx context.Context, exclude []string) []Part
 	Metrics *prometheus.Registry
 	Log     *zap.Logger
 	// Token returns what operators send; empty, or nil for no such function, where
@@ -52,13 +52,7 @@ func New(o Options) http.Handler {
 	router.Get("/livez", func(w http.ResponseWriter, _ *http.Request) {
 		writePlain(w, http.StatusOK, "alive")
 	})
-	router.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := o.Ready(r.Context(), r.URL.Query()["exclude"]); err != nil {
-			writePlain(w, http.StatusServiceUnavailable, err.Error())
-			return
-		}
-		writePlain(w, http.StatusOK, "ready")
-	})
+	router.Get("/readyz", o.ready)
 	errorLog := zap.NewStdLog(o.Log)
 	router.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{ErrorLog: errorLog}))
 	router.Get("/debug/pprof/*", pprof.Index)

@@ -170,8 +170,8 @@ func TestSchemaIsThatOfTheServer(t *testing.T) {
 	}
 }
 
-// A pod has the time that its end takes at most: the pause, the drain, and the
-// closing of the index.
+// A pod has the time that its end takes at most: the pause, the delay, the drain,
+// and the closing of the index.
 func TestGracePeriodFitsTheDrain(t *testing.T) {
 	const closing = 10 * time.Second
 	for drain, want := range map[string]time.Duration{
@@ -192,6 +192,10 @@ func TestGracePeriodFitsTheDrain(t *testing.T) {
 		if got := o.at("spec", "template", "spec", "containers", "lifecycle", "preStop", "sleep", "seconds"); got != 5 {
 			t.Errorf("the pause is %v seconds", got)
 		}
+	}
+	delayed := parse(t, render(t, "helm4", "--set", "config.upstream.url=http://registry:5000,config.server.shutdownDelay=20s,preStopSeconds=0"))["StatefulSet rel-backref"]
+	if got := delayed.at("spec", "template", "spec", "terminationGracePeriodSeconds"); got != 60 {
+		t.Errorf("with a delay: %v seconds", got)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestIndexHasNoRoom(t *testing.T) {
 			f.pushUntilRefused()
 			f.readsGoOn()
 			f.deletesAreKeptOrRefused()
-			f.medium.free(t)
+			f.readinessFollows()
 			f.everythingWorks()
 			rig.Report(t, fmt.Sprintf("index without room (%s): %d pushes acknowledged, %d refused with nothing upstream, %d deletes refused, %d deleted, %d listed in the end, lost 0",
 				medium.name, len(f.acknowledged)+f.deleted, f.refused, f.deletesRefused, f.deleted, len(f.acknowledged)))
@@ -137,6 +137,22 @@ func (f *fullDisk) deletesAreKeptOrRefused() {
 		f.mustBeRefusal(got)
 		f.upstream(m).Want(f.t, http.StatusOK)
 	}
+}
+
+// Readiness is off as long as there is no room, and on again without any push.
+func (f *fullDisk) readinessFollows() {
+	f.t.Helper()
+	// A delete may have found room, and left too little for a push.
+	f.push("that the index can't keep")
+	ready := func(more string) rig.Reply { return rig.Do(f.t, http.MethodGet, f.backref.AdminURL+"/readyz?"+more, nil) }
+	waitFor(f.t, "readiness off", func() bool { return ready("").Status == http.StatusServiceUnavailable })
+	verbose := ready("verbose")
+	if part := partOf(f.t, verbose, "index"); verbose.Status != http.StatusServiceUnavailable || part.OK || !part.Required || part.Message == "" {
+		f.t.Errorf("%d: %s", verbose.Status, verbose.Body)
+	}
+	ready("exclude=index").Want(f.t, http.StatusOK)
+	f.medium.free(f.t)
+	waitFor(f.t, "readiness on", func() bool { return ready("").Status == http.StatusOK })
 }
 
 func (f *fullDisk) everythingWorks() {

@@ -71,6 +71,31 @@ func TestTermDrains(t *testing.T) {
 	}
 }
 
+// With server.shutdownDelay readiness goes off at once, while requests on new
+// connections are served as before; a second signal doesn't wait.
+func TestTermDelays(t *testing.T) {
+	registry := rig.NewRegistry(t, rig.Distribution2)
+	backref := rig.NewBackref(t, registry.URL, "--set", "server.shutdownDelay=1h")
+	wait := backref.Terminate()
+	waitFor(t, "readiness off", func() bool {
+		got := rig.Do(t, http.MethodGet, backref.AdminURL+"/readyz?verbose", nil)
+		return got.Status == http.StatusServiceUnavailable && !partOf(t, got, "server").OK
+	})
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(backref.URL + "/v2/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	if err := backref.Terminate()(); err == nil {
+		t.Error("the second signal was not what ended it")
+	}
+	_ = wait()
+}
+
 // waitFor waits until a condition holds.
 func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()

@@ -18,6 +18,8 @@ var (
 	// or one that it sent, for longer than [Options.Stall]. It matches
 	// [os.ErrDeadlineExceeded].
 	ErrStalled = fmt.Errorf("a pause within a body: %w", os.ErrDeadlineExceeded)
+	// ErrProxy means that a proxy wants to know who asks.
+	ErrProxy = errors.New("the proxy wants other credentials than those of its URL (407)")
 )
 
 var (
@@ -33,8 +35,6 @@ var (
 	errStatus = fmt.Errorf("%w: its status is none", errAnswered)
 	// errTooManyInterim means that informational responses went on and on.
 	errTooManyInterim = fmt.Errorf("%w: more than %d interim ones", errAnswered, maxInterim)
-	// errProxy means that a proxy wants to know who asks.
-	errProxy = errors.New("the proxy wants other credentials than those of its URL (407)")
 	// errTimeout is what a connection says whose time is over.
 	errTimeout = os.ErrDeadlineExceeded
 )

@@ -34,7 +34,7 @@ func newProxied(o Options) *http.Transport {
 func (t *Transport) byProxy(req *http.Request) (*http.Response, error) {
 	resp, err := t.watch(t.proxied, req)
 	if err == nil && req.URL.Scheme == "http" && resp.StatusCode == http.StatusProxyAuthRequired {
-		return nil, closeFailed(resp, errProxy)
+		return nil, closeFailed(resp, ErrProxy)
 	}
 	return resp, err
 }

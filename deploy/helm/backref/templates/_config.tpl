@@ -57,10 +57,11 @@
 {{- add (sub $end.Unix $begin.Unix) (ternary 1 0 (gt $end.Nanosecond 0)) }}
 {{- end }}
 
-{{/* The least terminationGracePeriodSeconds: the pause, the drain, and the closing of the index. */}}
+{{/* The least terminationGracePeriodSeconds: the pause, the delay, the drain, and the closing of the index. */}}
 {{- define "backref.leastGrace" -}}
 {{- $drain := default "30s" (include "backref.config" (dict "root" . "path" "server.drainTimeout")) }}
-{{- add .Values.preStopSeconds (include "backref.seconds" $drain | int64) 10 }}
+{{- $delay := default "0s" (include "backref.config" (dict "root" . "path" "server.shutdownDelay")) }}
+{{- add .Values.preStopSeconds (include "backref.seconds" $delay | int64) (include "backref.seconds" $drain | int64) 10 }}
 {{- end }}
 
 {{- define "backref.grace" -}}

@@ -59,6 +59,7 @@ config.admin.tls.clientAuth: require refuses the probes, which have no certifica
 {{- /* What the chart reads in config must not be changed behind its back. */}}
 {{- $read := dict
   "BACKREF_SERVER_LISTEN" "server.listen" "BACKREF_SERVER_DRAIN_TIMEOUT" "server.drainTimeout"
+  "BACKREF_SERVER_SHUTDOWN_DELAY" "server.shutdownDelay"
   "BACKREF_SERVER_TLS_CERT_FILE" "server.tls.certFile"
   "BACKREF_ADMIN_LISTEN" "admin.listen" "BACKREF_ADMIN_TOKEN_FILE" "admin.tokenFile"
   "BACKREF_ADMIN_TLS_CERT_FILE" "admin.tls.certFile" "BACKREF_ADMIN_TLS_CLIENT_AUTH" "admin.tls.clientAuth"
@@ -108,7 +109,7 @@ config.upstream.url: is required: the registry behind backref, such as https://r
 {{- $least := include "backref.leastGrace" . | int }}
 {{- with .Values.terminationGracePeriodSeconds }}
 {{- if lt (int .) $least }}
-terminationGracePeriodSeconds: {{ . }} is too short: preStopSeconds, config.server.drainTimeout and ten seconds to close the index are {{ $least }}
+terminationGracePeriodSeconds: {{ . }} is too short: preStopSeconds, config.server.shutdownDelay, config.server.drainTimeout and ten seconds to close the index are {{ $least }}
 {{- end }}
 {{- end }}
 {{- range $job := list "rebuild" "verify" }}
