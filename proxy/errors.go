@@ -21,6 +21,7 @@ import (
 func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var status *upstream.StatusError
 	var answer *oci.Error
+	var fault *upstream.Fault
 	if r.Context().Err() != nil && !errors.As(err, &answer) {
 		// The client has gone, or shut its side of the connection only: then
 		// the empty 200 of an answer that was not written would reach it.
@@ -35,6 +36,8 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 		answer = oci.BadRequest(oci.CodeUnsupported, query.Error())
 	case errors.Is(err, errService), errors.As(err, &status) && p.access != nil && status.Status == http.StatusUnauthorized:
 		answer = oci.Unavailable(http.StatusBadGateway, "the registry behind this proxy does not let the proxy in; its operator has to check upstream.service", err)
+	case errors.As(err, &fault):
+		answer = oci.Unavailable(http.StatusBadGateway, "what is behind this proxy can't be used as a registry just now; its operator finds the reason in the log and at /readyz?verbose", err)
 	case errors.Is(err, upstream.ErrBodySpent):
 		answer = oci.Unavailable(http.StatusServiceUnavailable, "the registry behind this proxy wants this part of the upload again; try it again", err)
 	case errors.As(err, &status) && (status.Denied() || status.Status == http.StatusTooManyRequests):

@@ -181,7 +181,7 @@ func (s *Source) tags(ctx context.Context, repository string) ([]string, error) 
 			case errors.Is(err, upstream.ErrNotFound) && len(all) > 0:
 				return nil, fmt.Errorf("%w: %w", errListChanged, err)
 			case errors.Is(err, upstream.ErrNotFound):
-				return nil, nil
+				return nil, s.Upstream.ServesAPI(ctx)
 			case err != nil:
 				return nil, err
 			}

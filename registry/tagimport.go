@@ -77,8 +77,14 @@ func (r *Registry) importTag(ctx context.Context, caller *Caller, subject digest
 	if err != nil {
 		return nil, err
 	}
-	if judged.Kind != index.TagAbsent {
+	switch {
+	case judged.Kind != index.TagAbsent:
 		r.permit(caller)
+	case caller.admitted != "":
+		// The upstream need not have been asked for anything else.
+		if err := r.upstream.ServesAPI(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return read, r.recordReferrers(ctx, mark, caller.repository, read.name.tag, judged)
 }

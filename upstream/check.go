@@ -35,13 +35,6 @@ func (r *Registry) Check(ctx context.Context) *Fault {
 	return r.checkSignIn(ctx)
 }
 
-// Speaks asks, as an anonymous client, whether there is a registry at all: Check
-// without the signing in.
-func (r *Registry) Speaks(ctx context.Context) *Fault {
-	_, fault := r.speak(ctx)
-	return fault
-}
-
 // speak asks for /v2/ as an anonymous client. Where the registry wants
 // credentials it returns the challenges.
 func (r *Registry) speak(ctx context.Context) (challenges []string, fault *Fault) {

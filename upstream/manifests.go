@@ -46,7 +46,7 @@ func (r *Registry) Manifest(ctx context.Context, as Credentials, repository, ref
 		if err != nil {
 			return err
 		}
-		if redirected(resp) && !looksLikeManifest(resp, body) {
+		if (redirected(resp) || isPage(resp)) && !looksLikeManifest(body) {
 			return fmt.Errorf("%w: no manifest", ErrInvalid)
 		}
 		sum, err := checkDigest(reference, resp.Header.Get("Docker-Content-Digest"), body)
@@ -66,14 +66,14 @@ func (r *Registry) Manifest(ctx context.Context, as Credentials, repository, ref
 	return manifest, nil
 }
 
-// looksLikeManifest tells a manifest from whatever else a redirect may lead to.
-// Of a tag no digest says so.
-func looksLikeManifest(resp *http.Response, body []byte) bool {
+// looksLikeManifest tells a manifest from whatever else a redirect may lead to, or
+// a server that is no registry answers with. Of a tag no digest says so.
+func looksLikeManifest(body []byte) bool {
 	var document struct {
 		SchemaVersion int    `json:"schemaVersion"`
 		MediaType     string `json:"mediaType"`
 	}
-	return !isPage(resp) && json.Unmarshal(body, &document) == nil && (document.SchemaVersion > 0 || document.MediaType != "")
+	return json.Unmarshal(body, &document) == nil && (document.SchemaVersion > 0 || document.MediaType != "")
 }
 
 // checkDigest returns the digest of body, proven against what was asked for
@@ -93,13 +93,15 @@ func checkDigest(reference, stated string, body []byte) (digest.Digest, error) {
 }
 
 // Has asks whether the registry has a manifest and lets the credentials read
-// it. A registry may say that it has not where it should say that it won't.
+// it. A registry may say that it has not where it should say that it won't; that
+// it is a registry which says so is made sure of, see [Registry.ServesAPI].
 //
-// Errors: [*StatusError], [ErrUnreachable].
+// Errors: [ErrInvalid] where the answer is a page for people, [*Fault],
+// [*StatusError], [ErrUnreachable].
 func (r *Registry) Has(ctx context.Context, as Credentials, repository string, manifest digest.Digest) (bool, error) {
 	_, err := r.Resolve(ctx, as, repository, manifest.String())
 	if errors.Is(err, ErrNotFound) {
-		return false, nil
+		return false, r.ServesAPI(ctx)
 	}
 	return err == nil, err
 }
@@ -110,12 +112,13 @@ const maxMoved = 16 << 20
 // Resolve returns the digest that the registry states for a tag or digest,
 // which is empty where it states none.
 //
-// Errors: [ErrNotFound], [*StatusError], [ErrUnreachable].
+// Errors: [ErrNotFound], [ErrInvalid] where the answer is a page for people,
+// [*StatusError], [ErrUnreachable].
 func (r *Registry) Resolve(ctx context.Context, as Credentials, repository, reference string) (digest.Digest, error) {
 	var stated digest.Digest
 	moved := false
 	err := r.ask(ctx, as, http.MethodHead, manifestURL(repository, reference), manifestHeader(), func(resp *http.Response) error {
-		moved = redirected(resp)
+		moved = redirected(resp) || isPage(resp)
 		if d, err := digest.Parse(resp.Header.Get("Docker-Content-Digest")); err == nil {
 			stated = d
 		}
@@ -125,7 +128,8 @@ func (r *Registry) Resolve(ctx context.Context, as Credentials, repository, refe
 		return "", fmt.Errorf("look up manifest %s of %s: %w", reference, repository, err)
 	}
 	if moved {
-		// A page to sign in on is there for everybody.
+		// A page to sign in on is there for everybody, and so is one of a server that
+		// is no registry.
 		manifest, err := r.Manifest(ctx, as, repository, reference, maxMoved)
 		return manifest.Digest, err
 	}

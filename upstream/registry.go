@@ -23,6 +23,8 @@ type Registry struct {
 	configured bool
 	// anonymous says that it needs none.
 	anonymous bool
+	// api is whether there is a registry at all.
+	api apiCheck
 }
 
 // New returns the registry that o describes. It does not connect yet.

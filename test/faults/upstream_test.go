@@ -2,6 +2,8 @@ package faults
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -60,4 +62,61 @@ func TestRegistryIsAway(t *testing.T) {
 			t.Errorf("listed %v", listed)
 		}
 	})
+}
+
+// In place of the registry something else answers 404 to everything, as an ingress
+// does whose backend is away: nothing that was acknowledged is held for gone by
+// that, neither by a query or the settling, nor by a verification or a rebuild.
+func TestAnotherServerInPlaceOfTheRegistry(t *testing.T) {
+	s := newStage(t, rig.Distribution2, "--set", "upstream.service.anonymous=true", "--set", "reconcile.settleInterval=50ms",
+		"--set", "upstream.timeouts.grace=1ms", "--set", "upstream.timeouts.connect=1ms", "--set", "upstream.timeouts.responseHeader=2s",
+		"--set", "reconcile.missingTwice=0", "--set", "permissions.cacheTTL=0")
+	kept := rig.Artifact("application/vnd.example.x", "kept", s.subject.Descriptor())
+	if !s.try(t, kept) {
+		t.Fatal("not acknowledged")
+	}
+	// The outcome of this one is unknown, so that the registry has to be asked.
+	open := rig.Artifact("application/vnd.example.x", "open", s.subject.Descriptor())
+	matches := isManifest(http.MethodPut, open.Digest())
+	s.relay.After(func(r *http.Request, _ int) {
+		if matches(r) {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	if s.try(t, open) {
+		t.Fatal("acknowledged without an answer")
+	}
+	s.relay.After(nil)
+	s.relay.Before(func(w http.ResponseWriter, r *http.Request) bool {
+		http.Error(w, "default backend - 404", http.StatusNotFound)
+		return true
+	})
+	// What was found of the registry before counts for a moment.
+	url := s.backref.URL + "/v2/app/referrers/" + s.subject.Digest().String()
+	waitFor(t, "an error", func() bool { return rig.Do(t, http.MethodGet, url, nil).Status == http.StatusBadGateway })
+	waitFor(t, "the settling", func() bool {
+		return strings.Contains(string(rig.Do(t, http.MethodGet, s.backref.AdminURL+"/metrics", nil).Body), `backref_intents_settled_total{kind="push",result="failed"} 1`)
+	})
+	for _, args := range [][]string{{"verify", "--fix"}, {"rebuild"}, {"rebuild", "--repositories-from", namesFile(t, "app")}} {
+		if got := s.backref.Try(t, append([]string{"index"}, args...)...); got.Err == nil {
+			t.Errorf("%v found nothing wrong: %s", args, got.Stdout)
+		}
+	}
+	s.relay.Before(nil)
+	waitFor(t, "the listing", func() bool { return rig.Do(t, http.MethodGet, url, nil).Status == http.StatusOK })
+	for _, referrer := range []rig.Manifest{kept, open} {
+		if !s.listed(t, referrer) {
+			t.Errorf("%s is not listed any more", referrer.Digest())
+		}
+	}
+}
+
+// namesFile writes names, one a line.
+func namesFile(t *testing.T, names ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "names")
+	if err := os.WriteFile(path, []byte(strings.Join(names, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
