@@ -233,7 +233,7 @@ func (r *Reconciler) repositories(ctx context.Context, options Options, storage 
 	}
 	names, err := r.source.repositories(ctx)
 	if err != nil {
-		return nil, withoutCatalog(err)
+		return nil, r.source.withoutCatalog(ctx, err)
 	}
 	if storage != nil {
 		for name, err := range storage.Repositories(ctx) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -99,40 +98,43 @@ func (s *Source) askOnce(ctx context.Context, question func(context.Context) err
 	return s.explain(question(ctx))
 }
 
-// ask asks one question within the rate. What may pass is tried again. A
-// refusal says which credentials are missing.
+// ask asks one question within the rate. What may pass is tried again. An error
+// says what an operator can do.
 func ask[T any](ctx context.Context, s *Source, question func(context.Context) (T, error)) (T, error) {
-	answer, err := backoff.Retry(ctx, func() (T, error) {
+	answer, err := askPlainly(ctx, s, question)
+	return answer, s.explain(err)
+}
+
+// askPlainly is ask with the error as it is.
+func askPlainly[T any](ctx context.Context, s *Source, question func(context.Context) (T, error)) (T, error) {
+	return backoff.Retry(ctx, func() (T, error) {
 		if err := s.limiter.Wait(ctx); err != nil {
 			var none T
 			return none, backoff.Permanent(err)
 		}
 		answer, err := question(ctx)
-		return answer, retryable(err)
+		return answer, s.retryable(err)
 	}, backoff.WithMaxTries(maxTries))
-	return answer, s.explain(err)
 }
 
 // retryable tells the library what may pass and how long to wait for it.
-func retryable(err error) error {
+func (s *Source) retryable(err error) error {
 	var status *upstream.StatusError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &status) && busy(status.Status):
+	case errors.As(err, &status) && status.Busy():
 		if seconds, parseErr := strconv.Atoi(status.Header.Get("Retry-After")); parseErr == nil && seconds >= 0 {
 			return errors.Join(err, backoff.RetryAfter(min(seconds, int(maxPause/time.Second))))
 		}
 		return err
+	case s.Upstream.FaultOf(err).Lasts():
+		return backoff.Permanent(err)
 	case errors.Is(err, upstream.ErrUnreachable), errors.Is(err, errListChanged):
 		return err
 	default:
 		return backoff.Permanent(err)
 	}
-}
-
-func busy(status int) bool {
-	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError && status != http.StatusNotImplemented
 }
 
 // has asks whether the registry has the manifest of a record.
@@ -191,9 +193,9 @@ func (s *Source) tags(ctx context.Context, repository string) ([]string, error) 
 	})
 }
 
-// repositories returns the catalog.
+// repositories returns the catalog. Its error is for withoutCatalog.
 func (s *Source) repositories(ctx context.Context) ([]string, error) {
-	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
+	return askPlainly(ctx, s, func(ctx context.Context) ([]string, error) {
 		var all []string
 		for repository, err := range s.Upstream.Repositories(ctx, s.As, s.Limits().ListEntries) {
 			if err != nil {

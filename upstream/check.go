@@ -108,7 +108,7 @@ func (r *Registry) faultOfBase(err error) *Fault {
 		return &Fault{ReasonNoRegistry, found}
 	case r.base.Scheme == "http" && (speaksTLS(status) || r.upgrades(status)):
 		return &Fault{ReasonSecure, found}
-	case status.Status == http.StatusTooManyRequests || status.Status >= http.StatusInternalServerError && status.Status != http.StatusNotImplemented:
+	case status.Busy():
 		return &Fault{ReasonFails, found}
 	case status.Denied() && r.configured && !r.anonymous:
 		return &Fault{ReasonCredentials, found}
@@ -128,6 +128,17 @@ func (r *Registry) upgrades(status *StatusError) bool {
 	}
 	location, err := url.Parse(status.Header.Get("Location"))
 	return err == nil && location.Scheme == "https" && strings.EqualFold(location.Hostname(), r.base.Hostname())
+}
+
+// Accepts asks whether the registry takes the service's credentials. That is not
+// known where it wants none at its door, or can't be asked.
+func (r *Registry) Accepts(ctx context.Context) (accepted, known bool) {
+	challenges, fault := r.speak(ctx)
+	if fault != nil || challenges == nil {
+		return false, false
+	}
+	fault = r.checkSignIn(ctx)
+	return fault == nil, fault == nil || fault.Reason == ReasonCredentials
 }
 
 // checkAnonymous tells whether a registry that is said to let anyone read can. One

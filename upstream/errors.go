@@ -31,6 +31,9 @@ var (
 	ErrTooMany = errors.New("more entries than may be read")
 	// ErrTooLarge means that a blob is larger than may be read.
 	ErrTooLarge = errors.New("larger than may be read")
+	// ErrListTooLong means that a list of tags or repositories has more entries
+	// than may be read. It comes with ErrInvalid.
+	ErrListTooLong = errors.New("a list of more entries than may be read")
 	// ErrNoReferrers means that the registry has no referrers API.
 	ErrNoReferrers = errors.New("upstream registry has no referrers API")
 )
@@ -87,3 +90,29 @@ func (e *StatusError) items() []errorItem {
 func (e *StatusError) Denied() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 }
+
+// LacksRight reports whether a refusal says that it knows who asks, and that they
+// may not.
+func (e *StatusError) LacksRight() bool {
+	if e.Status == http.StatusForbidden || e.says("DENIED") {
+		return true
+	}
+	for _, challenge := range e.Header.Values("Www-Authenticate") {
+		params, ok := parseChallenges(challenge)
+		if ok && slices.ContainsFunc(params, func(p challengeParam) bool { return p.name == "error" && p.value == "insufficient_scope" }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Busy reports whether the registry says that it can't answer just now.
+func (e *StatusError) Busy() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError && e.Status != http.StatusNotImplemented
+}
+
+// Unsupported reports whether the registry says that it has no such operation.
+func (e *StatusError) Unsupported() bool { return e.says("UNSUPPORTED", "METHOD_UNKNOWN") }
+
+// RefusesPage reports whether the registry refuses the size of a page.
+func (e *StatusError) RefusesPage() bool { return e.says("PAGINATION_NUMBER_INVALID") }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -128,13 +129,46 @@ func (f *Fault) Mend() string {
 	}
 }
 
-// FaultOf tells what is wrong with the way to the registry by an error of a
-// question to it, which matches [ErrUnreachable]; nil of other errors.
-func (r *Registry) FaultOf(err error) *Fault {
-	if !errors.Is(err, ErrUnreachable) || errors.Is(err, context.Canceled) {
-		return nil
+// Lasts reports whether it won't pass by itself: to ask again soon doesn't help. It
+// may be asked of nil.
+func (f *Fault) Lasts() bool {
+	if f == nil {
+		return false
 	}
-	return &Fault{r.reasonOf(err), err}
+	switch f.Reason {
+	case ReasonName, ReasonRefused, ReasonTimeout, ReasonBroken, ReasonProxy, ReasonFails, ReasonTokenService:
+		return false
+	default:
+		return true
+	}
+}
+
+// FaultOf tells what is wrong with the way to the registry by an error of a
+// question to it: one that is a [*Fault], or matches [ErrUnreachable]. Of other
+// errors, and where only a redirect led nowhere, it is nil.
+func (r *Registry) FaultOf(err error) *Fault {
+	var known *Fault
+	switch {
+	case errors.As(err, &known):
+		return known
+	case !errors.Is(err, ErrUnreachable), errors.Is(err, context.Canceled), errors.Is(err, errTurnedAway):
+		return nil
+	case r.atTokenService(err):
+		return &Fault{ReasonTokenService, err}
+	default:
+		return &Fault{r.reasonOf(err), err}
+	}
+}
+
+// atTokenService tells whether it was the registry's token service that could not
+// be asked.
+func (r *Registry) atTokenService(err error) bool {
+	var asked *url.Error
+	if !errors.As(err, &asked) {
+		return false
+	}
+	at, parseErr := url.Parse(asked.URL)
+	return parseErr == nil && at.Host != "" && !strings.EqualFold(at.Host, r.base.Host)
 }
 
 // reasonOf tells why no answer came.

@@ -41,7 +41,7 @@ func bounded(most int, list iter.Seq2[string, error]) iter.Seq2[string, error] {
 		count := 0
 		for entry, err := range list {
 			if count++; count > most {
-				yield("", fmt.Errorf("%w: a list of more than %d entries (limits.listEntries)", ErrInvalid, most))
+				yield("", fmt.Errorf("%w: %w: %d (limits.listEntries)", ErrInvalid, ErrListTooLong, most))
 				return
 			}
 			if !yield(entry, err) {

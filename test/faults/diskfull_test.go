@@ -144,7 +144,9 @@ func (f *fullDisk) readinessFollows() {
 	f.t.Helper()
 	// A delete may have found room, and left too little for a push.
 	f.push("that the index can't keep")
-	ready := func(more string) rig.Reply { return rig.Do(f.t, http.MethodGet, f.backref.AdminURL+"/readyz?"+more, nil) }
+	ready := func(more string) rig.Reply {
+		return rig.Do(f.t, http.MethodGet, f.backref.AdminURL+"/readyz?"+more, nil)
+	}
 	waitFor(f.t, "readiness off", func() bool { return ready("").Status == http.StatusServiceUnavailable })
 	verbose := ready("verbose")
 	if part := partOf(f.t, verbose, "index"); verbose.Status != http.StatusServiceUnavailable || part.OK || !part.Required || part.Message == "" {

@@ -92,17 +92,20 @@ func TestRefusalsSayWhatIsMissing(t *testing.T) {
 	relay := rig.NewRelay(t, registry.URL)
 	for _, c := range []struct {
 		status        int
+		code          string
 		challenge     string
 		service, want []string
 	}{
-		{http.StatusUnauthorized, "", nil, []string{"401", "upstream.service.username", "upstream.service.passwordFile", "; or name the repositories"}},
-		{http.StatusUnauthorized, `Basic realm="x"`, nil, []string{"401", "upstream.service.username"}},
-		{http.StatusUnauthorized, "", []string{"upstream.service.anonymous=true"}, []string{"401", "instead of upstream.service.anonymous"}},
-		{http.StatusUnauthorized, `Basic realm="x"`, []string{"upstream.service.username=u"}, []string{"401", "check username and password"}},
-		{http.StatusForbidden, "", []string{"upstream.service.username=u"}, []string{"403", "the user of upstream.service"}},
-		{http.StatusNotFound, "", nil, []string{"no catalog that can be read; name the repositories"}},
-		{http.StatusMethodNotAllowed, "", nil, []string{"no catalog that can be read; name the repositories"}},
-		{http.StatusBadRequest, "", nil, []string{"400", "BROKEN the true cause"}},
+		{http.StatusUnauthorized, "BROKEN", "", nil, []string{"401", "upstream.service.username", "upstream.service.passwordFile", "; or name the repositories (--repositories-from)"}},
+		{http.StatusUnauthorized, "BROKEN", `Basic realm="x"`, nil, []string{"401", "upstream.service.username"}},
+		{http.StatusUnauthorized, "BROKEN", "", []string{"upstream.service.anonymous=true"}, []string{"401", "instead of upstream.service.anonymous"}},
+		{http.StatusUnauthorized, "BROKEN", `Basic realm="x"`, []string{"upstream.service.username=u"}, []string{"401", "check username and password"}},
+		{http.StatusForbidden, "BROKEN", "", []string{"upstream.service.username=u"}, []string{"403", "the user of upstream.service may not list the repositories", "name the repositories"}},
+		{http.StatusNotFound, "BROKEN", "", nil, []string{"no catalog that can be read; name the repositories"}},
+		{http.StatusMethodNotAllowed, "BROKEN", "", nil, []string{"no catalog that can be read; name the repositories"}},
+		{http.StatusBadRequest, "BROKEN", "", nil, []string{"400", "BROKEN the true cause"}},
+		{http.StatusBadRequest, "PAGINATION_NUMBER_INVALID", "", nil, []string{"400", "catalog.maxentries", "name the repositories"}},
+		{http.StatusBadRequest, "UNSUPPORTED", "", nil, []string{"no catalog that can be read; name the repositories"}},
 	} {
 		t.Run(fmt.Sprint(c.status, c.challenge, c.service), func(t *testing.T) {
 			relay.Before(func(w http.ResponseWriter, r *http.Request) bool {
@@ -113,7 +116,7 @@ func TestRefusalsSayWhatIsMissing(t *testing.T) {
 					w.Header().Set("WWW-Authenticate", c.challenge)
 				}
 				w.WriteHeader(c.status)
-				_, _ = w.Write([]byte(`{"errors":[{"code":"BROKEN","message":"the true cause"}]}`))
+				_, _ = w.Write([]byte(`{"errors":[{"code":"` + c.code + `","message":"the true cause"}]}`))
 				return true
 			})
 			var args []string
@@ -135,7 +138,7 @@ func TestRefusalsSayWhatIsMissing(t *testing.T) {
 						t.Errorf("%s: %q is missing in: %s", command, part, said)
 					}
 				}
-				if c.status != http.StatusNotFound && c.status != http.StatusMethodNotAllowed && strings.Contains(said, "no catalog") {
+				if missing := slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, c.status); !missing && c.code == "BROKEN" && strings.Contains(said, "no catalog") {
 					t.Errorf("%s: %s", command, said)
 				}
 			}
