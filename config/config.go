@@ -165,7 +165,7 @@ type Limits struct {
 	TagEntries          int           `key:"tagEntries" doc:"The most entries of a referrers tag, or of an upstream's own referrers answer, that are read." reload:"true"`
 	TagListings         Size          `key:"tagListings" doc:"The most bytes of listings that are kept in the index because they were served under referrers tags; each counts 4KiB more than it has. Beyond it the oldest are forgotten." reload:"true"`
 	UpstreamQueries     int           `key:"upstreamQueries" doc:"The most questions that backref asks the upstream at once to answer one request." reload:"true"`
-	ListEntries         int           `key:"listEntries" doc:"The most repositories, and the most tags of one, that a rebuild, a verification or the extension API reads." reload:"true"`
+	ListEntries         int           `key:"listEntries" doc:"The most repositories, and the most tags of one, that a rebuild, a verification, the extension API or, in auth.mode service, the catalog reads." reload:"true"`
 	TagListSize         Size          `key:"tagListSize" doc:"The most bytes of tag lists that are read from the upstream to answer one request." reload:"true"`
 	TagListPages        int           `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request." reload:"true"`
 	TrackedSubjects     int           `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read, or that the upstream's own referrers API was found not to know; as many repositories are remembered as with or without that API."`

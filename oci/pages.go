@@ -26,6 +26,8 @@ const maxBarren = 1000
 // concurrent use.
 type Pages struct {
 	path string
+	// start is the name behind which the list is read; empty for all of it.
+	start string
 	// size is n of the pages that are asked for; 0 leaves it to the registry.
 	size int
 	next *url.URL
@@ -42,9 +44,13 @@ type Pages struct {
 }
 
 // NewPages returns the way through the list at a path.
-func NewPages(path string) *Pages {
-	p := &Pages{path: path, size: 1000, names: map[string]struct{}{}, visited: map[string]struct{}{}}
-	p.next = p.page("")
+func NewPages(path string) *Pages { return NewPagesBehind(path, "") }
+
+// NewPagesBehind returns the way through what comes behind a name in the list at a
+// path. A registry that knows no such parameter may begin before it.
+func NewPagesBehind(path, name string) *Pages {
+	p := &Pages{path: path, start: name, size: 1000, names: map[string]struct{}{}, visited: map[string]struct{}{}}
+	p.next = p.page(name)
 	return p
 }
 
@@ -86,7 +92,7 @@ func (p *Pages) Refused(status int) bool {
 		return false
 	}
 	p.size = map[int]int{1000: 100, 100: 10}[p.size]
-	p.next = p.page("")
+	p.next = p.page(p.start)
 	return true
 }
 
@@ -144,7 +150,7 @@ func (p *Pages) guess(names, fresh []string) {
 		// Either that was the end, or last means nothing here: then only a page
 		// without bounds has the rest.
 		p.size, p.cut, p.ignored = 0, false, false
-		p.next = p.page("")
+		p.next = p.page(p.start)
 	case repeats, len(names) < p.size:
 		p.next = nil
 	default:

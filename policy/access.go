@@ -84,6 +84,12 @@ func (a *Access) Allows(client Client, action Action, repository string) bool {
 	})
 }
 
+// AllowsSomewhere tells whether there may be a repository in which the client may do
+// something.
+func (a *Access) AllowsSomewhere(client Client, action Action) bool {
+	return slices.ContainsFunc(a.rules, func(rule rule) bool { return rule.includes(client) && rule.allows(action) })
+}
+
 // Sees tells whether the client may do anything at all in a repository. To
 // one that does not see it, it must look as if it didn't exist.
 func (a *Access) Sees(client Client, repository string) bool {

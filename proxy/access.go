@@ -51,7 +51,7 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error
 		return by.refuseSignIn(err)
 	}
 	e := entryOf(r)
-	e.client = client
+	e.client, e.by = client, by
 	if target.endpoint == endpointOther {
 		if given, known := p.access.handouts.of(client, r); known {
 			target, e.path = given, given
@@ -96,7 +96,9 @@ func (p *Proxy) allows(r *http.Request, by *entrance, client policy.Client, need
 	switch {
 	case needs.everything:
 		return by.rules.Administers(client)
-	case needs.signedIn, needs.action != "" && target.repository == "":
+	case needs.somewhere && by.rules.AllowsSomewhere(client, policy.Pull):
+		return true
+	case needs.signedIn, needs.somewhere, needs.action != "" && target.repository == "":
 		return !client.Anonymous() || by.door.Closed()
 	case needs.action == "":
 		return false

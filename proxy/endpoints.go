@@ -25,6 +25,9 @@ type need struct {
 	action policy.Action
 	// signedIn says that to be signed in is enough.
 	signedIn bool
+	// somewhere says that the client has to be signed in, or allowed to pull from
+	// some repository.
+	somewhere bool
 	// everything says that only those who administer everything may: the
 	// request is about no repository that the path names.
 	everything bool
@@ -55,7 +58,11 @@ type family struct {
 //	/v2/<name>/referrers/…       pull       405        405        405        405
 //	/v2/<name>/_backref/…        pull       405        405        405        405
 //	/v2/[<name>/]_oci/ext/…      pull       405        405        405        405
-//	/v2/_catalog, token, other   admin of everything
+//	/v2/_catalog                 (*)        admin of everything
+//	token, other                 admin of everything
+//
+// (*) To be signed in, or allowed to pull from some repository: what the client
+// may pull is shown.
 //
 // To be signed in is enough for /v2/_oci/ext/discover, which names no
 // repository. A method that is answered by 405 needs admin before.
@@ -70,7 +77,7 @@ func endpointTable() [endpointCount]family {
 		return f
 	}
 	catalog := all(pass(need{everything: true}))
-	catalog.paged = true
+	catalog.read, catalog.paged = route{need{somewhere: true}, (*Proxy).listRepositories}, true
 	tags := all(route{admin, (*Proxy).listTags})
 	tags.read, tags.paged = route{pull, (*Proxy).listTags}, true
 	return [endpointCount]family{

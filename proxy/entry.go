@@ -20,8 +20,10 @@ type entry struct {
 	prefix string
 	// err is why the path can't be read.
 	err error
-	// client is who signed in, in auth.mode service.
+	// client is who signed in, in auth.mode service, and by what judges it; nil in
+	// auth.mode passthrough.
 	client policy.Client
+	by     *entrance
 	// caller is on whose behalf the request is, once the rules have let it in.
 	caller *registry.Caller
 }

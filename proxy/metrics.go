@@ -19,7 +19,8 @@ type metrics struct {
 func newMetrics(registry *prometheus.Registry) *metrics {
 	m := &metrics{
 		requests: wrap.NewMetrics(registry,
-			"limits.manifestSize", "limits.referrerAnnotations", "limits.tagEntries", "limits.tagListSize", "limits.tagListPages", "limits.catalogTags"),
+			"limits.manifestSize", "limits.referrerAnnotations", "limits.tagEntries", "limits.tagListSize", "limits.tagListPages", "limits.catalogTags",
+			"limits.listEntries"),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_cache_total",
 			Help: "Requests that a cache could have answered, by cache and result: hit or miss.",

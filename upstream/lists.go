@@ -23,16 +23,25 @@ func (r *Registry) Tags(ctx context.Context, as Credentials, repository string, 
 	type tags struct {
 		Tags []string `json:"tags"`
 	}
-	return bounded(most, pages(r, ctx, as, "/v2/"+repository+"/tags/list", "list tags of "+repository, func(page tags) []string { return page.Tags }))
+	list := func() *oci.Pages { return oci.NewPages("/v2/" + repository + "/tags/list") }
+	return bounded(most, pages(r, ctx, as, list, "list tags of "+repository, func(page tags) []string { return page.Tags }))
 }
 
 // Repositories lists the catalog, at most so many. The sequence ends with the first error, as
 // that of [Registry.Tags] does; many registries have no catalog.
 func (r *Registry) Repositories(ctx context.Context, as Credentials, most int) iter.Seq2[string, error] {
+	return r.RepositoriesBehind(ctx, as, "", most)
+}
+
+// RepositoriesBehind lists what comes behind a repository in the catalog, in the
+// registry's order, as Repositories does. Of a registry that can't begin there it
+// may be more, with that repository among it.
+func (r *Registry) RepositoriesBehind(ctx context.Context, as Credentials, last string, most int) iter.Seq2[string, error] {
 	type catalog struct {
 		Repositories []string `json:"repositories"`
 	}
-	return bounded(most, pages(r, ctx, as, "/v2/_catalog", "list repositories", func(page catalog) []string { return page.Repositories }))
+	list := func() *oci.Pages { return oci.NewPagesBehind("/v2/_catalog", last) }
+	return bounded(most, pages(r, ctx, as, list, "list repositories", func(page catalog) []string { return page.Repositories }))
 }
 
 // bounded ends a list that goes on and on with an error.
@@ -51,10 +60,10 @@ func bounded(most int, list iter.Seq2[string, error]) iter.Seq2[string, error] {
 	}
 }
 
-// pages follows the pages of a list to its end.
-func pages[T any](r *Registry, ctx context.Context, as Credentials, path, doing string, entries func(T) []string) iter.Seq2[string, error] {
+// pages follows the pages of a list to its end, by a way of its own each time.
+func pages[T any](r *Registry, ctx context.Context, as Credentials, begin func() *oci.Pages, doing string, entries func(T) []string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		list := oci.NewPages(path)
+		list := begin()
 		for next := list.Next(); next != nil; next = list.Next() {
 			var page T
 			following, err := r.listPage(ctx, as, next, &page)

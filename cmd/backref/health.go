@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -21,24 +22,40 @@ import (
 func newHealth(environ []string) *cobra.Command {
 	var registry string
 	var timeout time.Duration
+	var live bool
+	var exclude []string
 	cmd := &cobra.Command{
 		Use:   "health",
-		Short: "Ask a server whether it is ready",
+		Short: "Ask a server whether it is ready, or lives",
 		Long: "Ask a server for /readyz by its admin listener, which the configuration or --admin\n" +
-			"names, and with --registry also whether it passes a registry client on to the\n" +
-			"registry: /v2/ has to answer 200 or 401. Nothing is sent that proves who asks. Fails\n" +
-			"where the server is not ready, for containers without a shell.",
+			"names, or with --live for /livez, and with --registry also whether it passes a\n" +
+			"registry client on to the registry: /v2/ has to answer 200 or 401. Nothing is sent\n" +
+			"that proves who asks. The exit code is 1 where the server is not ready, or does not\n" +
+			"answer: for probes of containers without a shell.",
 		Example: "  backref health --config /etc/backref/backref.yaml\n" +
+			"  backref health --live\n" +
+			"  backref health --exclude index\n" +
 			"  backref health --registry http://localhost:8080",
 		Args: noArguments,
 	}
 	server := addServer(cmd, environ, false, "admin-listen")
 	cmd.Flags().StringVar(&registry, "registry", "", "also ask at this `URL` as a registry client would")
+	cmd.Flags().BoolVar(&live, "live", false, "ask whether the process serves at all, as a liveness probe")
+	cmd.Flags().StringArrayVar(&exclude, "exclude", nil, "a `part` that readiness is not to be about: index or upstream; repeatable")
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long all of it may take")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		path, said := "/readyz", "ready"
+		switch {
+		case live && len(exclude) > 0:
+			return usageError{errors.New("--live and --exclude: give one of them")}
+		case live:
+			path, said = "/livez", "alive"
+		case len(exclude) > 0:
+			path += "?" + url.Values{"exclude": exclude}.Encode()
+		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 		defer cancel()
-		cfg, err := server.checkReady(ctx)
+		cfg, err := server.checkHealth(ctx, path)
 		if err != nil {
 			return err
 		}
@@ -47,15 +64,15 @@ func newHealth(environ []string) *cobra.Command {
 				return err
 			}
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), "ready")
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), said)
 		return err
 	}
 	return cmd
 }
 
-// checkReady asks the admin listener, and returns the configuration by which it
-// was found.
-func (c *indexCommand) checkReady(ctx context.Context) (config.Config, error) {
+// checkHealth asks the admin listener for a path, and returns the configuration by
+// which it was found.
+func (c *indexCommand) checkHealth(ctx context.Context, path string) (config.Config, error) {
 	cfg, base, _, err := c.read()
 	if err != nil {
 		return config.Config{}, err
@@ -72,7 +89,7 @@ func (c *indexCommand) checkReady(ctx context.Context) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
-	body, err := client.do(ctx, http.MethodGet, "/readyz", nil)
+	body, err := client.do(ctx, http.MethodGet, path, nil)
 	if err == nil {
 		err = body.Close()
 	}

@@ -23,6 +23,7 @@ func command(t *testing.T, args ...string) (code int, output string) {
 
 func TestHealth(t *testing.T) {
 	var status atomic.Int64
+	status.Store(http.StatusOK)
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(int(status.Load()))
 		_, _ = io.WriteString(w, "{}")
@@ -55,6 +56,9 @@ func TestHealth(t *testing.T) {
 			}
 		}
 	}
+	if code, output := health("--exclude", "index", "--exclude", "upstream"); code != 0 || output != "ready\n" {
+		t.Errorf("with parts left out: %d %s", code, output)
+	}
 	status.Store(http.StatusBadGateway)
 	if code, output := health(front...); code != exitFailure || !strings.Contains(output, "/v2/ answers 502") {
 		t.Errorf("the registry is broken: %d %s", code, output)
@@ -67,11 +71,19 @@ func TestHealth(t *testing.T) {
 	if code, output := health(); code != exitFailure || !strings.Contains(output, "503 Service Unavailable: shutting down") {
 		t.Errorf("shutting down: %d %s", code, output)
 	}
+	if code, output := health("--live"); code != 0 || output != "alive\n" {
+		t.Errorf("it lives: %d %s", code, output)
+	}
+	if code, output := health("--live", "--exclude", "index"); code != exitUsage {
+		t.Errorf("both: %d %s", code, output)
+	}
 	s.stop()
 	if err := s.wait(t); err != nil {
 		t.Error(err)
 	}
-	if code, _ := health(); code != exitFailure {
-		t.Errorf("nobody listens: %d", code)
+	for _, more := range [][]string{nil, {"--live"}} {
+		if code, _ := health(more...); code != exitFailure {
+			t.Errorf("nobody listens: %d", code)
+		}
 	}
 }

@@ -228,6 +228,7 @@ func (s *server) Run(ctx context.Context) error {
 		running.Go(func() { run(beside) })
 	}
 	s.log.Info("serving", fields...)
+	s.sayExposed()
 	s.warn(s.manager.ready())
 	var err error
 	select {

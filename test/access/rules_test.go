@@ -59,7 +59,7 @@ func TestRules(t *testing.T) {
 			{"GET /v2/secret/app/manifests/v1", but(all(404), "nobody", 401, "root", 200)},
 			{"GET /v2/inbox/manifests/v1", but(all(403), "nobody", 401, "root", 404)},
 			{"POST /v2/inbox/blobs/uploads/", but(all(202), "nobody", 401)},
-			{"GET /v2/_catalog", but(all(403), "nobody", 401, "root", 200)},
+			{"GET /v2/_catalog", all(200)},
 			{"GET /elsewhere", but(all(403), "nobody", 401, "root", 404)},
 			{"GET /v2/_oci/ext/discover", but(all(200), "nobody", 401)},
 			{"GET /v2/public/app/_backref/graph/tree?subject=v1", all(200)},
@@ -91,6 +91,15 @@ func TestRules(t *testing.T) {
 			got := p.as(clients[name], http.MethodGet, "/v2/secret/app/referrers/"+sum, nil)
 			if err := json.Unmarshal(got.Body, &list); err != nil || len(list.Manifests) > 0 {
 				t.Errorf("%s sees %s", name, got.Body)
+			}
+		}
+		for name, want := range map[string]string{
+			"nobody": "public/app", "bob": "public/app", "ann": "public/app team/app", "root": "public/app secret/app team/app",
+		} {
+			var list struct{ Repositories []string }
+			got := p.as(clients[name], http.MethodGet, "/v2/_catalog", nil)
+			if err := json.Unmarshal(got.Body, &list); err != nil || strings.Join(list.Repositories, " ") != want {
+				t.Errorf("the catalog of %s: %s", name, got.Body)
 			}
 		}
 		wrong := p.as(clients["wrong"], http.MethodGet, "/v2/public/app/manifests/v1", nil)
