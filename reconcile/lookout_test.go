@@ -51,7 +51,7 @@ func TestLookout(t *testing.T) {
 	} {
 		status.Store(int64(c.status))
 		before := lookout.Seen().Since
-		lookout.look(t.Context())
+		_ = lookout.look(t.Context())
 		seen := lookout.Seen()
 		if (seen.Fault == nil) != (c.reason == "") || seen.Fault != nil && seen.Fault.Reason != c.reason {
 			t.Errorf("%d: %+v", c.status, seen)

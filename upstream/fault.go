@@ -73,7 +73,7 @@ func Reasons() []Reason {
 
 // Fault says why a registry can't be used. It is an error, which matches what
 // was found.
-type Fault struct {
+type Fault struct { //nolint:errname // It is what was found first of all, and an error where something failed by it.
 	Reason Reason
 	found  error
 }

@@ -16,9 +16,10 @@ import (
 // The names of the parts of readiness, by which a probe can exclude them: index,
 // for one that wants pulls to go on while the index can't be used.
 const (
-	partServer   = "server"
-	partIndex    = "index"
-	partUpstream = "upstream"
+	partServer        = "server"
+	partIndex         = "index"
+	partUpstream      = "upstream"
+	partConfiguration = "configuration"
 )
 
 // What is said of a part that is missing. Readiness is open to all, so that it
@@ -27,6 +28,7 @@ const (
 	saysDraining  = "shutting down"
 	saysNoWrites  = "the index can't be written to just now, so pushes are refused; the log says why"
 	saysNotLooked = "the registry has not been looked at yet"
+	saysNotTaken  = "the configuration was read again and can't be taken over, that of before stays; the log says why"
 )
 
 // ready tells whether requests should come: not because the server is about to
@@ -40,7 +42,7 @@ func (s *server) ready(ctx context.Context, exclude []string) []admin.Part {
 	if !slices.Contains(exclude, partUpstream) {
 		parts = append(parts, upstreamPart(s.lookout.Seen(), s.config.Admin.ReadyUpstream))
 	}
-	return parts
+	return append(parts, s.configurationPart())
 }
 
 // serving tells whether the server goes on.
@@ -49,6 +51,17 @@ func (s *server) serving() admin.Part {
 		return admin.Part{Name: partServer, Required: true, Message: saysDraining, Since: *since}
 	}
 	return admin.Part{Name: partServer, OK: true, Required: true, Since: s.began}
+}
+
+// configurationPart tells what came of the configuration that was read last. By the
+// one that counts the server serves on.
+func (s *server) configurationPart() admin.Part {
+	at, err := s.lastReload()
+	part := admin.Part{Name: partConfiguration, OK: err == nil, Since: at}
+	if err != nil {
+		part.Message = saysNotTaken
+	}
+	return part
 }
 
 // upstreamPart tells what was seen of the registry.

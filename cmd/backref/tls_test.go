@@ -139,6 +139,9 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	if _, err := s.lastReload(); err == nil {
 		t.Error("the last reload is said to have gone well")
 	}
+	if part := s.configurationPart(); part.OK || part.Required || part.Message == "" || part.Since.IsZero() {
+		t.Errorf("readiness says %+v", part)
+	}
 	issue(t, dir, 2)
 	eventually(t, "the new certificate is shown", func() bool { return serial() == 2 })
 	eventually(t, "the last reload went well", func() bool {
