@@ -50,6 +50,13 @@ type Copier interface {
 	Backup(ctx context.Context, w io.Writer) error
 }
 
+// Sizer is a store that tells cheaply how large it is. Every [Store] of this module
+// is one.
+type Sizer interface {
+	// Size returns the size of the store on its medium, in bytes.
+	Size(ctx context.Context) (int64, error)
+}
+
 // Role names what one process at a time may do with a store that several use.
 type Role string
 

@@ -77,16 +77,24 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error
 	}
 }
 
+// What came of looking who a client is, as the metrics have it.
+const (
+	signInAccepted  = "accepted"
+	signInAnonymous = "anonymous"
+	signInRefused   = "refused"
+	signInFailed    = "failed"
+)
+
 func signInResult(client policy.Client, err error) string {
 	switch {
 	case errors.Is(err, signin.ErrRefused):
-		return "refused"
+		return signInRefused
 	case err != nil:
-		return "failed"
+		return signInFailed
 	case client.Anonymous():
-		return "anonymous"
+		return signInAnonymous
 	default:
-		return "accepted"
+		return signInAccepted
 	}
 }
 

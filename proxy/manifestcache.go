@@ -8,6 +8,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/opencontainers/go-digest"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
@@ -38,18 +39,23 @@ type cachedManifest struct {
 // entryOverhead is about what an entry takes beside its body.
 const entryOverhead = 1 << 10
 
-func newManifestCache(o Cache) *manifestCache {
+func newManifestCache(o Cache, metrics *prometheus.Registry) *manifestCache {
+	dropped := &evictions{}
 	if o.Manifests <= 0 {
+		showCache(metrics, cacheManifests, nil, dropped)
 		return nil
 	}
-	return &manifestCache{
+	c := &manifestCache{
 		deleted: index.NewVersions(),
 		cache: otter.Must(&otter.Options[manifestKey, cachedManifest]{
 			MaximumWeight:    uint64(o.Manifests),
 			Weigher:          func(_ manifestKey, m cachedManifest) uint32 { return uint32(len(m.body)) + entryOverhead }, //nolint:gosec // At most limits.manifestSize.
 			ExpiryCalculator: otter.ExpiryWriting[manifestKey, cachedManifest](o.ManifestTTL),
+			StatsRecorder:    dropped,
 		}),
 	}
+	showCache(metrics, cacheManifests, c.cache, dropped)
+	return c
 }
 
 // drop forgets a manifest that is about to be deleted, or was: also one that
@@ -125,7 +131,7 @@ func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path,
 		// One that the index doesn't know is for the upstream to show.
 		hit = p.registry.Indexed(r.Context(), caller, target.digest)
 	}
-	p.metrics.cached("manifests", hit)
+	p.metrics.cached(cacheManifests, hit)
 	if !hit {
 		return false
 	}

@@ -1,6 +1,9 @@
 package proxy
 
 import (
+	"sync/atomic"
+
+	"github.com/maypok86/otter/v2/stats"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/backref/backref/proxy/wrap"
@@ -22,8 +25,8 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			"limits.manifestSize", "limits.referrerAnnotations", "limits.tagEntries", "limits.tagListSize", "limits.tagListPages", "limits.catalogTags",
 			"limits.listEntries"),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "backref_cache_total",
-			Help: "Requests that a cache could have answered, by cache and result: hit or miss.",
+			Name: "backref_cache_requests_total",
+			Help: "Requests that a cache could have answered, by cache (permissions are counted by backref_permission_checks_total) and result: hit or miss.",
 		}, []string{"cache", "result"}),
 		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_sign_ins_total",
@@ -37,10 +40,62 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	return m
 }
 
+// The caches, as the metrics name them.
+const (
+	cachePages     = "pages"
+	cacheManifests = "manifests"
+)
+
+// evictions counts what a cache dropped to make room.
+type evictions struct {
+	stats.NoopRecorder
+	number atomic.Uint64
+}
+
+// RecordEviction implements [stats.Recorder].
+func (e *evictions) RecordEviction(uint32) { e.number.Add(1) }
+
+// measured is a cache whose size can be told.
+type measured interface {
+	EstimatedSize() int
+	WeightedSize() uint64
+}
+
+// showCache registers the size of a cache unless registry is nil; holds is nil for
+// one that is off.
+func showCache(registry *prometheus.Registry, cache string, holds measured, dropped *evictions) {
+	if registry == nil {
+		return
+	}
+	which := prometheus.Labels{"cache": cache}
+	size := func(of func(measured) float64) func() float64 {
+		return func() float64 {
+			if holds == nil {
+				return 0
+			}
+			return of(holds)
+		}
+	}
+	registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "backref_cache_entries", Help: "Entries that a cache holds.", ConstLabels: which,
+		}, size(func(c measured) float64 { return float64(c.EstimatedSize()) })),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "backref_cache_bytes", Help: "Bytes that a cache holds, of those that its configuration key bounds.", ConstLabels: which,
+		}, size(func(c measured) float64 { return float64(c.WeightedSize()) })),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "backref_cache_evictions_total", Help: "Entries that a cache dropped to make room for others.", ConstLabels: which,
+		}, func() float64 { return float64(dropped.number.Load()) }),
+	)
+}
+
 // showZeroes has counters shown before they first count: the step from nothing to
 // 1 is no increase to Prometheus, and what an alert waits for is often rare.
 func (m *metrics) showZeroes() {
-	for _, cache := range []string{"pages", "manifests"} {
+	for _, result := range []string{signInAccepted, signInAnonymous, signInRefused, signInFailed} {
+		m.signIns.WithLabelValues(result)
+	}
+	for _, cache := range []string{cachePages, cacheManifests} {
 		for _, result := range []string{"hit", "miss"} {
 			m.cache.WithLabelValues(cache, result)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/opencontainers/go-digest"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
@@ -33,20 +34,24 @@ type cachedPage struct {
 const maxCachedQuery = 1 << 10
 
 // newPageCache returns no cache for a store that can't tell what has changed.
-func newPageCache(o Cache, store index.Store) *pageCache {
+func newPageCache(o Cache, store index.Store, metrics *prometheus.Registry) *pageCache {
 	versioner, able := store.(index.Versioner)
+	dropped := &evictions{}
 	if !able || o.Pages <= 0 {
+		showCache(metrics, cachePages, nil, dropped)
 		return nil
 	}
-	return &pageCache{
+	c := &pageCache{
 		store: versioner,
 		cache: otter.Must(&otter.Options[pageKey, cachedPage]{
-			MaximumWeight: uint64(o.Pages),
+			MaximumWeight: uint64(o.Pages), StatsRecorder: dropped,
 			Weigher: func(_ pageKey, p cachedPage) uint32 {
 				return uint32(len(p.page.Body)) + entryOverhead //nolint:gosec // At most limits.responseSize.
 			},
 		}),
 	}
+	showCache(metrics, cachePages, c.cache, dropped)
+	return c
 }
 
 // pageSlot is where the answer to a request is kept. A nil one keeps none.
@@ -98,7 +103,7 @@ func (p *Proxy) serveCachedPage(w http.ResponseWriter, r *http.Request, place *p
 	kept, hit := place.find()
 	hit = hit && p.indexKnowsAll(place)
 	if place != nil {
-		p.metrics.cached("pages", hit)
+		p.metrics.cached(cachePages, hit)
 	}
 	if hit {
 		sendPage(w, r, kept)

@@ -58,9 +58,9 @@ func New(o Options) (*Proxy, error) {
 		log:        behind.Log,
 		now:        behind.Now,
 		metrics:    newMetrics(behind.Metrics),
-		manifests:  newManifestCache(o.Cache),
+		manifests:  newManifestCache(o.Cache, behind.Metrics),
 		namespaces: newNamespaces(o.UpstreamURL, o.UpstreamNames),
-		pages:      newPageCache(o.Cache, behind.Index),
+		pages:      newPageCache(o.Cache, behind.Index, behind.Metrics),
 	}
 	p.bounds.Store(&o.Limits)
 	behind.Forget = p.manifests.drop

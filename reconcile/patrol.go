@@ -23,6 +23,7 @@ type Patrol struct {
 	*Reconciler
 	checked prometheus.Counter
 	dropped prometheus.Counter
+	ended   prometheus.Gauge
 }
 
 // NewPatrol returns a patrol. Its metrics are registered with metrics unless
@@ -36,9 +37,12 @@ func NewPatrol(store Store, source *Source, settings Settings, log *zap.Logger, 
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "backref_patrol_dropped_total", Help: "Records that the background verification has dropped.",
 		}),
+		ended: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "backref_patrol_last_round_timestamp_seconds", Help: "When the background verification last was through with all records, and rested after it; 0 for never.",
+		}),
 	}
 	if metrics != nil {
-		metrics.MustRegister(p.checked, p.dropped)
+		metrics.MustRegister(p.checked, p.dropped, p.ended)
 	}
 	return p
 }
@@ -46,7 +50,11 @@ func NewPatrol(store Store, source *Source, settings Settings, log *zap.Logger, 
 // Run goes round until ctx ends. A round takes [Settings].VerifyInterval.
 func (p *Patrol) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := p.round(ctx); err != nil && ctx.Err() == nil {
+		err := p.round(ctx)
+		if err == nil {
+			p.ended.Set(float64(p.source.now().Unix()))
+		}
+		if err != nil && ctx.Err() == nil {
 			p.log.Warn("the background verification rests", zap.Error(err))
 			_ = p.wait(ctx, p.source.now().Add(p.settings.VerifyInterval/100+patrolStep))
 		}

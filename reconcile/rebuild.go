@@ -148,7 +148,9 @@ func (r *Reconciler) Rebuild(ctx context.Context, options Options, progress func
 	return run.report, err
 }
 
-func (r *rebuild) run(ctx context.Context) error {
+func (r *rebuild) run(ctx context.Context) (err error) {
+	end := r.works.begin(workRebuild, r.source.now)
+	defer func() { end(err) }()
 	crawler, err := r.newCrawler(r.options, r.missed)
 	if err != nil {
 		return err
@@ -387,11 +389,12 @@ func (r *rebuild) count(change func()) {
 
 // tell reports the progress, not too often.
 func (r *rebuild) tell() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.works.progress(workRebuild, r.state)
 	if r.progress == nil {
 		return
 	}
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
 	now := r.source.now()
 	if now.Sub(r.told) < progressInterval {
 		return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
@@ -28,6 +29,9 @@ type Settings struct {
 	VerifyInterval time.Duration
 	// Tracer makes spans of what operators ask for; nil makes none.
 	Tracer trace.Tracer
+	// Metrics is where rebuilds and verifications are shown; nil for nowhere. One
+	// [New] can have it: each registers its own.
+	Metrics *prometheus.Registry
 }
 
 // Store is the index as a [Reconciler] works on it. Where it is an
@@ -55,11 +59,14 @@ type Reconciler struct {
 	log      *zap.Logger
 	spans    registry.Spans
 	running  sync.Mutex
+	works    *works
 }
 
 // New returns a reconciler. The store is the index of the source.
 func New(store Store, source *Source, settings Settings, log *zap.Logger) *Reconciler {
-	return &Reconciler{store: store, source: source, settings: settings, log: log, spans: registry.NewSpans(settings.Tracer)}
+	return &Reconciler{
+		store: store, source: source, settings: settings, log: log, spans: registry.NewSpans(settings.Tracer), works: newWorks(settings.Metrics),
+	}
 }
 
 func (r *Reconciler) newCrawler(options Options, missed func(repository, reference string, err error)) (*crawler, error) {

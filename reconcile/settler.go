@@ -35,7 +35,6 @@ type Settler struct {
 	log      *zap.Logger
 	interval time.Duration
 	resting  map[index.IntentID]rest
-	open     prometheus.Gauge
 	settled  *prometheus.CounterVec
 }
 
@@ -52,9 +51,6 @@ type rest struct {
 func NewSettler(store Intents, source *Source, interval time.Duration, log *zap.Logger, metrics *prometheus.Registry) *Settler {
 	s := &Settler{
 		store: store, source: source, log: log, interval: interval, resting: map[index.IntentID]rest{},
-		open: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "backref_intents_open", Help: "Pushes, deletes and imports that are under way or of unknown outcome, as of the last pass.",
-		}),
 		settled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_intents_settled_total", Help: "Intents that were put to the registry in the background, by kind and result: present, absent, or failed.",
 		}, []string{"kind", "result"}),
@@ -66,7 +62,7 @@ func NewSettler(store Intents, source *Source, interval time.Duration, log *zap.
 		}
 	}
 	if metrics != nil {
-		metrics.MustRegister(s.open, s.settled)
+		metrics.MustRegister(s.settled)
 	}
 	return s
 }
@@ -103,7 +99,6 @@ type settling struct {
 }
 
 func (s *Settler) pass(ctx context.Context, pass *settling) error {
-	open := 0
 	still := map[index.IntentID]rest{}
 	for after := index.IntentID(0); ; {
 		intents, err := s.store.Intents(ctx, after, settlePage)
@@ -111,14 +106,12 @@ func (s *Settler) pass(ctx context.Context, pass *settling) error {
 			return err
 		}
 		for _, intent := range intents {
-			open++
 			after = intent.ID
 			if err := s.one(ctx, intent, still, pass); err != nil {
 				return err
 			}
 		}
 		if len(intents) < settlePage {
-			s.open.Set(float64(open))
 			s.resting = still
 			return ctx.Err()
 		}

@@ -58,6 +58,7 @@ type verification struct {
 	differs func(Difference)
 
 	mutex  sync.Mutex
+	state  Progress
 	result Verification
 }
 
@@ -95,9 +96,17 @@ func (v Verification) fields() []zap.Field {
 	}
 }
 
-func (v *verification) run(ctx context.Context) error {
+func (v *verification) run(ctx context.Context) (err error) {
+	end := v.works.begin(workVerify, v.source.now)
+	defer func() {
+		if err == nil && v.result.Failed > 0 {
+			end(ErrIncomplete)
+			return
+		}
+		end(err)
+	}()
 	within, asked := v.spans.Begin(ctx, "ask for records")
-	err := v.records(registry.Quiet(within))
+	err = v.records(registry.Quiet(within))
 	asked.End(err)
 	if err != nil {
 		return err
@@ -113,6 +122,7 @@ func (v *verification) run(ctx context.Context) error {
 	if err != nil {
 		v.missed("", "_catalog", err)
 	}
+	v.count(func() { v.state.RepositoriesTotal = len(names) })
 	for _, name := range names {
 		within, span := v.spans.Begin(ctx, "read repository")
 		span.In(name)
@@ -124,6 +134,7 @@ func (v *verification) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		v.count(func() { v.state.Repositories++ })
 	}
 	return nil
 }
@@ -180,7 +191,10 @@ func (v *verification) missing(ctx context.Context, mark index.Mark, record inde
 
 // manifest looks up what the registry has.
 func (v *verification) manifest(ctx context.Context, mark index.Mark, record index.Record) error {
-	v.count(func() { v.result.Manifests++ })
+	v.count(func() {
+		v.result.Manifests++
+		v.state.Manifests++
+	})
 	known, err := v.store.Get(ctx, record.Repository, record.Digest)
 	switch {
 	case errors.Is(err, index.ErrNotFound):
@@ -255,4 +269,6 @@ func (v *verification) count(change func()) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	change()
+	v.works.progress(workVerify, v.state)
+	v.works.found(v.result)
 }

@@ -71,6 +71,14 @@ func (c *permissions) remembered(caller *Caller) bool {
 	return hit
 }
 
+// number returns how many there are, about.
+func (c *permissions) number() int {
+	if c.cache == nil {
+		return 0
+	}
+	return c.cache.EstimatedSize()
+}
+
 func (c *permissions) remember(caller *Caller) {
 	if c.cache != nil {
 		c.cache.Set(c.of(caller), struct{}{})

@@ -15,8 +15,9 @@ type metrics struct {
 	hiddenTags *prometheus.CounterVec
 }
 
-// newMetrics registers the metrics unless registry is nil.
-func newMetrics(registry *prometheus.Registry) *metrics {
+// newMetrics registers the metrics unless registry is nil, with how many permissions
+// are remembered.
+func newMetrics(registry *prometheus.Registry, remembered *permissions) *metrics {
 	m := &metrics{
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_intents_total",
@@ -37,7 +38,9 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	}
 	m.showZeroes()
 	if registry != nil {
-		registry.MustRegister(m.outcomes, m.gate, m.events, m.hiddenTags)
+		registry.MustRegister(m.outcomes, m.gate, m.events, m.hiddenTags, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "backref_cache_entries", Help: "Entries that a cache holds.", ConstLabels: prometheus.Labels{"cache": "permissions"},
+		}, func() float64 { return float64(remembered.number()) }))
 	}
 	return m
 }

@@ -128,17 +128,18 @@ func New(o Options) (*Registry, error) {
 	if _, err := rand.Read(key[:]); err != nil {
 		return nil, err
 	}
+	remembered := newPermissions(key, o.PermissionTTL, o.Permissions)
 	r := &Registry{
 		options:     o,
 		store:       newConfirmingStore(o.Index),
 		upstream:    o.Upstream,
 		log:         o.Log,
 		now:         o.Now,
-		metrics:     newMetrics(o.Metrics),
+		metrics:     newMetrics(o.Metrics, remembered),
 		spans:       NewSpans(o.Tracer),
 		memory:      Memory{newRoom(o.Limits.Memory)},
 		envelopes:   newRoom(int64(o.Limits.Concurrency)),
-		permissions: newPermissions(key, o.PermissionTTL, o.Permissions),
+		permissions: remembered,
 		known:       newCache[manifestName, struct{}](knownFor, knownManifests),
 		elsewhere:   newCache[manifestName, struct{}](knownFor, knownManifests),
 		doubted:     newCache[string, time.Time](time.Hour, knownManifests),

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -33,6 +34,8 @@ type Options struct {
 	Watch Watch
 	// Tracer makes spans of requests; nil makes none.
 	Tracer trace.Tracer
+	// Metrics is where the requests are counted; nil for nowhere.
+	Metrics *prometheus.Registry
 }
 
 // Watch hears for how long answers are waited for. It may be called concurrently,

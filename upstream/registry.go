@@ -18,6 +18,8 @@ type Registry struct {
 	// ways is how it is reached.
 	ways atomic.Pointer[ways]
 
+	// metrics may be nil.
+	metrics *metrics
 	queries time.Duration
 	// configured says that it has credentials, or needs none.
 	configured bool
@@ -44,6 +46,7 @@ func New(o Options) (*Registry, error) {
 		configured: o.Service.configured(),
 		anonymous:  o.Service.Anonymous,
 	}
+	r.metrics = newMetrics(o.Metrics, r.ways.Load)
 	first, err := r.newWays(o, nil)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"os"
 
@@ -18,6 +19,8 @@ type ways struct {
 	transport, realm, elsewhere *wire.Transport
 	// service signs the questions that backref asks for itself.
 	service *auth.Client
+	// certificate returns what is shown to the registry; nil for none.
+	certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 	// trust and secrets tell apart what the transports and the service were made of.
 	trust, secrets made
 }
@@ -50,6 +53,7 @@ func (r *Registry) newWays(o Options, before *ways) (*ways, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.certificate = speak.GetClientCertificate
 	if before != nil && before.trust == w.trust {
 		w.transport, w.realm, w.elsewhere = before.transport, before.realm, before.elsewhere
 		if before.secrets == w.secrets {
@@ -58,7 +62,9 @@ func (r *Registry) newWays(o Options, before *ways) (*ways, error) {
 		}
 	} else {
 		options := wireOptions(o, speak)
-		w.transport, w.realm, w.elsewhere = wire.New(options), newRealmTransport(o, options), newElsewhereTransport(o, options)
+		w.transport = wire.New(r.metrics.watch("", options))
+		w.realm = newRealmTransport(o, r.metrics.watch(kindToken, options))
+		w.elsewhere = newElsewhereTransport(o, r.metrics.watch(kindElsewhere, options))
 	}
 	w.service, err = newServiceClient(o, byHost{host: r.base.Host, registry: r.by(w.transport, true), others: r.by(w.realm, false)})
 	if err != nil {
@@ -78,6 +84,20 @@ func (m made) of(key, path string) (made, error) {
 	}
 	m.files = sha256.Sum256(content)
 	return m, nil
+}
+
+// Certificate returns the certificate that is shown to the registry just now; nil
+// for none.
+func (r *Registry) Certificate() *tls.Certificate {
+	shown := r.ways.Load().certificate
+	if shown == nil {
+		return nil
+	}
+	pair, err := shown(nil)
+	if err != nil {
+		return nil
+	}
+	return pair
 }
 
 func (w *ways) close() {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/cmd/options"
@@ -87,16 +86,18 @@ func (s *server) open(ctx context.Context) error {
 	if s.tracing, err = newTracing(ctx, s.config.Tracing, s.log); err != nil {
 		return err
 	}
-	if s.store, err = openStore(ctx, s.config.Index, s.log, s.tracing); err != nil {
+	metrics := prometheus.NewRegistry()
+	store, err := openMeasured(ctx, s.config.Index, s.log, s.tracing, metrics)
+	if err != nil {
 		return err
 	}
+	s.store = store
 	behind := options.Upstream(s.config.Upstream)
-	behind.Tracer = s.tracing.tracer()
+	behind.Metrics, behind.Tracer = metrics, s.tracing.tracer()
 	if s.upstream, err = upstream.New(behind); err != nil {
 		return err
 	}
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.measure(metrics, store)
 	door, err := options.Proxy(s.config, s.store, s.upstream, s.log)
 	if err != nil {
 		return err
@@ -160,6 +161,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 		sharer, _ := s.store.(index.Sharer)
 		s.background = append(s.background, reconcile.Background(sharer, s.log, works...))
 	}
+	settings.Metrics = metrics
 	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler())
 }
 

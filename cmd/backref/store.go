@@ -5,25 +5,75 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
+	"github.com/backref/backref/index/measure"
 	"github.com/backref/backref/index/postgres"
 )
 
 // openStore opens the index that the configuration names. What an operator ought
 // to know of a database goes to the log.
 func openStore(ctx context.Context, cfg config.Index, log *zap.Logger, traces tracing) (index.Maintainer, error) {
-	migrating := tellMigration(ctx, log)
 	if cfg.Postgres.URL == "" {
-		store, err := bolt.Open(cfg.Path, bolt.Options{Migrating: migrating})
-		if err != nil {
-			return nil, openError(cfg.Path, err)
-		}
-		return store, nil
+		return openFile(ctx, cfg, log, nil)
 	}
+	return openDatabase(ctx, cfg, log, traces, nil, nil)
+}
+
+// openMeasured is openStore for a store that is measured from its opening on.
+func openMeasured(ctx context.Context, cfg config.Index, log *zap.Logger, traces tracing, registry *prometheus.Registry) (measuredStore, error) {
+	metrics := measure.NewMetrics(registry)
+	if cfg.Postgres.URL == "" {
+		store, err := openFile(ctx, cfg, log, metrics.Attempted)
+		if err != nil {
+			return nil, err
+		}
+		return measuredFile{measure.New(store, metrics), file{store}}, nil
+	}
+	store, err := openDatabase(ctx, cfg, log, traces, metrics.Attempted, registry)
+	if err != nil {
+		return nil, err
+	}
+	return measuredDatabase{measure.New(store, metrics), database{store}}, nil
+}
+
+// measuredStore is a store as the server has it.
+type measuredStore interface {
+	index.Maintainer
+	index.Sizer
+}
+
+// measuredFile and measuredDatabase are stores whose calls are measured, with all
+// that they can do beside: methods that lie deeper are hidden by those that are
+// measured.
+type (
+	measuredFile struct {
+		*measure.Store
+		file
+	}
+	measuredDatabase struct {
+		*measure.Store
+		database
+	}
+	file     struct{ *bolt.Store }
+	database struct{ *postgres.Store }
+)
+
+func openFile(ctx context.Context, cfg config.Index, log *zap.Logger, attempted func(int, error)) (*bolt.Store, error) {
+	store, err := bolt.Open(cfg.Path, bolt.Options{Migrating: tellMigration(ctx, log), Attempted: attempted})
+	if err != nil {
+		return nil, openError(cfg.Path, err)
+	}
+	return store, nil
+}
+
+func openDatabase(
+	ctx context.Context, cfg config.Index, log *zap.Logger, traces tracing, attempted func(int, error), metrics prometheus.Registerer,
+) (*postgres.Store, error) {
 	password, err := cfg.Postgres.ReadPassword()
 	if err != nil {
 		return nil, err
@@ -32,7 +82,7 @@ func openStore(ctx context.Context, cfg config.Index, log *zap.Logger, traces tr
 		URL: cfg.Postgres.URL, Password: password, Schema: cfg.Postgres.Schema,
 		Connections: cfg.Postgres.Connections, Timeout: cfg.Postgres.Timeout,
 		Durability: postgres.Durability(cfg.Postgres.Durability), Say: func(text string) { log.Warn(text) },
-		Migrating: migrating, Tracing: traces.tracers(),
+		Migrating: tellMigration(ctx, log), Tracing: traces.tracers(), Attempted: attempted, Metrics: metrics,
 	})
 	switch {
 	case errors.Is(err, index.ErrFormat):

@@ -33,10 +33,10 @@ func versionName() string {
 	return cmp.Or(name, "(devel)")
 }
 
-// versionLine names the version, the revision it was built from, and the
-// toolchain.
-func versionLine() string {
-	commit := revision
+// build returns the version and the revision that it was built from; empty where
+// that is not known.
+func build() (name, commit string) {
+	name, commit = versionName(), revision
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
@@ -44,8 +44,15 @@ func versionLine() string {
 			}
 		}
 	}
+	return name, commit
+}
+
+// versionLine names the version, the revision it was built from, and the
+// toolchain.
+func versionLine() string {
+	name, commit := build()
 	if commit != "" {
 		commit = " " + commit
 	}
-	return fmt.Sprintf("backref %s%s %s %s/%s", versionName(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("backref %s%s %s %s/%s", name, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

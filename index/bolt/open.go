@@ -76,7 +76,7 @@ func open(path string, opts Options) (*Store, error) {
 		return nil, errors.Join(err, guard(db.Close))
 	}
 	s.failPoint = opts.failPoint
-	s.queue = commit.New(s.attempt, commit.Options[change]{})
+	s.queue = commit.New(s.attempt, commit.Options[change]{Attempted: opts.Attempted})
 	go s.upkeep()
 	return s, nil
 }

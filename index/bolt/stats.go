@@ -51,6 +51,18 @@ func (s *Store) Stats(ctx context.Context) (index.Stats, error) {
 	return stats, nil
 }
 
+// Size implements [index.Sizer].
+func (s *Store) Size(ctx context.Context) (size int64, err error) {
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		size = tx.Size()
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("size of index: %w", err)
+	}
+	return size, nil
+}
+
 func countKeys(ctx context.Context, bucket *bbolt.Bucket) (n int64, err error) {
 	cursor := bucket.Cursor()
 	for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {

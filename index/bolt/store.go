@@ -28,6 +28,11 @@ type Options struct {
 	// was done is kept. Nil lets it run to its end.
 	Migrating func(index.Migration) error
 
+	// Attempted is told of each transaction that changes the file, or could not:
+	// how many changes it has, and its error. It is called by one goroutine. Nil
+	// hears nothing.
+	Attempted func(changes int, err error)
+
 	// moveStep is smaller in tests, and failPoint is theirs.
 	moveStep  int
 	failPoint func(instant) error

@@ -115,6 +115,7 @@ func (q *Queue[C]) attemptBatch(b *batch[C]) {
 	for b.dropGone(); len(b.calls) > 0; b.dropGone() {
 		failed, err := q.try(b.changes)
 		if failed < 0 || failed >= len(b.calls) {
+			q.attempted(len(b.calls), err)
 			b.answerAll(err)
 			return
 		}

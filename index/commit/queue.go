@@ -44,12 +44,16 @@ type Options[C any] struct {
 	// MaxWeight bounds the weight of a batch. A change that is heavier by itself
 	// is attempted alone.
 	MaxWeight int
+	// Attempted is told of each batch that has an outcome as a whole: how many
+	// changes it has, and its error. Nil hears nothing.
+	Attempted func(changes int, err error)
 }
 
 // Queue hands changes to a medium in batches. Its methods may be called by
 // several goroutines at once.
 type Queue[C any] struct {
 	attempt   Attempt[C]
+	attempted func(changes int, err error)
 	weigh     func(C) int
 	maxWeight int
 
@@ -82,10 +86,14 @@ type call[C any] struct {
 func New[C any](attempt Attempt[C], opts Options[C]) *Queue[C] {
 	q := &Queue[C]{
 		attempt:   attempt,
+		attempted: opts.Attempted,
 		weigh:     opts.Weigh,
 		maxWeight: opts.MaxWeight,
 		waiting:   make(chan *call[C], QueueSize),
 		done:      make(chan struct{}),
+	}
+	if q.attempted == nil {
+		q.attempted = func(int, error) {}
 	}
 	q.calls.New = func() any { return &call[C]{outcome: make(chan error, 1)} }
 	go q.run()

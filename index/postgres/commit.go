@@ -33,10 +33,11 @@ type change struct {
 // newQueue returns the queue of the writer of this process. The changes of a
 // batch share the questions, the time for which the disk is waited for, and the
 // lock that keeps other processes out.
-func (s *Store) newQueue() *commit.Queue[*change] {
+func (s *Store) newQueue(attempted func(changes int, err error)) *commit.Queue[*change] {
 	return commit.New(s.attempt, commit.Options[*change]{
 		Weigh:     func(c *change) int { return len(c.about) },
 		MaxWeight: batchWeight,
+		Attempted: attempted,
 	})
 }
 

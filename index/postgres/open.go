@@ -7,6 +7,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -40,6 +41,11 @@ type Options struct {
 	// Tracing makes the tracer of statements that are part of something that is
 	// traced; nil makes none.
 	Tracing trace.TracerProvider
+	// Attempted is told of each transaction of a batch of changes: how many it
+	// has, and its error. It is called by one goroutine. Nil hears nothing.
+	Attempted func(changes int, err error)
+	// Metrics is where the connections are shown; nil for nowhere.
+	Metrics prometheus.Registerer
 }
 
 // Bounds of connections.
@@ -97,7 +103,7 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 		wake:   make(chan struct{}, 1),
 		rested: make(chan struct{}),
 	}
-	s.queue = s.newQueue()
+	s.queue = s.newQueue(opts.Attempted)
 	err = s.probe(ctx)
 	if err == nil {
 		err = s.checkDurability(ctx)
@@ -112,6 +118,9 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 		_ = s.queue.Close() // Nobody else closes it.
 		pool.Close()
 		return nil, err
+	}
+	if opts.Metrics != nil {
+		opts.Metrics.MustRegister(newConnectionMetrics(pool.Stat))
 	}
 	s.wrote = servers.present()
 	looking, end := context.WithCancel(context.WithoutCancel(ctx))

@@ -8,6 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// selectSize adds up the sizes of the tables, with their indexes.
+const selectSize = `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c
+	WHERE c.relnamespace = to_regnamespace($1) AND c.relkind = 'r'`
+
 // selectStats counts all rows, of which those of the live generation are found
 // by their repositories.
 const selectStats = `SELECT
@@ -18,8 +22,7 @@ const selectStats = `SELECT
 		AND u.repository = r.name AND u.digest = m.digest),
 	(SELECT count(*) FROM repositories r, meta, parents p WHERE r.generation = meta.live AND p.repository = r.id),
 	(SELECT count(*) FROM intents),
-	(SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c
-		WHERE c.relnamespace = to_regnamespace($1) AND c.relkind = 'r'),
+	(` + selectSize + `),
 	(SELECT CASE WHEN meta.building = 0 THEN -1 ELSE
 		(SELECT count(*) FROM repositories r JOIN manifests m ON m.repository = r.id WHERE r.generation = meta.building) END FROM meta)`
 
@@ -47,4 +50,15 @@ func (s *Store) Stats(ctx context.Context) (index.Stats, error) {
 		return index.Stats{}, fmt.Errorf("count index: %w", err)
 	}
 	return stats, nil
+}
+
+// Size implements [index.Sizer].
+func (s *Store) Size(ctx context.Context) (size int64, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, selectSize, pgx.Identifier{s.schema}.Sanitize()).Scan(&size)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("size of index: %w", err)
+	}
+	return size, nil
 }

@@ -37,7 +37,7 @@ func Observe(o ObserveOptions) func(http.Handler) http.Handler {
 			defer func() {
 				o.Metrics.inFlight.Dec()
 				took := o.Now().Sub(start)
-				o.Metrics.request(e.Door.Endpoint(), r.Method, wrapped.Status(), took)
+				o.Metrics.request(e.Door.Endpoint(), r.Method, wrapped.Status(), took, e.received, int64(wrapped.BytesWritten()))
 				e.line = line{entry: e, request: r, proxies: o.Proxies, status: wrapped.Status(), sent: wrapped.BytesWritten(), took: took}
 				o.log(&e.line)
 			}()

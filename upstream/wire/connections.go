@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,8 @@ type connections struct {
 	// shake bounds the TLS handshake, rest the time without use.
 	shake, rest time.Duration
 	most        int
+	// opened counts those that are open.
+	opened atomic.Int64
 
 	mutex sync.Mutex
 	// idle are those without a request, the one that was used last at the end.
@@ -68,6 +71,17 @@ type connection struct {
 	reader  *bufio.Reader
 	writer  *bufio.Writer
 	since   time.Time
+	// opened counts the connection until it is closed.
+	opened *atomic.Int64
+	closed atomic.Bool
+}
+
+// Close implements [net.Conn].
+func (c *connection) Close() error {
+	if !c.closed.Swap(true) {
+		c.opened.Add(-1)
+	}
+	return c.Conn.Close()
 }
 
 // plain tells whether it is TCP without TLS.
@@ -98,6 +112,8 @@ func (s *connections) open(ctx context.Context, to *url.URL) (*connection, error
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	c.opened = &s.opened
+	c.opened.Add(1)
 	c.bounded.R = c.Conn
 	c.reader = bufio.NewReader(&c.bounded)
 	c.writer = bufio.NewWriter(c.Conn)

@@ -51,6 +51,11 @@ type Options struct {
 	// MaxIdleConnections is how many such connections are kept at most; 0 is 100.
 	MaxIdleConnections int
 
+	// Ended is told of each request when the header of its response is there, or why
+	// there is none, and how long that took. It may be called concurrently; nil
+	// hears nothing.
+	Ended func(req *http.Request, resp *http.Response, err error, took time.Duration)
+
 	// Settings is where an operator sets the times above, such as
 	// "upstream.timeouts": errors name it.
 	Settings string

@@ -23,6 +23,8 @@ type Transport struct {
 	// proxy says which do, proxied is their way; both are nil where none does.
 	proxy   func(*http.Request) (*url.URL, error)
 	proxied *http.Transport
+	// ended is told of each request; nil hears nothing.
+	ended func(req *http.Request, resp *http.Response, err error, took time.Duration)
 	// header bounds the time to a response's header, stall a pause in a body.
 	header, stall time.Duration
 	// silent and stalled are ErrSilent and ErrStalled with the settings' names.
@@ -33,6 +35,7 @@ type Transport struct {
 func New(options Options) *Transport {
 	o := options.withDefaults()
 	t := &Transport{
+		ended:   o.Ended,
 		header:  cmp.Or(o.ResponseHeader, unbounded),
 		stall:   cmp.Or(o.Stall, unbounded),
 		silent:  within(o.Settings, "responseHeader", ErrSilent),
@@ -80,6 +83,16 @@ func newStandard(o Options, dial dialFunc) *http.Transport {
 // context ended for; those of net, crypto/tls and net/http. Where there is one,
 // nothing is known of what the server did.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.ended == nil {
+		return t.roundTrip(req)
+	}
+	start := time.Now()
+	resp, err := t.roundTrip(req)
+	t.ended(req, resp, err, time.Since(start))
+	return resp, err
+}
+
+func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	if t.proxy != nil && req.URL != nil {
 		switch through, err := t.proxy(req); {
 		case err != nil:
@@ -95,6 +108,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return t.watch(t.standard, req)
+}
+
+// Connections returns how many connections of this package's own are open, and how
+// many of them no request uses. Those of net/http are not among them.
+func (t *Transport) Connections() (open, idle int) {
+	if t.own == nil {
+		return 0, 0
+	}
+	t.own.mutex.Lock()
+	defer t.own.mutex.Unlock()
+	return int(t.own.opened.Load()), len(t.own.idle)
 }
 
 // Close closes the connections that no request uses, and keeps none from then
