@@ -110,7 +110,7 @@ type waiting struct {
 
 func (w *waiting) Intents(_ context.Context, after index.IntentID, limit int) ([]index.Intent, error) {
 	w.reads++
-	from := min(int(after), len(w.intents)) //nolint:gosec // There are few.
+	from := min(int(after), len(w.intents))
 	return w.intents[from:min(from+limit, len(w.intents))], w.err
 }
 
@@ -131,7 +131,7 @@ func TestBacklog(t *testing.T) {
 	now := time.Unix(1_750_000_000, 0)
 	store := &waiting{changes: []index.Change{{Number: 7}, {Number: 8}}}
 	for id := range 20_000 {
-		store.intents = append(store.intents, index.Intent{ID: index.IntentID(id + 1), Deadline: now.Add(-time.Minute)}) //nolint:gosec // Positive.
+		store.intents = append(store.intents, index.Intent{ID: index.IntentID(id + 1), Deadline: now.Add(-time.Minute)})
 	}
 	backlog := measure.NewBacklog(store, func() time.Time { return now })
 	want := func(name string, value string) {
