@@ -62,20 +62,30 @@ func newTokens(timeout time.Duration) *tokens {
 // usable returns how long a fresh token is used: three quarters of its life.
 func usable(token string) time.Duration {
 	life := tokenLife
+	if said := lifeOf(token); said > 0 {
+		life = min(said, maxTokenLife)
+	}
+	return life * 3 / 4
+}
+
+// lifeOf returns how long a token says that it holds; 0 where it doesn't. What it
+// says is for planning only, so its signature doesn't matter. Its two times are of
+// one clock, ours may be another.
+func lifeOf(token string) time.Duration {
 	var claims struct {
 		IssuedAt float64 `json:"iat"`
 		Expiry   float64 `json:"exp"`
 	}
 	parts := strings.Split(token, ".")
-	if len(parts) == 3 {
-		// What it says is for planning only, so its signature doesn't matter.
-		// Its two times are of one clock, ours may be another.
-		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-		if err == nil && json.Unmarshal(payload, &claims) == nil && claims.IssuedAt > 0 && claims.Expiry > claims.IssuedAt {
-			life = time.Duration(min(claims.Expiry-claims.IssuedAt, maxTokenLife.Seconds()) * float64(time.Second))
-		}
+	if len(parts) != 3 {
+		return 0
 	}
-	return life * 3 / 4
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.IssuedAt <= 0 || claims.Expiry <= claims.IssuedAt {
+		return 0
+	}
+	const most = 100 * 365 * 24 * time.Hour // which a duration can hold
+	return time.Duration(min(claims.Expiry-claims.IssuedAt, most.Seconds()) * float64(time.Second))
 }
 
 // GetScheme implements [auth.Cache].

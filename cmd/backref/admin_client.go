@@ -48,15 +48,23 @@ func localAdmin(cfg config.Config) string {
 	if address == "" {
 		return ""
 	}
-	if host, port, err := net.SplitHostPort(address); err == nil {
-		if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-			address = net.JoinHostPort("127.0.0.1", port)
-		}
-	}
+	address = localAddress(address)
 	if cfg.Admin.TLS.CertFile != "" || cfg.Admin.Client.CAFile != "" {
 		return "https://" + address
 	}
 	return "http://" + address
+}
+
+// localAddress is how an address to listen on is reached from its own machine.
+func localAddress(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listen
 }
 
 // errNoListener means that the configuration has no admin listener.

@@ -62,14 +62,21 @@ func (c *indexCommand) named() (string, error) {
 	if !c.flags.Changed("admin") {
 		return "", nil
 	}
-	base, err := listenerURL("--admin", c.admin, "--admin-token-file")
+	base, err := adminURL(c.admin)
+	if err == nil && (c.flags.Lookup("index") != nil && c.flags.Changed("index") || c.create) {
+		return "", usageError{errors.New("--admin names a server, --index and --create a file: give one of them")}
+	}
+	return base, err
+}
+
+// adminURL reads the base URL of an admin listener that --admin gives.
+func adminURL(text string) (string, error) {
+	base, err := listenerURL("--admin", text, "--admin-token-file")
 	switch {
 	case err != nil:
 		return "", err
 	case base.RawQuery != "" || base.Fragment != "":
 		return "", usageError{errors.New("--admin: need a URL without query and fragment")}
-	case c.flags.Lookup("index") != nil && c.flags.Changed("index") || c.create:
-		return "", usageError{errors.New("--admin names a server, --index and --create a file: give one of them")}
 	default:
 		return strings.TrimSuffix(base.String(), "/"), nil
 	}

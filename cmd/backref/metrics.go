@@ -21,11 +21,14 @@ func (s *server) measure(metrics *prometheus.Registry, store measuredStore) {
 	)
 }
 
+// metricBuild is the metric that says which program runs.
+const metricBuild = "backref_build_info"
+
 // buildInfo is a gauge that says which program this is.
 func buildInfo() prometheus.Collector {
 	name, commit := build()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "backref_build_info", Help: "Which program this is, always 1: its version, the commit that it was built from, and the toolchain.",
+		Name: metricBuild, Help: "Which program this is, always 1: its version, the commit that it was built from, and the toolchain.",
 		ConstLabels: prometheus.Labels{"version": name, "revision": commit, "goversion": runtime.Version()},
 	})
 	info.Set(1)

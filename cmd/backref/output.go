@@ -75,12 +75,20 @@ func addOutput(cmd *cobra.Command) *output {
 	cmd.MarkFlagsMutuallyExclusive("output", "format", "quiet")
 	completeValues(cmd, "output", formats...)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if !slices.Contains(formats, o.format) {
-			return usageError{fmt.Errorf("-o %q: need one of %s", o.format, strings.Join(formats, ", "))}
+		if err := o.known(formats); err != nil {
+			return err
 		}
 		return o.open(cmd.OutOrStdout())
 	}
 	return o
+}
+
+// known refuses a format that is none of a command's.
+func (o *output) known(formats []string) error {
+	if slices.Contains(formats, o.format) {
+		return nil
+	}
+	return usageError{fmt.Errorf("-o %q: need one of %s", o.format, strings.Join(formats, ", "))}
 }
 
 // open prepares the output for what the flags say.

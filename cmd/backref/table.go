@@ -58,6 +58,8 @@ const (
 	styleHead  = "\x1b[1m"
 	styleFaint = "\x1b[2m"
 	styleWrong = "\x1b[31m"
+	styleWell  = "\x1b[32m"
+	styleDoubt = "\x1b[33m"
 	styleEnd   = "\x1b[0m"
 )
 

@@ -18,27 +18,32 @@ var _ index.Maintainer = (*Store)(nil)
 // Intents implements [index.Maintainer].
 func (s *Store) Intents(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error) {
 	var intents []index.Intent
-	err := s.view(ctx, func(tx *bbolt.Tx) error {
-		bucket, err := openTable(tx, tableIntents)
-		if err != nil {
-			return err
-		}
-		cursor := bucket.Cursor()
-		key, value := seekBehind(cursor, number(uint64(after)))
-		for ; key != nil && (limit <= 0 || len(intents) < limit); key, value = cursor.Next() {
-			if len(key) != intentIDSize {
-				return fmt.Errorf("%w: key of an intent", index.ErrDamaged)
-			}
-			intent, err := decodeIntent(index.IntentID(binary.BigEndian.Uint64(key)), value)
-			if err != nil {
-				return err
-			}
-			intents = append(intents, intent)
-		}
-		return nil
+	err := s.view(ctx, func(tx *bbolt.Tx) (err error) {
+		intents, err = intentsOf(tx, after, limit)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list intents: %w", err)
+	}
+	return intents, nil
+}
+
+func intentsOf(tx *bbolt.Tx, after index.IntentID, limit int) (intents []index.Intent, err error) {
+	bucket, err := openTable(tx, tableIntents)
+	if err != nil {
+		return nil, err
+	}
+	cursor := bucket.Cursor()
+	key, value := seekBehind(cursor, number(uint64(after)))
+	for ; key != nil && (limit <= 0 || len(intents) < limit); key, value = cursor.Next() {
+		if len(key) != intentIDSize {
+			return nil, fmt.Errorf("%w: key of an intent", index.ErrDamaged)
+		}
+		intent, err := decodeIntent(index.IntentID(binary.BigEndian.Uint64(key)), value)
+		if err != nil {
+			return nil, err
+		}
+		intents = append(intents, intent)
 	}
 	return intents, nil
 }

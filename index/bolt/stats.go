@@ -15,34 +15,8 @@ const countStep = 10_000
 // Stats implements [index.Maintainer]. It walks through all keys.
 func (s *Store) Stats(ctx context.Context) (index.Stats, error) {
 	var stats index.Stats
-	err := s.view(ctx, func(tx *bbolt.Tx) error {
-		live, next, err := openGenerations(tx)
-		if err != nil {
-			return err
-		}
-		intents, err := openTable(tx, tableIntents)
-		if err != nil {
-			return err
-		}
-		stats = index.Stats{Bytes: tx.Size(), Rebuilding: -1}
-		if next != nil {
-			counts, err := countSections(ctx, next)
-			if err != nil {
-				return err
-			}
-			stats.Rebuilding = counts[sectionManifests]
-		}
-		counts, err := countSections(ctx, live)
-		if err != nil {
-			return err
-		}
-		stats.Repositories = counts[sectionNames]
-		stats.Records, stats.Referrers = counts[sectionManifests], counts[sectionReferrers]
-		if stats.Unheld, err = countUnheld(ctx, tx, live); err != nil {
-			return err
-		}
-		stats.Edges = counts[sectionParents] + counts[sectionReferrers]
-		stats.Intents, err = countKeys(ctx, intents)
+	err := s.view(ctx, func(tx *bbolt.Tx) (err error) {
+		stats, err = statsOf(ctx, tx)
 		return err
 	})
 	if err != nil {
@@ -61,6 +35,37 @@ func (s *Store) Size(ctx context.Context) (size int64, err error) {
 		return 0, fmt.Errorf("size of index: %w", err)
 	}
 	return size, nil
+}
+
+func statsOf(ctx context.Context, tx *bbolt.Tx) (stats index.Stats, err error) {
+	live, next, err := openGenerations(tx)
+	if err != nil {
+		return stats, err
+	}
+	intents, err := openTable(tx, tableIntents)
+	if err != nil {
+		return stats, err
+	}
+	stats = index.Stats{Bytes: tx.Size(), Rebuilding: -1}
+	if next != nil {
+		counts, err := countSections(ctx, next)
+		if err != nil {
+			return stats, err
+		}
+		stats.Rebuilding = counts[sectionManifests]
+	}
+	counts, err := countSections(ctx, live)
+	if err != nil {
+		return stats, err
+	}
+	stats.Repositories = counts[sectionNames]
+	stats.Records, stats.Referrers = counts[sectionManifests], counts[sectionReferrers]
+	if stats.Unheld, err = countUnheld(ctx, tx, live); err != nil {
+		return stats, err
+	}
+	stats.Edges = counts[sectionParents] + counts[sectionReferrers]
+	stats.Intents, err = countKeys(ctx, intents)
+	return stats, err
 }
 
 func countKeys(ctx context.Context, bucket *bbolt.Bucket) (n int64, err error) {

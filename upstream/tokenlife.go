@@ -1,0 +1,20 @@
+package upstream
+
+import (
+	"context"
+	"time"
+
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+// TokenLife tells how long the token holds that the registry's token service gave
+// to the service for its door, as the token itself says; 0 where that is not to be
+// read from it. used is false where no token was needed: none was fetched by
+// [Registry.Check], or the registry takes passwords.
+func (r *Registry) TokenLife(ctx context.Context) (life time.Duration, used bool) {
+	scheme, token, kept := r.keptToken(ctx, r.ways.Load().service)
+	if !kept || scheme != auth.SchemeBearer {
+		return 0, false
+	}
+	return lifeOf(token), true
+}
