@@ -55,10 +55,6 @@ func (d *doctor) configChecks() []check {
 // judgePasswords tells whether credentials of clients come in the clear from other
 // machines: those for backref itself, or for a registry that takes them by TLS.
 func judgePasswords(cfg config.Config) finding {
-	come := cfg.Upstream.URL.Scheme == "https"
-	if cfg.Auth.Mode == config.AuthService {
-		come = cfg.Auth.HtpasswdFile != "" || len(cfg.Auth.Issuers) > 0
-	}
 	switch {
 	case cfg.Server.TLS.CertFile != "":
 		return okf("clients come by HTTPS")
@@ -66,7 +62,7 @@ func judgePasswords(cfg config.Config) finding {
 		return okf("plain HTTP at %s, which this machine alone reaches", cfg.Server.Listen)
 	case len(cfg.Server.TrustedProxies) > 0:
 		return okf("plain HTTP at %s, behind the proxies of server.trustedProxies", cfg.Server.Listen)
-	case !come:
+	case !passwordsCome(cfg):
 		return okf("plain HTTP at %s, where no passwords are expected", cfg.Server.Listen)
 	default:
 		return warnf("server.listen is %s: passwords and tokens of clients come in the clear from other machines", cfg.Server.Listen).

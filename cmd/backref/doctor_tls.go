@@ -108,10 +108,14 @@ func judgeTime(c *x509.Certificate, now time.Time) finding {
 
 func leftText(left time.Duration) string {
 	const day = 24 * time.Hour
-	if left < 2*day {
+	switch {
+	case left < 2*time.Hour:
+		return fmt.Sprintf("%d minutes", int(left/time.Minute))
+	case left < 2*day:
 		return fmt.Sprintf("%d hours", int(left/time.Hour))
+	default:
+		return fmt.Sprintf("%d days", int(left/day))
 	}
-	return fmt.Sprintf("%d days", int(left/day))
 }
 
 // brokenAt says where a certificate of a chain did not sign the one before; empty
