@@ -16,9 +16,6 @@ type medium struct {
 	network string
 }
 
-// errNotTold means that the system does not tell.
-var errNotTold = errors.New("this system does not tell")
-
 // diskChecks look at where the file of the index is.
 func (d *doctor) diskChecks() []check {
 	if d.cfg.Index.Postgres.URL != "" {

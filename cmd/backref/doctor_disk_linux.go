@@ -15,7 +15,7 @@ func mediumOf(folder string) (medium, error) {
 		return medium{}, err
 	}
 	at := medium{free: math.MaxInt64, network: networkOf(int64(stat.Type))} //nolint:unconvert // It is another type on other processors.
-	if block := uint64(stat.Bsize); block > 0 && stat.Bavail < math.MaxInt64/block {
+	if block := uint64(max(stat.Bsize, 0)); block > 0 && stat.Bavail < math.MaxInt64/block {
 		at.free = int64(stat.Bavail * block) //nolint:gosec // It was just compared.
 	}
 	return at, nil

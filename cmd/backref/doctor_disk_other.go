@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 )
@@ -12,7 +13,7 @@ func mediumOf(folder string) (medium, error) {
 	if _, err := os.Stat(folder); err != nil {
 		return medium{}, err
 	}
-	return medium{}, errNotTold
+	return medium{}, errors.New("this system does not tell")
 }
 
 // ownerOf does not tell.

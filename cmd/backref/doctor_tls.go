@@ -74,13 +74,14 @@ func judgeCertificate(key string, chain []*x509.Certificate, roots *x509.CertPoo
 
 // judgeChain judges the chain of certificates that a registry was believed by.
 func judgeChain(chain []*x509.Certificate, now time.Time) finding {
-	found, soonest := finding{}, chain[0]
+	soonest := chain[0]
 	for _, c := range chain {
 		if c.NotAfter.Before(soonest.NotAfter) {
 			soonest = c
 		}
 	}
-	if found = judgeTime(soonest, now); found.Result != resultOK {
+	found := judgeTime(soonest, now)
+	if found.Result != resultOK {
 		return found.advise("renew it at the registry")
 	}
 	found.Message += ", by " + nameOf(chain[len(chain)-1])

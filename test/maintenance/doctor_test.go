@@ -163,7 +163,7 @@ func TestDoctorOfTheUnwell(t *testing.T) {
 		}
 	}
 	// Past the umask.
-	if err := os.Chmod(open, 0o644); err != nil { //nolint:gosec // It is to be found.
+	if err := os.Chmod(open, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cert, key := expiring(t, time.Hour)
