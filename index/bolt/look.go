@@ -67,7 +67,8 @@ func lookAt(ctx context.Context, tx *bbolt.Tx, size int64) (looked Looked, err e
 	if err != nil || !exists {
 		return looked, err
 	}
-	looked.Format, looked.Current = int(l.format), l.current() //nolint:gosec // A small number, which readLayout has checked.
+	// The first version's files say 1, as those of the next do.
+	looked.Format, looked.Current = max(1, int(l.format)), l.current() //nolint:gosec // A small number, which readLayout has checked.
 	if !looked.Current {
 		return looked, nil
 	}

@@ -274,3 +274,28 @@ func expiring(t *testing.T, left time.Duration) (certFile, keyFile string) {
 	}
 	return certFile, keyFile
 }
+
+// An index in a database is looked at there, and no file is asked for.
+func TestDoctorOfADatabase(t *testing.T) {
+	registry, database := rig.NewRegistry(t, rig.Distribution3), rig.NewPostgres(t, false)
+	args := []string{"--upstream", registry.URL, "--admin-listen", "127.0.0.1:9", "--set", "index.postgres.url=" + database.URL}
+	e := examine(t, "", args...)
+	e.want(t, "index.database", "ok", "backref serve makes it")
+	e.want(t, "clock.database", "ok")
+	backref := rig.NewReplica(t, registry.URL, database)
+	args[3] = strings.TrimPrefix(backref.AdminURL, "http://")
+	e = examine(t, "", args...)
+	e.want(t, "index.database", "ok", "has the index")
+	e.want(t, "index.held", "ok")
+	for _, f := range e.Findings {
+		if strings.HasPrefix(f.Check, "disk.") || f.Check == "index.file" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if err := database.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	e = examine(t, "", args...)
+	e.want(t, "index.database", "fail", "index.postgres.url")
+	e.want(t, "clock.database", "not checked")
+}
