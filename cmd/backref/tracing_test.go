@@ -100,6 +100,8 @@ func newAskedRegistry(t *testing.T, subject []byte) *askedRegistry {
 			w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
 			w.Header().Set("Docker-Content-Digest", digest.FromBytes(subject).String())
 			_, _ = w.Write(subject)
+		case r.URL.Path == "/v2/":
+			// What answers is a registry: its 404s are believed.
 		case r.URL.Path == "/v2/_catalog":
 			_, _ = io.WriteString(w, `{"repositories":["team/app"]}`)
 		case r.URL.Path == "/v2/team/app/tags/list":
