@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -76,25 +74,6 @@ func printed(t *testing.T, environ []string, args ...string) string {
 		t.Fatalf("%v: %s", err, stderr.String())
 	}
 	return strings.ReplaceAll(<-text, "\r\n", "\n")
-}
-
-// tagRegistry serves one tag with a long name, and an image.
-func tagRegistry(t *testing.T) string {
-	t.Helper()
-	const manifest = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",` +
-		`"artifactType":"application/vnd.example.with.a.long.name.that.nobody.needs","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":` +
-		`"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}`
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v2/app/tags/list", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprint(w, `{"name":"app","tags":["feature-with-a-long-name-in-the-branch","v1.0.0"]}`)
-	})
-	mux.HandleFunc("GET /v2/app/manifests/{tag}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
-		_, _ = fmt.Fprint(w, manifest)
-	})
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	return strings.TrimPrefix(server.URL, "http://")
 }
 
 // Tables and trees fit into a terminal, and are coloured there unless NO_COLOR is
