@@ -28,12 +28,12 @@ type adminClient struct {
 
 // reachServer returns a client of the server at an admin listener, which has to
 // answer.
-func reachServer(ctx context.Context, cfg config.Config, base string) (*adminClient, error) {
+func reachServer(ctx context.Context, cfg config.Config, base string, timeout time.Duration) (*adminClient, error) {
 	client, err := newAdminClient(cfg, base)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if _, err := client.ask(ctx); err != nil {
 		return nil, fmt.Errorf("no server answers at %s: %w", base, err)

@@ -60,6 +60,7 @@ func newCopy() *cobra.Command {
 	c := &copying{
 		from: addAccess(cmd, "from-"), to: addAccess(cmd, "to-"), tags: addCopyTags(cmd), format: addCopyOutput(cmd), legacy: addLegacy(cmd),
 	}
+	addQuiet(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&c.referrers, "referrers", "", "referrers too: `all`, none, or those that a filter such as artifactType=…&annotation=… lets through")
 	flags.Lookup("referrers").NoOptDefVal = allReferrers

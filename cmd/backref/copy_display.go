@@ -67,7 +67,9 @@ func newCopyDisplay(cmd *cobra.Command, format copyFormat) *copyDisplay {
 // Planned draws the bar.
 func (d *copyDisplay) Planned(totals transfer.Totals) {
 	if !d.people {
-		d.print(copyLine{Planned: &totals})
+		if !d.quiet {
+			d.print(copyLine{Planned: &totals})
+		}
 		return
 	}
 	d.bytes = progressbar.NewOptions64(totals.Bytes, progressbar.OptionSetWriter(d.err), progressbar.OptionShowBytes(true),
@@ -85,7 +87,9 @@ func (d *copyDisplay) Moved(bytes int64) {
 // Finished shows what is in the target.
 func (d *copyDisplay) Finished(event transfer.Event) {
 	if !d.people {
-		d.print(copyLine{Event: &event})
+		if !d.quiet {
+			d.print(copyLine{Event: &event})
+		}
 		return
 	}
 	if event.What == "blob" && event.Outcome != transfer.Copied {

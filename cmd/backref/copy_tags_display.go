@@ -72,11 +72,16 @@ func (d *tagsDisplay) job(job transfer.TagsRequest) {
 
 // Listed draws the bar.
 func (d *tagsDisplay) Listed(tags int) {
-	if !d.people {
+	switch {
+	case d.people && !d.quiet:
+		_, _ = fmt.Fprintf(d.out, "%s to %s, tags: %d\n", d.source, d.target, tags)
+	case d.people:
+	case !d.quiet:
 		printJSONLine(d.out, tagsLine{Repository: &tagsBegin{d.source, d.target, tags}})
 		return
+	default:
+		return
 	}
-	_, _ = fmt.Fprintf(d.out, "%s to %s, tags: %d\n", d.source, d.target, tags)
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	d.tags = progressbar.NewOptions(tags, progressbar.OptionSetWriter(d.err), progressbar.OptionSetItsString("tags"), progressbar.OptionShowIts(),
@@ -95,13 +100,16 @@ func (d *tagsDisplay) Moved(bytes int64) {
 
 // Tag shows what came of a tag; to people not where there was nothing to do.
 func (d *tagsDisplay) Tag(result transfer.TagResult) {
+	told := !d.quiet || result.Outcome == transfer.Failed
 	if !d.people {
-		printJSONLine(d.out, tagsLine{Tag: &result})
+		if told {
+			printJSONLine(d.out, tagsLine{Tag: &result})
+		}
 		return
 	}
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	if result.Outcome != transfer.Present && result.Outcome != transfer.Carried {
+	if told && result.Outcome != transfer.Present && result.Outcome != transfer.Carried {
 		_ = d.tags.Clear()
 		d.line(result)
 	}

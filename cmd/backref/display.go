@@ -18,7 +18,9 @@ import (
 type display struct {
 	out, err io.Writer
 	people   bool
-	bar      *progressbar.ProgressBar
+	// quiet shows results only.
+	quiet bool
+	bar   *progressbar.ProgressBar
 }
 
 func newDisplay(cmd *cobra.Command) *display {
@@ -26,7 +28,18 @@ func newDisplay(cmd *cobra.Command) *display {
 	if file, ok := terminalOf(d.out).(*os.File); ok {
 		d.people = term.IsTerminal(int(file.Fd()))
 	}
+	if quiet := cmd.Flags().Lookup(flagQuiet); quiet != nil && quiet.Value.String() == "true" {
+		d.quiet, d.err = true, io.Discard
+	}
 	return d
+}
+
+// flagQuiet is the flag of commands that print little where it is given.
+const flagQuiet = "quiet"
+
+// addQuiet adds the flag to a command that shows how it gets on.
+func addQuiet(cmd *cobra.Command) {
+	cmd.Flags().BoolP(flagQuiet, "q", false, "print the result only: no bar, no events, but what failed")
 }
 
 // terminalOf returns what the output of the process goes to.
@@ -39,7 +52,9 @@ func terminalOf(out io.Writer) io.Writer {
 
 func (d *display) progress(p reconcile.Progress) {
 	if !d.people {
-		d.line(reconcile.Line{Progress: &p})
+		if !d.quiet {
+			d.line(reconcile.Line{Progress: &p})
+		}
 		return
 	}
 	if d.bar == nil {

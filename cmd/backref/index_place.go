@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,8 @@ type indexCommand struct {
 	*settings
 	// admin is the URL of the server that was named.
 	admin string
+	// timeout is how long a server may take that was named.
+	timeout time.Duration
 	// create says that a new file is wanted.
 	create bool
 	// upstream says that the registry is asked too.
@@ -40,7 +43,9 @@ func addIndex(cmd *cobra.Command, environ []string, upstream bool) *indexCommand
 	if upstream {
 		names = append(names, "upstream")
 	}
-	return addServer(cmd, environ, upstream, names...)
+	c := addServer(cmd, environ, upstream, names...)
+	cmd.Flags().DurationVar(&c.timeout, flagTimeout, reachTimeout, "how long a server that --admin names may take to say that it is there")
+	return c
 }
 
 // addServer adds the flags by which a command finds a server, and the shortcuts
@@ -122,7 +127,7 @@ func (c *indexCommand) run(cmd *cobra.Command, work func(context.Context, mainte
 	}
 	var m maintenance
 	if admin != "" {
-		m, err = reachServer(cmd.Context(), cfg, admin)
+		m, err = reachServer(cmd.Context(), cfg, admin, c.timeout)
 	} else {
 		_, named := set[keyIndexPath]
 		m, err = c.find(cmd, cfg, named)

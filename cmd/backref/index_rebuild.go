@@ -29,6 +29,7 @@ func newIndexRebuild(environ []string) *cobra.Command {
 	}
 	on := addIndex(cmd, environ, true)
 	on.addCreate()
+	addQuiet(cmd)
 	selection := addSelection(cmd)
 	cmd.Flags().BoolVar(&selection.options.AllowPartial, "allow-partial", false, "use the result although something could not be read")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

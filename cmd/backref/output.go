@@ -70,9 +70,9 @@ func addOutput(cmd *cobra.Command) *output {
 	formats := []string{formatTable, formatWide, formatJSON, formatYAML, formatDigest}
 	cmd.Flags().StringVarP(&o.format, "output", "o", formatTable, "`format`: "+strings.Join(formats, ", "))
 	cmd.Flags().StringVar(&o.template, "format", "", "Go `template` for each entry, over the fields of -o json, such as '{{.digest}}'")
-	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "print digests only, as -o digest")
+	cmd.Flags().BoolVarP(&o.quiet, flagQuiet, "q", false, "print digests only, as -o digest")
 	cmd.Flags().BoolVar(&o.whole, "no-trunc", false, "show digests in full, and cut nothing to the width of the terminal")
-	cmd.MarkFlagsMutuallyExclusive("output", "format", "quiet")
+	cmd.MarkFlagsMutuallyExclusive("output", "format", flagQuiet)
 	completeValues(cmd, "output", formats...)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if err := o.known(formats); err != nil {

@@ -198,13 +198,13 @@ func TestAdminClientSpeaksTLS(t *testing.T) {
 	cfg.Admin.TLS = config.ServerTLS{CertFile: server.cert, KeyFile: server.key, ClientAuth: config.ClientAuthRequire, ClientCAFile: operator.cert}
 	s := start(t, cfg)
 	base := "https://" + s.admin.Addr().String()
-	if _, err := reachServer(t.Context(), cfg, base); err == nil {
+	if _, err := reachServer(t.Context(), cfg, base, reachTimeout); err == nil {
 		t.Error("it got in without a certificate")
 	}
 	cfg.Admin.Client.CertFile, cfg.Admin.Client.KeyFile = operator.cert, operator.key
 	for _, authorities := range []string{"", server.cert} {
 		cfg.Admin.Client.CAFile = authorities
-		client, err := reachServer(t.Context(), cfg, base)
+		client, err := reachServer(t.Context(), cfg, base, reachTimeout)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func TestAdminClientSpeaksTLS(t *testing.T) {
 		}
 	}
 	cfg.Admin.Client.CAFile = operator.cert
-	if _, err := reachServer(t.Context(), cfg, base); err == nil {
+	if _, err := reachServer(t.Context(), cfg, base, reachTimeout); err == nil {
 		t.Error("it trusts a server that its authorities didn't sign for")
 	}
 }
