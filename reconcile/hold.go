@@ -28,6 +28,9 @@ type Held struct {
 // afterwards is noted in the index, and what is held is noted no more. [ErrBusy]
 // as for Rebuild.
 func (r *Reconciler) Hold(ctx context.Context, options Options, dryRun bool, each func(Held)) error {
+	if err := options.Check(); err != nil {
+		return err
+	}
 	ctx, end, err := r.begin(ctx)
 	if err != nil {
 		return err

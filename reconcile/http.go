@@ -126,6 +126,10 @@ func readOptions(w http.ResponseWriter, req *http.Request) (Options, bool) {
 		writeError(w, http.StatusBadRequest, oci.CodeUnsupported, "the body has to be the JSON of options: "+err.Error())
 		return options, false
 	}
+	if err := options.Check(); err != nil {
+		writeError(w, http.StatusBadRequest, oci.CodeUnsupported, err.Error())
+		return options, false
+	}
 	return options, true
 }
 

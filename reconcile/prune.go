@@ -31,6 +31,9 @@ type Pruned struct {
 // The image index behind a tag is deleted by its digest, so that one which
 // was written meanwhile stays. [ErrBusy] as for Rebuild.
 func (r *Reconciler) Prune(ctx context.Context, options Options, dryRun bool, each func(Pruned)) error {
+	if err := options.Check(); err != nil {
+		return err
+	}
 	ctx, end, err := r.begin(ctx)
 	if err != nil {
 		return err

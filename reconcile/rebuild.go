@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,8 +17,8 @@ import (
 
 // Options say what a rebuild or verification looks at.
 type Options struct {
-	// Repositories are glob patterns; none means all. A pattern without
-	// meta-characters that the catalog lacks is looked at all the same.
+	// Repositories are patterns as [oci.Glob] reads them; none means all. One that
+	// is a name is looked at although the catalog lacks it.
 	Repositories []string `json:"repositories,omitempty"`
 	// NoCatalog takes Repositories for the names of all repositories, for
 	// registries without a catalog.
@@ -135,6 +133,9 @@ type rebuild struct {
 // report is valid then too. One rebuild or verification runs at a time: a
 // second gets [ErrBusy].
 func (r *Reconciler) Rebuild(ctx context.Context, options Options, progress func(Progress)) (Report, error) {
+	if err := options.Check(); err != nil {
+		return Report{}, err
+	}
 	ctx, end, err := r.begin(ctx)
 	if err != nil {
 		return Report{}, err
@@ -246,28 +247,9 @@ func (r *Reconciler) repositories(ctx context.Context, options Options, storage 
 		}
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !options.selects(name) })
-	for _, pattern := range options.Repositories {
-		if !isPattern(pattern) {
-			names = append(names, pattern)
-		}
-	}
+	names = append(names, options.names()...)
 	slices.Sort(names)
 	return slices.Compact(names), nil
-}
-
-func isPattern(name string) bool {
-	return strings.ContainsAny(name, `*?[\`)
-}
-
-// selects tells whether the options are about a repository.
-func (o Options) selects(repository string) bool {
-	if len(o.Repositories) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(o.Repositories, func(pattern string) bool {
-		matched, err := path.Match(pattern, repository)
-		return err == nil && matched || pattern == repository
-	})
 }
 
 // readAll reads the repositories behind the checkpoint, several at once.

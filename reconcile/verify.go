@@ -72,6 +72,9 @@ type verification struct {
 // The error matches [ErrIncomplete] where something could not be read; the
 // result is valid then too. [ErrBusy] as for Rebuild.
 func (r *Reconciler) Verify(ctx context.Context, options Options, differs func(Difference)) (Verification, error) {
+	if err := options.Check(); err != nil {
+		return Verification{}, err
+	}
 	ctx, end, err := r.begin(ctx)
 	if err != nil {
 		return Verification{}, err

@@ -58,13 +58,16 @@ type selection struct {
 
 func addSelection(cmd *cobra.Command) *selection {
 	s := &selection{}
-	cmd.Flags().StringArrayVar(&s.options.Repositories, "repository", nil, "only repositories that match the `glob`; repeatable")
+	cmd.Flags().StringArrayVar(&s.options.Repositories, "repository", nil, "only repositories that match the `glob`, * for a part without slashes, ** for any; repeatable")
 	cmd.Flags().StringVar(&s.from, "repositories-from", "", "`file` with the names of the repositories, one a line, where the registry has no catalog")
 	cmd.Flags().StringVar(&s.options.Storage, "storage", "", "`folder` of a CNCF Distribution file system storage, to find what no list names")
 	return s
 }
 
 func (s *selection) read() (reconcile.Options, error) {
+	if err := s.options.Check(); err != nil {
+		return s.options, usageError{err}
+	}
 	if s.from == "" {
 		return s.options, nil
 	}
