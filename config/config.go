@@ -54,7 +54,7 @@ type Upstream struct {
 	TLS                UpstreamTLS      `key:"tls" doc:"How the registry proves who it is, and backref to the registry, where the URL begins with https://."`
 	Timeouts           UpstreamTimeouts `key:"timeouts" doc:"How long each phase of a request to the registry may take."`
 	Namespaces         []string         `key:"namespaces" doc:"The names that this registry goes by, each a host with its port if any: a request of a mirror's client that names one of them (ns) is about this very registry. Of a client that gives another name only what the registry, asked by that name, says it has is shown."`
-	CheckInterval      time.Duration    `key:"checkInterval" doc:"How often it is looked whether the registry can be used: reached, spoken to, signed in to with upstream.service. What is found goes to the log when it changes, and to backref_upstream_up. 0 looks at the start only."`
+	CheckInterval      time.Duration    `key:"checkInterval" doc:"How often it is looked whether the registry can be used: reached, spoken to, signed in to with upstream.service. What is found goes to the log when it changes, and to backref_upstream_up. 0 looks until it could be used once."`
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
 	Transport          string           `key:"transport" doc:"How requests without a body are sent over HTTP/1.1: own by connections of backref's, which move large bodies from socket to socket, standard by Go's net/http as all others are. Answers are the same; standard is slower." enum:"own,standard"`
 }

@@ -77,14 +77,15 @@ func (l *Lookout) Seen() Seen {
 	return l.seen
 }
 
-// Run looks at once, and then from time to time until ctx ends.
+// Run looks at once, and then from time to time until ctx ends; without an interval
+// until a look finds nothing wrong.
 func (l *Lookout) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		pause := l.interval
-		if l.look(ctx) != nil {
-			pause = min(pause, lookAgain)
-		}
-		if l.interval == 0 {
+		pause, wrong := l.interval, l.look(ctx) != nil
+		switch {
+		case wrong && (pause == 0 || pause > lookAgain):
+			pause = lookAgain
+		case pause == 0:
 			return
 		}
 		select {

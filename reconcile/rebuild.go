@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backref/backref/index"
@@ -188,16 +189,20 @@ func (r *rebuild) run(ctx context.Context) (err error) {
 		return err
 	}
 	r.report.Swapped = true
-	return r.dateAll(ctx)
+	r.dateAll(ctx)
+	return nil
 }
 
-// dateAll reads when the images were made. The index is in use meanwhile, and
-// what fails here is left for who wants to know.
-func (r *rebuild) dateAll(ctx context.Context) error {
+// dateAll reads when the images were made. The index is in use meanwhile, so that
+// what fails here, or is stopped, is left for who wants to know, and takes nothing
+// from the rebuild.
+func (r *rebuild) dateAll(ctx context.Context) {
 	r.count(func() { r.state.Phase, r.state.Manifests = "dating", 0 })
 	found, failed, err := r.date(ctx, r.options, func() { r.count(func() { r.state.Manifests++ }) })
 	r.count(func() { r.report.Dated, r.report.Undated = found, failed })
-	return err
+	if err != nil {
+		r.log.Warn("it could not be read of all images when they were made", zap.Error(err))
+	}
 }
 
 // resume begins a rebuild, or resumes one with the same options.

@@ -17,13 +17,15 @@ import (
 // ago: the entry of a legacy referrer, or one without a digest for none.
 type legacyTags struct {
 	cache *otter.Cache[tagName, oci.Descriptor]
+	// forgotten counts how often each name was.
+	forgotten *index.Versions
 }
 
 func newLegacyTags(recheck time.Duration, entries int) legacyTags {
 	if recheck <= 0 {
 		return legacyTags{}
 	}
-	return legacyTags{newCache[tagName, oci.Descriptor](recheck, entries)}
+	return legacyTags{newCache[tagName, oci.Descriptor](recheck, entries), index.NewVersions()}
 }
 
 func (l legacyTags) get(name tagName) (oci.Descriptor, bool) {
@@ -33,14 +35,28 @@ func (l legacyTags) get(name tagName) (oci.Descriptor, bool) {
 	return l.cache.GetIfPresent(name)
 }
 
-func (l legacyTags) set(name tagName, entry oci.Descriptor) {
-	if l.cache != nil {
-		l.cache.Set(name, entry)
+// version is to be taken before a tag is asked for, and given to set.
+func (l legacyTags) version(name tagName) uint64 {
+	if l.cache == nil {
+		return 0
+	}
+	return l.forgotten.Of(name.repository, name.tag)
+}
+
+// set remembers what was found under a tag, unless it was forgotten since.
+func (l legacyTags) set(name tagName, entry oci.Descriptor, version uint64) {
+	if l.cache == nil {
+		return
+	}
+	l.cache.Set(name, entry)
+	if l.version(name) != version {
+		l.cache.Invalidate(name)
 	}
 }
 
 func (l legacyTags) forget(repository, tag string) {
 	if l.cache != nil && oci.IsCosignTag(tag) {
+		l.forgotten.Changed(repository, tag)
 		l.cache.Invalidate(tagName{repository, tag})
 	}
 }
@@ -60,6 +76,8 @@ type legacyRead struct {
 // legacyTag is what was found under one tag.
 type legacyTag struct {
 	name tagName
+	// version is that of the name before it was asked for.
+	version uint64
 	// entry has no digest where there is no legacy referrer.
 	entry oci.Descriptor
 	// manifest is that of the entry where the upstream was asked just now.
@@ -80,6 +98,7 @@ func (r *Registry) legacyReferrers(ctx context.Context, caller *Caller, subject 
 	open := false
 	for _, tag := range oci.CosignTags(subject) {
 		found := legacyTag{name: tagName{caller.repository, tag}}
+		found.version = r.legacyTags.version(found.name)
 		if found.entry, found.known, err = r.recallLegacy(ctx, caller, found.name); err != nil {
 			return read, err
 		}
@@ -183,7 +202,7 @@ func (r *Registry) keepLegacy(ctx context.Context, caller *Caller, read legacyRe
 	}
 	for _, found := range read.tags {
 		if !found.known {
-			r.legacyTags.set(found.name, found.entry)
+			r.legacyTags.set(found.name, found.entry, found.version)
 		}
 	}
 	return entries, nil

@@ -51,13 +51,14 @@ func (r *Reader) Made(ctx context.Context, notes Notes, repository string, manif
 		return made, err
 	}
 	d := dating{reader: r, notes: notes, repository: repository, made: made, found: map[digest.Digest]time.Time{}}
-	group, within := errgroup.WithContext(ctx)
+	// What can't be had of one image takes nothing from the others.
+	group := errgroup.Group{}
 	group.SetLimit(max(1, r.Limits().Concurrency))
 	for _, m := range manifests {
 		if at, known := noted[m.Digest]; known {
 			d.tell(m.Digest, at, false)
 		} else if m.MadeElsewhere() {
-			group.Go(func() error { return d.one(within, m) })
+			group.Go(func() error { return d.one(ctx, m) })
 		}
 	}
 	err = group.Wait()

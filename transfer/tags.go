@@ -130,10 +130,10 @@ func CopyTags(ctx context.Context, request TagsRequest) (result TagsResult, err 
 	} else {
 		c.each(ctx, tags)
 	}
-	if ctx.Err() == nil {
-		err = c.target.Complete(ctx)
-	} else {
-		err = context.Cause(ctx)
+	// What was copied is named although the rest is not.
+	err = c.target.Complete(context.WithoutCancel(ctx))
+	if ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), err)
 	}
 	return c.sum(), err
 }

@@ -163,6 +163,9 @@ func (r *Registry) FaultOf(err error) *Fault {
 // atTokenService tells whether it was the registry's token service that could not
 // be asked.
 func (r *Registry) atTokenService(err error) bool {
+	if errors.Is(err, errTokenService) {
+		return true
+	}
 	var asked *url.Error
 	if !errors.As(err, &asked) {
 		return false

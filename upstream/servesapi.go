@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -55,6 +56,10 @@ func (r *Registry) servesAPI(ctx context.Context) error {
 		// It is one, and wants to know who asks.
 		return nil
 	default:
+		if errors.Is(fault, errTurnedAway) {
+			// The way in leads elsewhere, which says nothing of what is here.
+			return nil
+		}
 		return fault
 	}
 }

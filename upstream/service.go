@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
 	"strings"
 
@@ -111,15 +110,11 @@ func (r *Registry) Send(as Credentials, req *http.Request) (*http.Response, erro
 		}
 	}
 	resp, err := service.Do(req.WithContext(ctx))
-	// The client of net/http names the URL, whose query may hold what nobody but the
-	// registry and the client should know.
-	if named := (*url.Error)(nil); errors.As(err, &named) {
-		err = named.Err
-	}
 	switch {
 	case errors.Is(err, ErrBodySpent):
 		return nil, err
 	case err != nil:
+		err = r.withoutQuery(err, req.URL)
 		return nil, errors.Join(ErrUnreachable, err, ctx.Err())
 	}
 	return resp, nil

@@ -183,11 +183,20 @@ func (c *tagCatalog) lookUp(ctx context.Context, names []string) ([]taggedEntry,
 	return entries, nil
 }
 
+// datingTime is how long a list waits to know when images were made that goes by
+// something else.
+const datingTime = 2 * time.Second
+
 // made tells when what the tags name was made. Where that can't be asked an order
-// by it is not known; another one is.
+// by it is not known; another one is, and does not wait for it long.
 func (c *tagCatalog) made(ctx context.Context, records map[digest.Digest]index.Record) (map[digest.Digest]time.Time, error) {
-	made, err := c.of.registry.Made(ctx, c.caller, records)
-	if err != nil && c.query.by != index.SortCreated.String() && ctx.Err() == nil {
+	if c.query.by == index.SortCreated.String() {
+		return c.of.registry.Made(ctx, c.caller, records)
+	}
+	within, cancel := context.WithTimeout(ctx, datingTime)
+	defer cancel()
+	made, err := c.of.registry.Made(within, c.caller, records)
+	if err != nil && ctx.Err() == nil {
 		registry.Note(ctx, zap.NamedError("notDated", err))
 		err = nil
 	}

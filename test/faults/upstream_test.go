@@ -69,7 +69,7 @@ func TestRegistryIsAway(t *testing.T) {
 // that, neither by a query or the settling, nor by a verification or a rebuild.
 func TestAnotherServerInPlaceOfTheRegistry(t *testing.T) {
 	s := newStage(t, rig.Distribution2, "--set", "upstream.service.anonymous=true", "--set", "reconcile.settleInterval=50ms",
-		"--set", "upstream.timeouts.grace=1ms", "--set", "upstream.timeouts.connect=1ms", "--set", "upstream.timeouts.responseHeader=2s",
+		"--set", "upstream.timeouts.grace=1ms", "--set", "upstream.timeouts.connect=250ms", "--set", "upstream.timeouts.responseHeader=2s",
 		"--set", "reconcile.missingTwice=0", "--set", "permissions.cacheTTL=0")
 	kept := rig.Artifact("application/vnd.example.x", "kept", s.subject.Descriptor())
 	if !s.try(t, kept) {
