@@ -87,6 +87,9 @@ func (k *keptRegistry) resolve(reference string) digest.Digest {
 }
 
 func (k *keptRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v2/" {
+		return
+	}
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	body, _ := io.ReadAll(r.Body)

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -87,6 +88,11 @@ func TestAHangUpEndsOtherCommands(t *testing.T) {
 	}))
 	t.Cleanup(registry.Close)
 	host := strings.TrimPrefix(registry.URL, "http://")
+	// Below nohup a program is started with the signal ignored, unless it is handled
+	// here.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	cmd := rig.CommandLine(t, t.TempDir(), "copy", host+"/app:v1", "oci:"+filepath.Join(t.TempDir(), "layout")+":v1")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
