@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
 )
 
 func TestPushKeptUnderAnotherDigest(t *testing.T) {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"net/url"
 
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
 )
 
 // Parent is a manifest that names another manifest or a blob.

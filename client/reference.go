@@ -6,9 +6,10 @@ import (
 	"net"
 	"strings"
 
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"oras.land/oras-go/v2/registry"
+
+	"github.com/backref/backref/oci"
 )
 
 // Reference names a repository and, where Tag or Digest is set, a manifest in

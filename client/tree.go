@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -191,7 +190,7 @@ func (t *tree) open(ctx context.Context, level []growing) ([]growing, error) {
 			if f.node == nil {
 				continue
 			}
-			f.node.Platform = platformText(wanted[i].entry.Platform)
+			f.node.Platform = PlatformName(wanted[i].entry.Platform)
 			parent := wanted[i].parent
 			parent.Manifests = append(parent.Manifests, f.node)
 			if at := f.node.Created; undated[parent] && at != nil && (parent.Created == nil || at.After(*parent.Created)) {
@@ -255,20 +254,5 @@ func (b Branches) shows(p *ocispec.Platform) bool {
 	if len(b.Platforms) == 0 {
 		return true
 	}
-	text := platformText(p)
-	return slices.ContainsFunc(b.Platforms, func(wanted string) bool {
-		return text == wanted || strings.Count(wanted, "/") == 1 && strings.HasPrefix(text, wanted+"/")
-	})
-}
-
-// platformText writes a platform as os/architecture[/variant].
-func platformText(p *ocispec.Platform) string {
-	if p == nil {
-		return ""
-	}
-	text := p.OS + "/" + p.Architecture
-	if p.Variant != "" {
-		text += "/" + p.Variant
-	}
-	return text
+	return slices.ContainsFunc(b.Platforms, func(wanted string) bool { return MatchPlatform(p, wanted) })
 }

@@ -47,31 +47,18 @@ func choosePlatforms(ctx context.Context, src source, root client.Manifest, plat
 func matchPlatform(entries []ocispec.Descriptor, platform string) []ocispec.Descriptor {
 	var matching []ocispec.Descriptor
 	for _, entry := range entries {
-		if entry.Platform == nil {
-			continue
-		}
-		name := platformName(*entry.Platform)
-		if name == platform || strings.HasPrefix(name, platform+"/") && strings.Count(platform, "/") == 1 {
+		if client.MatchPlatform(entry.Platform, platform) {
 			matching = append(matching, entry)
 		}
 	}
 	return matching
 }
 
-// platformName writes a platform as os/architecture[/variant].
-func platformName(p ocispec.Platform) string {
-	name := p.OS + "/" + p.Architecture
-	if p.Variant != "" {
-		name += "/" + p.Variant
-	}
-	return name
-}
-
 func platformNames(entries []ocispec.Descriptor) []string {
 	var names []string
 	for _, entry := range entries {
 		if entry.Platform != nil {
-			names = append(names, platformName(*entry.Platform))
+			names = append(names, client.PlatformName(entry.Platform))
 		}
 	}
 	slices.Sort(names)
