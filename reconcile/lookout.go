@@ -44,8 +44,8 @@ type Lookout struct {
 	seen  Seen
 }
 
-// NewLookout returns a lookout that looks every interval; 0 has it look once. Its
-// metrics are registered with metrics unless that is nil.
+// NewLookout returns a lookout that looks every interval; 0 has it look until all is
+// well once. Its metrics are registered with metrics unless that is nil.
 func NewLookout(watched Watched, interval time.Duration, log *zap.Logger, metrics *prometheus.Registry) *Lookout {
 	l := &Lookout{
 		watched: watched, log: log, interval: interval, now: time.Now,

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -153,25 +152,11 @@ func (r *Registry) FaultOf(err error) *Fault {
 		return known
 	case !errors.Is(err, ErrUnreachable), errors.Is(err, context.Canceled), errors.Is(err, errTurnedAway):
 		return nil
-	case r.atTokenService(err):
+	case errors.Is(err, errTokenService):
 		return &Fault{ReasonTokenService, err}
 	default:
 		return &Fault{r.reasonOf(err), err}
 	}
-}
-
-// atTokenService tells whether it was the registry's token service that could not
-// be asked.
-func (r *Registry) atTokenService(err error) bool {
-	if errors.Is(err, errTokenService) {
-		return true
-	}
-	var asked *url.Error
-	if !errors.As(err, &asked) {
-		return false
-	}
-	at, parseErr := url.Parse(asked.URL)
-	return parseErr == nil && at.Host != "" && !strings.EqualFold(at.Host, r.base.Host)
 }
 
 // reasonOf tells why no answer came.

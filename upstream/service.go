@@ -114,8 +114,7 @@ func (r *Registry) Send(as Credentials, req *http.Request) (*http.Response, erro
 	case errors.Is(err, ErrBodySpent):
 		return nil, err
 	case err != nil:
-		err = r.withoutQuery(err, req.URL)
-		return nil, errors.Join(ErrUnreachable, err, ctx.Err())
+		return nil, errors.Join(ErrUnreachable, r.withoutQuery(err, req.URL), ctx.Err())
 	}
 	return resp, nil
 }
@@ -155,7 +154,7 @@ func (r *Registry) prepare(ctx context.Context, service *auth.Client, req *http.
 	door := newQuery(http.MethodGet, r.base.JoinPath("/v2/"), http.Header{})
 	resp, err := service.Do(door.WithContext(ctx))
 	if err != nil {
-		return errors.Join(ErrUnreachable, err)
+		return errors.Join(ErrUnreachable, r.withoutQuery(err, door.URL))
 	}
 	closeBody(resp.Body)
 	if !r.signedIn(ctx, service) {
