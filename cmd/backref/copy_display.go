@@ -67,9 +67,7 @@ func newCopyDisplay(cmd *cobra.Command, format copyFormat) *copyDisplay {
 // Planned draws the bar.
 func (d *copyDisplay) Planned(totals transfer.Totals) {
 	if !d.people {
-		if !d.quiet {
-			d.print(copyLine{Planned: &totals})
-		}
+		d.print(copyLine{Planned: &totals})
 		return
 	}
 	d.bytes = progressbar.NewOptions64(totals.Bytes, progressbar.OptionSetWriter(d.err), progressbar.OptionShowBytes(true),
@@ -87,9 +85,7 @@ func (d *copyDisplay) Moved(bytes int64) {
 // Finished shows what is in the target.
 func (d *copyDisplay) Finished(event transfer.Event) {
 	if !d.people {
-		if !d.quiet {
-			d.print(copyLine{Event: &event})
-		}
+		d.print(copyLine{Event: &event})
 		return
 	}
 	if event.What == "blob" && event.Outcome != transfer.Copied {
@@ -114,7 +110,11 @@ func (d *copyDisplay) end(result transfer.Result, err error) {
 	}
 }
 
+// print prints a line, if it is to be quiet only the result.
 func (d *copyDisplay) print(line copyLine) {
+	if d.quiet && line.Result == nil {
+		return
+	}
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	printJSONLine(d.out, line)

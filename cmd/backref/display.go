@@ -1,14 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/backref/backref/reconcile"
 )
@@ -25,9 +22,7 @@ type display struct {
 
 func newDisplay(cmd *cobra.Command) *display {
 	d := &display{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
-	if file, ok := terminalOf(d.out).(*os.File); ok {
-		d.people = term.IsTerminal(int(file.Fd()))
-	}
+	_, d.people = terminalOf(d.out)
 	if quiet := cmd.Flags().Lookup(flagQuiet); quiet != nil && quiet.Value.String() == "true" {
 		d.quiet, d.err = true, io.Discard
 	}
@@ -40,14 +35,6 @@ const flagQuiet = "quiet"
 // addQuiet adds the flag to a command that shows how it gets on.
 func addQuiet(cmd *cobra.Command) {
 	cmd.Flags().BoolP(flagQuiet, "q", false, "print the result only: no bar, no events, but what failed")
-}
-
-// terminalOf returns what the output of the process goes to.
-func terminalOf(out io.Writer) io.Writer {
-	if w, ok := out.(*remembering); ok {
-		return w.Writer
-	}
-	return out
 }
 
 func (d *display) progress(p reconcile.Progress) {
@@ -89,6 +76,4 @@ func (d *display) end(last reconcile.Line, text string) {
 	_, _ = io.WriteString(d.out, text)
 }
 
-func (d *display) line(line reconcile.Line) {
-	_ = json.NewEncoder(d.out).Encode(line)
-}
+func (d *display) line(line reconcile.Line) { printJSONLine(d.out, line) }

@@ -122,11 +122,11 @@ func (h *health) show(s *sheet) {
 func (r result) style() string {
 	switch r {
 	case resultOK:
-		return styleWell
+		return styleGreen
 	case resultWarn:
-		return styleDoubt
+		return styleYellow
 	case resultFail:
-		return styleWrong
+		return styleRed
 	default:
 		return styleFaint
 	}

@@ -289,7 +289,7 @@ func TestDoctorShowsFindings(t *testing.T) {
 		t.Errorf("%s", out.String())
 	}
 	out.Reset()
-	if report.show(&sheet{Writer: &out, colour: true}); !strings.HasPrefix(out.String(), styleWell+"ok") {
+	if report.show(&sheet{Writer: &out, colour: true}); !strings.HasPrefix(out.String(), styleGreen+"ok") {
 		t.Errorf("%q", out.String())
 	}
 }

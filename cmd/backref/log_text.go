@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 
 	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
-	"golang.org/x/term"
 )
 
 // colourTerminal is a terminal that shows colours.
@@ -22,34 +20,16 @@ type colourTerminal struct{ io.Writer }
 // forPeople returns what lines for people are written to: in colours where w is a
 // terminal and the environment does not ask for none (no-color.org).
 func forPeople(w io.Writer, environ []string) io.Writer {
-	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return w
+	if _, is := terminalOf(w); is && wantsColours(environ) {
+		return colourTerminal{w}
 	}
-	for _, variable := range environ {
-		switch name, value, _ := strings.Cut(variable, "="); {
-		case name == "NO_COLOR" && value != "", name == "TERM" && value == "dumb":
-			return w
-		}
-	}
-	return colourTerminal{w}
+	return w
 }
 
 func coloured(w io.Writer) bool {
 	_, is := w.(colourTerminal)
 	return is
 }
-
-// How terminals are told colours (ECMA-48, "Select Graphic Rendition").
-const (
-	faint  = "\x1b[2m"
-	bold   = "\x1b[1m"
-	red    = "\x1b[31m"
-	yellow = "\x1b[33m"
-	green  = "\x1b[32m"
-	blue   = "\x1b[34m"
-	usual  = "\x1b[0m"
-)
 
 const (
 	// textTime is of one length, so that what follows stands in columns.
@@ -81,11 +61,11 @@ func (e *textEncoder) Clone() zapcore.Encoder {
 // EncodeEntry implements [zapcore.Encoder].
 func (e *textEncoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	line := &textEncoder{colour: e.colour}
-	line.paint(faint, entry.Time.Format(textTime))
+	line.paint(styleFaint, entry.Time.Format(textTime))
 	line.text.WriteByte(' ')
 	line.paint(levelColour(entry.Level), fmt.Sprintf("%-5s", entry.Level.CapitalString()))
 	line.text.WriteByte(' ')
-	line.paint(bold, fmt.Sprintf("%-*s", messageWidth, onOneLine(entry.Message)))
+	line.paint(styleBold, fmt.Sprintf("%-*s", messageWidth, onOneLine(entry.Message)))
 	line.text.WriteString(e.text.String())
 	line.within = e.within
 	for i := range fields {
@@ -103,13 +83,13 @@ func buffers() buffer.Pool { return buffer.NewPool() }
 func levelColour(level zapcore.Level) string {
 	switch {
 	case level >= zapcore.ErrorLevel:
-		return red
+		return styleRed
 	case level == zapcore.WarnLevel:
-		return yellow
+		return styleYellow
 	case level == zapcore.InfoLevel:
-		return green
+		return styleGreen
 	default:
-		return blue
+		return styleBlue
 	}
 }
 
@@ -118,13 +98,13 @@ func (e *textEncoder) paint(colour, text string) {
 		e.text.WriteString(text)
 		return
 	}
-	e.text.WriteString(colour + text + usual)
+	e.text.WriteString(styled(colour, text))
 }
 
 // add adds a field whose value needs no quotes.
 func (e *textEncoder) add(key, value string) {
 	e.text.WriteByte(' ')
-	e.paint(faint, e.within+key+"=")
+	e.paint(styleFaint, e.within+key+"=")
 	e.text.WriteString(value)
 }
 

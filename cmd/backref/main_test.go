@@ -85,7 +85,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 
 func TestTableIsPrintable(t *testing.T) {
 	var out bytes.Buffer
-	paper := newSheet(&out, time.Now(), os.Getenv)
+	paper := newSheet(&out, time.Now(), os.Environ())
 	if paper.table([]column{{name: "A"}, {name: "B"}}, [][]string{{"\x1b[2J", "a\nb"}}); out.String() != "A        B\n"+`\x1b[2J  a\nb`+"\n" {
 		t.Errorf("%q", out.String())
 	}

@@ -93,7 +93,7 @@ func (o *output) known(formats []string) error {
 
 // open prepares the output for what the flags say.
 func (o *output) open(out io.Writer) (err error) {
-	o.out, o.sheet = out, newSheet(out, time.Now(), os.Getenv)
+	o.out, o.sheet = out, newSheet(out, time.Now(), os.Environ())
 	if o.quiet {
 		o.format = formatDigest
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -26,15 +25,15 @@ type sheet struct {
 	colour      bool
 }
 
-// newSheet returns the sheet for an output. Colours are for terminals, unless
-// NO_COLOR is set (no-color.org) or the terminal is a dumb one.
-func newSheet(out io.Writer, now time.Time, environ func(string) string) *sheet {
+// newSheet returns the sheet for an output. Colours are for terminals
+// that may be given some.
+func newSheet(out io.Writer, now time.Time, environ []string) *sheet {
 	s := &sheet{Writer: out, now: now}
-	file, ok := terminalOf(out).(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	file, is := terminalOf(out)
+	if !is {
 		return s
 	}
-	s.colour = environ("NO_COLOR") == "" && environ("TERM") != "dumb"
+	s.colour = wantsColours(environ)
 	if width, _, err := term.GetSize(int(file.Fd())); err == nil {
 		s.width = width
 	}
@@ -53,22 +52,12 @@ func (s *sheet) digest(sum digest.Digest) string {
 	return algorithm + ":" + hash[:shownHash]
 }
 
-// The sequences of terminals for colours (ECMA-48, section 8.3.117).
-const (
-	styleHead  = "\x1b[1m"
-	styleFaint = "\x1b[2m"
-	styleWrong = "\x1b[31m"
-	styleWell  = "\x1b[32m"
-	styleDoubt = "\x1b[33m"
-	styleEnd   = "\x1b[0m"
-)
-
 // styled writes a text in a style where the sheet has colours.
 func (s *sheet) styled(style, text string) string {
 	if !s.colour || text == "" {
 		return text
 	}
-	return style + text + styleEnd
+	return styled(style, text)
 }
 
 // column is one of a table.
@@ -111,7 +100,7 @@ func (s *sheet) table(columns []column, rows [][]string) {
 		}
 		whole := strings.TrimRight(text.String(), " ")
 		if i == 0 {
-			whole = s.styled(styleHead, whole)
+			whole = s.styled(styleBold, whole)
 		}
 		_, _ = fmt.Fprintln(s, whole)
 	}

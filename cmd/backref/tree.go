@@ -46,7 +46,7 @@ func newTree() *cobra.Command {
 			return err
 		}
 		return out.print(root, nodeDigests(nil, root), func(s *sheet) {
-			_, _ = fmt.Fprintln(s, s.styled(styleHead, client.Printable(args[0])))
+			_, _ = fmt.Fprintln(s, s.styled(styleBold, client.Printable(args[0])))
 			s.drawNode(root, "", "")
 		})
 	}
@@ -134,7 +134,7 @@ func (s *sheet) line(branch string, n *client.Node) {
 	style := ""
 	switch {
 	case n.Missing:
-		style = styleWrong
+		style = styleRed
 	case n.Repeated:
 		style = styleFaint
 	}
