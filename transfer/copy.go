@@ -86,13 +86,8 @@ type Event struct {
 
 // Result is what a copy came to.
 type Result struct {
-	Digest        digest.Digest   `json:"digest"`
-	Manifests     map[Outcome]int `json:"manifests"`
-	Blobs         map[Outcome]int `json:"blobs"`
-	Bytes         int64           `json:"bytes"`
-	Referrers     int             `json:"referrers"`
-	ReferrersTags int             `json:"referrersTags"`
-	LegacyTags    int             `json:"legacyTags,omitempty"`
+	Digest digest.Digest `json:"digest"`
+	Counts
 }
 
 // source is where a copy comes from.
@@ -188,7 +183,7 @@ func Copy(ctx context.Context, request Request) (result Result, err error) {
 	if err == nil {
 		err = dst.Complete(ctx)
 	}
-	result = run.tally.sum()
+	result.Counts = run.tally.sum()
 	result.Digest = root.Digest
 	return result, err
 }

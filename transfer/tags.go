@@ -68,13 +68,8 @@ type TagResult struct {
 
 // TagsResult is what a copy of tags came to. Of a dry run copied is what would be.
 type TagsResult struct {
-	Tags          map[Outcome]int `json:"tags"`
-	Manifests     map[Outcome]int `json:"manifests"`
-	Blobs         map[Outcome]int `json:"blobs"`
-	Bytes         int64           `json:"bytes"`
-	Referrers     int             `json:"referrers"`
-	ReferrersTags int             `json:"referrersTags"`
-	LegacyTags    int             `json:"legacyTags,omitempty"`
+	Tags map[Outcome]int `json:"tags"`
+	Counts
 }
 
 // finishing is how many images may wait for their referrers tags to settle while
@@ -365,9 +360,5 @@ func (c *tagsCopy) copyImage(ctx context.Context, m client.Manifest, isReferrer 
 
 // sum returns what all came to.
 func (c *tagsCopy) sum() TagsResult {
-	sum := c.tally.sum()
-	return TagsResult{
-		Tags: c.report.outcomes(), Manifests: sum.Manifests, Blobs: sum.Blobs, Bytes: sum.Bytes,
-		Referrers: sum.Referrers, ReferrersTags: sum.ReferrersTags, LegacyTags: sum.LegacyTags,
-	}
+	return TagsResult{Tags: c.report.outcomes(), Counts: c.tally.sum()}
 }

@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -13,18 +12,18 @@ type tally struct {
 	bytes atomic.Int64
 
 	mutex  sync.Mutex
-	result Result
+	counts Counts
 }
 
 func newTally(watch Watcher) *tally {
-	return &tally{watch: watch, result: Result{Manifests: map[Outcome]int{}, Blobs: map[Outcome]int{}}}
+	return &tally{watch: watch, counts: NewCounts()}
 }
 
 // manifest counts one, which may be a referrer.
 func (t *tally) manifest(e Event, isReferrer bool) {
 	if isReferrer {
 		t.mutex.Lock()
-		t.result.Referrers++
+		t.counts.Referrers++
 		t.mutex.Unlock()
 	}
 	t.finished(e)
@@ -35,13 +34,13 @@ func (t *tally) finished(e Event) {
 	t.mutex.Lock()
 	switch e.What {
 	case "blob":
-		t.result.Blobs[e.Outcome]++
+		t.counts.Blobs[e.Outcome]++
 	case "manifest":
-		t.result.Manifests[e.Outcome]++
+		t.counts.Manifests[e.Outcome]++
 	case "legacyTag":
-		t.result.LegacyTags++
+		t.counts.LegacyTags++
 	default:
-		t.result.ReferrersTags++
+		t.counts.ReferrersTags++
 	}
 	t.mutex.Unlock()
 	if t.watch != nil {
@@ -57,11 +56,10 @@ func (t *tally) moved(n int64) {
 }
 
 // sum returns what it came to so far.
-func (t *tally) sum() Result {
+func (t *tally) sum() Counts {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	result := t.result
-	result.Manifests, result.Blobs = maps.Clone(result.Manifests), maps.Clone(result.Blobs)
-	result.Bytes = t.bytes.Load()
-	return result
+	sum := t.counts.clone()
+	sum.Bytes = t.bytes.Load()
+	return sum
 }

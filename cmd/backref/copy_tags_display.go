@@ -61,7 +61,7 @@ type tagsTotal struct {
 
 func newTagsDisplay(display *display, tags *copyTags) *tagsDisplay {
 	return &tagsDisplay{display: display, dryRun: tags.dryRun, list: tags.file != "", sum: tagsResult{DryRun: tags.dryRun, TagsResult: transfer.TagsResult{
-		Tags: map[transfer.Outcome]int{}, Manifests: map[transfer.Outcome]int{}, Blobs: map[transfer.Outcome]int{},
+		Tags: map[transfer.Outcome]int{}, Counts: transfer.NewCounts(),
 	}}}
 }
 
@@ -159,16 +159,8 @@ func (d *tagsDisplay) result(result transfer.TagsResult, err error) {
 
 // add adds to the total.
 func (d *tagsDisplay) add(result transfer.TagsResult) {
-	for _, pair := range []struct{ to, from map[transfer.Outcome]int }{
-		{d.sum.Tags, result.Tags}, {d.sum.Manifests, result.Manifests}, {d.sum.Blobs, result.Blobs},
-	} {
-		for outcome, n := range pair.from {
-			pair.to[outcome] += n
-		}
-	}
-	d.sum.Bytes += result.Bytes
-	d.sum.Referrers += result.Referrers
-	d.sum.ReferrersTags += result.ReferrersTags
+	transfer.AddOutcomes(d.sum.Tags, result.Tags)
+	d.sum.Add(result.Counts)
 }
 
 // total shows what the copies of a list came to.
