@@ -48,6 +48,8 @@ type Error struct {
 	// Limit is the configuration key of the limit that was reached, if that is
 	// the reason.
 	Limit string
+	// Rule is the name of the policy's rule that denied the request, if one did.
+	Rule string
 }
 
 // Error implements [error].

@@ -15,6 +15,8 @@ type Settings struct {
 	Limits Limits
 	// Registry bounds the registry that the proxy shows.
 	Registry registry.Limits
+	// Policies are the rules of the life cycle.
+	Policies policy.Policies
 }
 
 // Set has other settings count from now on. Requests under way may end by those
@@ -25,6 +27,7 @@ func (p *Proxy) Set(s Settings) {
 	}
 	p.bounds.Store(&s.Limits)
 	p.registry.SetLimits(s.Registry)
+	p.registry.SetPolicies(s.Policies)
 }
 
 // limits returns those of the moment, which nobody changes.

@@ -36,6 +36,12 @@ type Options struct {
 	// [Registry.Admit]; nil where the upstream is asked, with the caller's own
 	// credentials.
 	Rules *policy.Access
+	// Policies are the rules of the life cycle until others are given, see
+	// [Registry.SetPolicies].
+	Policies policy.Policies
+	// Audit is told of denials and deletions; nil for nobody. It must not wait, and
+	// may be called concurrently.
+	Audit func(ctx context.Context, event AuditEvent)
 	// Forget is told of each manifest that is about to be deleted, or was, so that
 	// copies of it are dropped; nil for nobody. It may be called concurrently.
 	Forget func(repository string, manifest digest.Digest)
@@ -76,6 +82,7 @@ type Options struct {
 type Registry struct {
 	options  Options
 	limits   atomic.Pointer[Limits]
+	policies atomic.Pointer[policy.Policies]
 	store    *confirmingStore
 	upstream *upstream.Registry
 	log      *zap.Logger
@@ -153,6 +160,7 @@ func New(o Options) (*Registry, error) {
 		dating:      newRoom(int64(o.Limits.Concurrency)),
 	}
 	r.limits.Store(&o.Limits)
+	r.policies.Store(&o.Policies)
 	r.subjects, _ = o.Index.(index.TagSubjects)
 	r.tagLocker, _ = o.Index.(index.TagLocker)
 	return r, nil

@@ -42,10 +42,10 @@ func Proxy(cfg config.Config, store index.Store, behind *upstream.Registry, log 
 // don't.
 func Settings(cfg config.Config, before *signin.Door) (proxy.Settings, error) {
 	s := proxy.Settings{Limits: Limits(cfg), Registry: registryLimits(cfg.Limits, cfg.Limits.UpstreamQueries)}
-	if before == nil {
-		return s, nil
-	}
 	var err error
+	if s.Policies, err = Policies(cfg); err != nil || before == nil {
+		return s, err
+	}
 	if s.SignIn, err = before.Next(SignIn(cfg.Auth)); err != nil {
 		return s, err
 	}
@@ -95,6 +95,9 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 		HiddenTags: referrers.HiddenTags, Hide: hiding(cfg.Tags.Hide),
 		PermissionTTL: cfg.Permissions.CacheTTL, Permissions: cfg.Permissions.CacheEntries,
 		RequestTime: timeouts.Connect + timeouts.ResponseHeader + timeouts.Grace,
+	}
+	if o.Policies, err = Policies(cfg); err != nil {
+		return o, err
 	}
 	if cfg.Auth.Mode == config.AuthService {
 		o.Rules, err = rules(cfg.Auth.Rules)

@@ -1,0 +1,40 @@
+package registry
+
+import (
+	"context"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// The outcomes of an [AuditEvent].
+const (
+	// AuditDenied is what a rule did not let happen.
+	AuditDenied = "denied"
+	// AuditDeleted is what was deleted in the upstream.
+	AuditDeleted = "deleted"
+)
+
+// AuditEvent is something that somebody has to answer for: a denial or a deletion.
+// Who asked, and the identifier of the request, come from the context. It holds no
+// credentials.
+type AuditEvent struct {
+	// Outcome is [AuditDenied] or [AuditDeleted].
+	Outcome string
+	// Action is what was asked for: "push", "pull", "delete", "replace", "retain".
+	Action     string
+	Repository string
+	// Tag and Digest are what it was about, as far as that is known.
+	Tag    string
+	Digest digest.Digest
+	// Rule is the name of the rule that decided; empty where the caller did.
+	Rule string
+	// Reason says more, for people; may be empty.
+	Reason string
+}
+
+// audit hands an event to who keeps it. It never waits for a medium.
+func (r *Registry) audit(ctx context.Context, event AuditEvent) {
+	if r.options.Audit != nil {
+		r.options.Audit(ctx, event)
+	}
+}
