@@ -3,6 +3,8 @@ package index
 import (
 	"fmt"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // Record is one manifest in one repository. The same digest in two
@@ -27,6 +29,10 @@ const (
 	// IntentImport precedes the push of a referrers tag, whose entries have
 	// to be read and recorded afterwards.
 	IntentImport IntentKind = 3
+	// IntentRemoval is a delete that has been decided and is carried out however
+	// long that takes: the manifest is listed no more, and is to be deleted
+	// upstream until it is gone. See [Ledger.Remove].
+	IntentRemoval IntentKind = 4
 )
 
 // String returns the kind as the API and logs spell it.
@@ -38,6 +44,8 @@ func (k IntentKind) String() string {
 		return "delete"
 	case IntentImport:
 		return "import"
+	case IntentRemoval:
+		return "removal"
 	default:
 		return fmt.Sprintf("kind-%d", uint8(k))
 	}
@@ -45,12 +53,12 @@ func (k IntentKind) String() string {
 
 // MarshalText writes the kind as [IntentKind.String] does.
 func (k IntentKind) MarshalText() ([]byte, error) {
-	return marshalKind(k, IntentPush, IntentImport)
+	return marshalKind(k, IntentPush, IntentRemoval)
 }
 
 // UnmarshalText reads what MarshalText wrote, and nothing else.
 func (k *IntentKind) UnmarshalText(text []byte) error {
-	return unmarshalKind(k, text, IntentPush, IntentImport)
+	return unmarshalKind(k, text, IntentPush, IntentRemoval)
 }
 
 // IntentID names an intent within its store. It is never used twice.
@@ -63,9 +71,14 @@ type Intent struct {
 	// ID is given by the store.
 	ID   IntentID   `json:"id"`
 	Kind IntentKind `json:"kind"`
-	// Record is what a push brings. A delete has only its Repository and
-	// Digest, an import its Repository.
+	// Record is what a push brings, and what a removal took away, as far as that
+	// was recorded. A delete has only its Repository and Digest, an import its
+	// Repository.
 	Record Record `json:"record"`
+	// Replaces are manifests of the repository that a push takes the place of: in
+	// the transaction that records the push they become removals. A push alone
+	// has them; none is the pushed manifest itself.
+	Replaces []digest.Digest `json:"replaces,omitempty"`
 	// Tag is the referrers tag that an import reads. It stands for the subject
 	// because it can't be turned back into one: see [oci.ReferrersTag].
 	Tag string `json:"tag,omitempty"`
