@@ -31,7 +31,7 @@ const (
 // Query says which entries a listing shows, and in which order. The zero Query
 // shows all in the order of their digests.
 type Query struct {
-	// ArtifactTypes are patterns as [MatchGlob] reads them, of which one has
+	// ArtifactTypes are patterns as [oci.MatchGlob] reads them, of which one has
 	// to match; none matches all.
 	ArtifactTypes []string
 	// Annotations all have to match.
@@ -222,7 +222,7 @@ func (q Query) Matches(d oci.Descriptor) bool {
 // MatchesType reports whether the filters let an artifact type through.
 func (q Query) MatchesType(artifactType string) bool {
 	return len(q.ArtifactTypes) == 0 || slices.ContainsFunc(q.ArtifactTypes, func(pattern string) bool {
-		return MatchGlob(pattern, artifactType)
+		return oci.MatchGlob(pattern, artifactType)
 	})
 }
 

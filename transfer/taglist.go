@@ -27,14 +27,14 @@ type tagged struct {
 
 // Choice says which tags of a repository to copy.
 type Choice struct {
-	// Tags and Exclude are patterns as [index.MatchGlob] reads them. Without Tags
+	// Tags and Exclude are patterns as [oci.MatchGlob] reads them. Without Tags
 	// all are chosen; Exclude goes before.
 	Tags, Exclude []string
 }
 
 // includes reports whether a tag is chosen.
 func (c Choice) includes(tag string) bool {
-	matches := func(pattern string) bool { return index.MatchGlob(pattern, tag) }
+	matches := func(pattern string) bool { return oci.MatchGlob(pattern, tag) }
 	return !slices.ContainsFunc(c.Exclude, matches) && (len(c.Tags) == 0 || slices.ContainsFunc(c.Tags, matches))
 }
 

@@ -1,4 +1,4 @@
-package index
+package oci
 
 // MatchGlob reports whether text is what a pattern describes: * stands for any
 // characters, also none, ? for one, and all others for themselves. No media
