@@ -40,6 +40,7 @@ type Maintainer interface {
 
 	Rebuilder
 	Outbox
+	Journal
 }
 
 // Copier is a store that can copy itself. One whose medium has means of its own

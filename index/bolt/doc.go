@@ -32,6 +32,8 @@
 //	unheld        manifest → nothing: no hidden tag holds it. It is made with
 //	              the first
 //	made          manifest → when the image was made. It is made with the first
+//	journal-BOOK  the entries of a book of the journal: key → value. It is made
+//	              with the first
 //	served        listings: what was served under a referrers tag → until when,
 //	              tag, body; ends: until when, and that key → size. It is made
 //	              with the first; its own number counts the bytes

@@ -62,6 +62,7 @@ func copiedWhole(t *testing.T, store copier, restore Restore) {
 	must(t, store.SetOutbox(t.Context(), true))
 	must(t, store.Written(t.Context(), changes(t, store)[1]))
 	saveListing(t, store, shown("one", 10), 0)
+	write(t, store, index.BookGone, "a", "b")
 	rebuilding(t, store)
 	must(t, store.Fill(t.Context(), mark(t, store), []byte("checkpoint"), all[:4]...))
 
@@ -78,6 +79,7 @@ func copiedWhole(t *testing.T, store copier, restore Restore) {
 	equal(t, "intents", got, want)
 	equal(t, "outbox", changes(t, copied), changes(t, store))
 	wantListing(t, copied, shown("one", 10), 0)
+	wantJournal(t, copied, index.BookGone, "a", "b")
 	checkpoint, err := copied.BeginRebuild(t.Context())
 	must(t, err)
 	equal(t, "checkpoint", string(checkpoint), "checkpoint")

@@ -13,6 +13,7 @@ func durableUpkeepStories() []reopening {
 		upkeepReopened("the outbox stays on with what it holds", outboxAgain),
 		upkeepReopened("the outbox stays off", outboxOffAgain),
 		upkeepReopened("what was forgotten does not come back", forgottenAgain),
+		upkeepReopened("the journal is kept", journalAgain),
 	}
 }
 

@@ -19,6 +19,7 @@ func (h *history) addUpkeep(actions map[string]func(*rapid.T)) {
 	actions["finish rebuild"] = h.finishRebuild
 	actions["set outbox"] = h.setOutbox
 	actions["written"] = h.written
+	h.addJournal(actions)
 }
 
 func (h *history) forget(rt *rapid.T) {
@@ -127,6 +128,7 @@ func (h *history) compareUpkeep() {
 	equal(h.t, "unfilled", unfilled, wantUnfilled)
 	equal(h.t, "end of the unfilled", scanned, index.Key{})
 	h.compareOutbox()
+	h.compareJournal()
 }
 
 // compareOutbox checks that both hold the same entries, and have entered the

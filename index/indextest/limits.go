@@ -85,6 +85,7 @@ func upkeepCalls(ctx context.Context, store index.Store) []call {
 		{"SetOutbox", keeper.SetOutbox(ctx, true)},
 		{"Changed", changed},
 	}
+	list = append(list, journalCalls(ctx, keeper, index.BookAudit)...)
 	if copier, is := store.(index.Copier); is {
 		list = append(list, call{"Backup", copier.Backup(ctx, io.Discard)})
 	}

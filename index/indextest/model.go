@@ -41,6 +41,8 @@ type Model struct {
 	// made are those of [index.Store.SetMade].
 	made   map[manifest]time.Time
 	served []index.ServedListing
+	// journal has the entries of each book.
+	journal map[index.Book]map[string][]byte
 }
 
 var _ index.Maintainer = (*Model)(nil)
@@ -71,6 +73,7 @@ func NewModel() *Model {
 		came:    make(map[manifest]index.Mark),
 		unheld:  make(map[manifest]bool),
 		made:    make(map[manifest]time.Time),
+		journal: make(map[index.Book]map[string][]byte),
 	}
 }
 

@@ -37,7 +37,7 @@ func restoreModel(r io.Reader) (*Model, error) {
 		m.putIn(m.next, r, true)
 	}
 	m.lastID, m.mirrored, m.changes, m.lastChange = copied.LastID, copied.Mirrored, copied.Changes, copied.LastChange
-	m.served = copied.Served
+	m.served, m.journal = copied.Served, copied.Journal
 	for _, intent := range copied.Intents {
 		m.intents[intent.ID] = intent
 	}

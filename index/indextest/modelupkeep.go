@@ -142,6 +142,7 @@ type backup struct {
 	Changes    []index.Change
 	LastChange uint64
 	Served     []index.ServedListing
+	Journal    map[index.Book]map[string][]byte
 }
 
 // Backup implements [index.Copier].
@@ -150,6 +151,10 @@ func (m *Model) Backup(_ context.Context, w io.Writer) error {
 	copied := backup{
 		m.live.behind(index.Key{}), m.next.behind(index.Key{}), m.next != nil, m.checkpoint,
 		slices.Collect(maps.Values(m.intents)), m.lastID, m.mirrored, slices.Clone(m.changes), m.lastChange, slices.Clone(m.served),
+		map[index.Book]map[string][]byte{},
+	}
+	for book, entries := range m.journal {
+		copied.Journal[book] = maps.Clone(entries)
 	}
 	m.mutex.Unlock()
 	return json.NewEncoder(w).Encode(copied)

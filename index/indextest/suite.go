@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("limits", func(t *testing.T) { run(t, open, limitStories()) })
 	if isMaintainer(t, open(t)) {
 		t.Run("limits of listings", func(t *testing.T) { run(t, open, servedLimits()) })
+		t.Run("limits of the journal", func(t *testing.T) { run(t, open, journalLimits()) })
 	}
 	t.Run("concurrency", func(t *testing.T) { concurrency(t, open) })
 }
@@ -55,6 +56,7 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("locks of tags", func(t *testing.T) { tagLocks(t, open) })
 	t.Run("listings", func(t *testing.T) { run(t, open, servedStories()) })
 	t.Run("histories of listings", func(t *testing.T) { servedHistories(t, open) })
+	t.Run("journal", func(t *testing.T) { run(t, open, journalStories()) })
 	t.Run("histories with upkeep", func(t *testing.T) { histories(t, false, true, place) })
 	t.Run("protocol with upkeep", func(t *testing.T) { protocol(t, true, open) })
 }
@@ -66,6 +68,7 @@ func RunStories(t *testing.T, open func(t *testing.T) index.Store) {
 		"records": recordStories(), "referrers": referrerStories(), "made": madeStories(), "parents": parentStories(), "intents": intentStories(),
 		"marks": markStories(), "queries": queryStories(), "upkeep": upkeepStories(), "corrections": correctionStories(),
 		"rebuild": rebuildStories(), "outbox": outboxStories(), "subjects of tags": tagSubjectStories(), "listings": servedStories(),
+		"journal": journalStories(),
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open, stories) })
 	}

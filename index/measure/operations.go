@@ -33,6 +33,8 @@ type operations struct {
 	intents, records, forget, correct, stats, setOutbox, changed, written operation
 
 	beginRebuild, fill, unfilled, finishRebuild, abandonRebuild operation
+
+	writeJournal, readJournal, dropJournal, trimJournal operation
 }
 
 // named returns each operation with its name.
@@ -67,6 +69,10 @@ func (m *operations) named() map[string]*operation {
 		"set_outbox":      &m.setOutbox,
 		"changed":         &m.changed,
 		"written":         &m.written,
+		"write_journal":   &m.writeJournal,
+		"read_journal":    &m.readJournal,
+		"drop_journal":    &m.dropJournal,
+		"trim_journal":    &m.trimJournal,
 	}
 }
 

@@ -90,6 +90,11 @@ var errNotCommitted = errors.New("the transaction was rolled back")
 // alone makes a change that no other is made with, in a transaction that keeps
 // other writers out. It has no bound of time but its context's.
 func (s *Store) alone(ctx context.Context, work func(ctx context.Context, tx pgx.Tx, state state) error) error {
+	return s.locked(ctx, s.queueLock, work)
+}
+
+// locked makes a change in a transaction that takes a lock first.
+func (s *Store) locked(ctx context.Context, lock func(*pgx.Batch), work func(ctx context.Context, tx pgx.Tx, state state) error) error {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	if s.closed {
@@ -102,7 +107,7 @@ func (s *Store) alone(ctx context.Context, work func(ctx context.Context, tx pgx
 	err := s.transaction(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		var questions pgx.Batch
 		var now state
-		s.queueLock(&questions)
+		lock(&questions)
 		s.queueState(&questions, &now)
 		at = serverOf(tx.Conn())
 		s.queueServer(&questions, &at)

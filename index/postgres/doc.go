@@ -83,6 +83,7 @@
 //	served        what was served under referrers tags, and until when it is kept
 //	unheld        referrers that the upstream holds by no hidden tag
 //	made          when images were made, as what they name says
+//	journal       entries of the books of the journal
 //	leases        who has a role or a tag, until when, and who is next
 //
 // Digests are one byte for the algorithm and the raw hash, so that they come in

@@ -14,6 +14,9 @@ const (
 	lockWriting = "writing"
 	// lockUpkeep is held by whoever drops what is no longer used.
 	lockUpkeep = "upkeep"
+	// lockJournal is held by whoever changes the journal, which several entries
+	// at once would have wait for each other in circles.
+	lockJournal = "journal"
 	// lockTaking and lockRenewing, of each of which there are [leaseLocks], are
 	// held by whoever takes or renews a lease until the change is committed. They
 	// bound how many do, and keep nobody out: that the row of the lease does.

@@ -49,6 +49,7 @@ func steps() []step {
 		{3, "unheld", "unheld"},
 		{4, "leases", "leases"},
 		{5, "made", "made"},
+		{6, "journal", "journal"},
 	}
 }
 
