@@ -28,7 +28,7 @@ func zeroAllowed(path string) bool {
 	switch path {
 	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "server.shutdownDelay", "upstream.checkInterval", "auth.recheckRealm", "auth.cacheTTL",
 		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency", "limits.transferInterval",
-		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice",
+		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice", "retention.interval",
 		"cache.pages", "log.delay", "cache.manifests":
 		return true
 	default:
@@ -60,6 +60,7 @@ func validate(cfg *Config) []mistake {
 	checkTLS(cfg, check)
 	validateService(cfg.Upstream.Service, check)
 	validateAuth(cfg, check)
+	validateRetention(cfg, check)
 	if cfg.Referrers.FallbackTags == FallbackMirror && !cfg.Upstream.Service.Configured() {
 		check("referrers.fallbackTags", errors.New("mirror needs upstream.service, to write the tags with"))
 	}

@@ -67,6 +67,8 @@ const (
 	RoleBackground Role = "background"
 	// RoleMaintenance is to rebuild or verify the index on demand.
 	RoleMaintenance Role = "maintenance"
+	// RoleRetention is to delete the referrers that rules remove.
+	RoleRetention Role = "retention"
 )
 
 // Sharer is a store that several processes use at once.

@@ -3,7 +3,10 @@ package policy
 // Policies are the rules of the life cycle, which hold for everyone, whoever may
 // do what by the rules of [Access]. The zero value has none. Nobody changes a
 // Policies; another one takes its place. It may be used concurrently.
-type Policies struct{}
+type Policies struct {
+	// Retention says which referrers stay; nil has no rules.
+	Retention *Retention
+}
 
 // Decision is what a rule decides. The zero value lets something happen, by no
 // rule.

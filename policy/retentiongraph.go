@@ -19,8 +19,9 @@ type RetentionManifest struct {
 	Annotations  map[string]string
 	// Subject is empty where the manifest has none.
 	Subject digest.Digest
-	// Lists are the manifests that an image index lists.
-	Lists []digest.Digest
+	// Lists are the manifests that an image index lists, and Doubtful what it lists
+	// that may be one.
+	Lists, Doubtful []digest.Digest
 	// Made is when it was made, as far as that is known.
 	Made time.Time
 }
@@ -49,10 +50,11 @@ const none = -1
 // retentionNode is a manifest that is in the graph, or a digest that is named there.
 type retentionNode struct {
 	digest digest.Digest
-	// known says that the manifest itself is in the graph.
-	known   bool
-	subject int32
-	lists   []int32
+	// known says that the manifest itself is in the graph, and wanted that an index
+	// lists it as one.
+	known, wanted bool
+	subject       int32
+	lists         []int32
 	// artifactType and set are of the graph's: set are the rules that select the
 	// manifest by all but its subject.
 	artifactType, set int32
@@ -99,6 +101,11 @@ func (g *RetentionGraph) Add(m RetentionManifest) {
 	}
 	var lists []int32
 	for _, listed := range m.Lists {
+		entry := g.node(listed)
+		g.nodes[entry].wanted = true
+		lists = append(lists, entry)
+	}
+	for _, listed := range m.Doubtful {
 		lists = append(lists, g.node(listed))
 	}
 	node := &g.nodes[at]
@@ -210,6 +217,35 @@ func (g *RetentionGraph) Subjects() iter.Seq[digest.Digest] {
 			}
 		}
 	}
+}
+
+// Unknown are the manifests that a tag names, or an image index lists, and nobody has
+// added. They may be indexes themselves, and hold what they list. Lists of referrers
+// are left out, of which old ones name much that is gone.
+func (g *RetentionGraph) Unknown() []digest.Digest {
+	d := &RetentionDecisions{graph: g}
+	listed := d.listed()
+	unknown := map[int32]bool{}
+	for i := range g.nodes {
+		at, node := int32(i), &g.nodes[i] //nolint:gosec // There are fewer nodes.
+		if !node.known && node.tags != nil {
+			unknown[at] = true
+		}
+		if !node.known || d.isReferrersList(at, listed) {
+			continue
+		}
+		for _, entry := range node.lists {
+			if of := &g.nodes[entry]; of.wanted && !of.known {
+				unknown[entry] = true
+			}
+		}
+	}
+	var all []digest.Digest
+	for at := range unknown {
+		all = append(all, g.nodes[at].digest)
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Selected tells whether a rule may select anything.

@@ -20,12 +20,14 @@ type Line struct {
 	Difference *Difference `json:"difference,omitempty"`
 	Pruned     *Pruned     `json:"pruned,omitempty"`
 	Held       *Held       `json:"held,omitempty"`
-	// Report, Verification or Done is the last line; Error stands beside it,
-	// or alone, where the work did not succeed.
-	Report       *Report       `json:"report,omitempty"`
-	Verification *Verification `json:"verification,omitempty"`
-	Done         bool          `json:"done,omitempty"`
-	Error        string        `json:"error,omitempty"`
+	Retained   *Retained   `json:"retained,omitempty"`
+	// Report, Verification, Retention or Done is the last line; Error stands beside
+	// it, or alone, where the work did not succeed.
+	Report       *Report          `json:"report,omitempty"`
+	Verification *Verification    `json:"verification,omitempty"`
+	Retention    *RetentionReport `json:"retention,omitempty"`
+	Done         bool             `json:"done,omitempty"`
+	Error        string           `json:"error,omitempty"`
 	// Incomplete says that the error is [ErrIncomplete].
 	Incomplete bool `json:"incomplete,omitempty"`
 }
@@ -46,8 +48,8 @@ const maxOptions = 16 << 20
 //	GET  /backup    a copy of the store's file; 501 where it is a database
 //
 // A client that goes away ends the work it began; a rebuild can be resumed.
-// Who may ask is decided before.
-func (r *Reconciler) Handler() http.Handler {
+// Who may ask is decided before. more adds paths, see [Retention.Routes].
+func (r *Reconciler) Handler(more ...func(chi.Router)) http.Handler {
 	router := chi.NewRouter()
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusNotFound, oci.CodeUnsupported, "the admin API has no such path")
@@ -75,6 +77,9 @@ func (r *Reconciler) Handler() http.Handler {
 		r.stream(w, req, "application/octet-stream", func(out *lines) error { return copier.Backup(req.Context(), out) })
 	})
 	router.Post("/import", r.serveImport)
+	for _, add := range more {
+		add(router)
+	}
 	return router
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 )
@@ -176,18 +177,35 @@ var errListChanged = errors.New("the list changed while it was read")
 
 // tags returns all tags of a repository; none where it has no list.
 func (s *Source) tags(ctx context.Context, repository string) ([]string, error) {
+	return s.tagsWithout(ctx, repository, func(string) bool { return false })
+}
+
+// visibleTags is tags without those of the form of hidden tags that stand for
+// nothing else, as far as their names tell.
+func (s *Source) visibleTags(ctx context.Context, repository string) ([]string, error) {
+	return s.tagsWithout(ctx, repository, func(tag string) bool {
+		_, hidden := oci.HiddenTagOf(tag)
+		return hidden
+	})
+}
+
+// tagsWithout returns the tags of a repository that are not to be left out.
+func (s *Source) tagsWithout(ctx context.Context, repository string, leaveOut func(tag string) bool) ([]string, error) {
 	return ask(ctx, s, func(ctx context.Context) ([]string, error) {
 		var all []string
+		some := false
 		for tag, err := range s.Upstream.Tags(ctx, s.As, repository, s.Limits().ListEntries) {
 			switch {
-			case errors.Is(err, upstream.ErrNotFound) && len(all) > 0:
+			case errors.Is(err, upstream.ErrNotFound) && some:
 				return nil, fmt.Errorf("%w: %w", errListChanged, err)
 			case errors.Is(err, upstream.ErrNotFound):
 				return nil, s.Upstream.ServesAPI(ctx)
 			case err != nil:
 				return nil, err
 			}
-			all = append(all, tag)
+			if some = true; !leaveOut(tag) {
+				all = append(all, tag)
+			}
 		}
 		return all, nil
 	})

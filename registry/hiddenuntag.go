@@ -39,8 +39,11 @@ func (w hidden) Delete(ctx context.Context, deletion *Deletion) (*http.Response,
 
 // refusedAsTagged tells whether a delete may have been refused because the
 // manifest is tagged. A registry without deletes says so by another status.
-func refusedAsTagged(resp *http.Response) bool {
-	switch resp.StatusCode {
+func refusedAsTagged(resp *http.Response) bool { return refusesTagged(resp.StatusCode) }
+
+// refusesTagged is refusedAsTagged by the status.
+func refusesTagged(status int) bool {
+	switch status {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity:
 		return true
 	default:

@@ -12,7 +12,7 @@ import (
 )
 
 // Nothing is written to the registry, or deleted there, of backref's own accord
-// but by OwnTags.
+// but by OwnTags and Removal.
 func TestOwnTagsAreTheOnlyWay(t *testing.T) {
 	writing := []string{"PutManifest", "DeleteManifest", "DeleteTag"}
 	var found []string
@@ -46,7 +46,7 @@ func TestOwnTagsAreTheOnlyWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(found)
-	want := []string{"owntags.go DeleteManifest", "owntags.go DeleteTag", "owntags.go PutManifest", "owntags.go PutManifest"}
+	want := []string{"owntags.go DeleteManifest", "owntags.go DeleteTag", "owntags.go PutManifest", "owntags.go PutManifest", "removal.go DeleteManifest"}
 	if !slices.Equal(found, want) {
 		t.Errorf("found %q\nwant %q", found, want)
 	}

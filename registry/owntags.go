@@ -22,8 +22,9 @@ var (
 )
 
 // OwnTags is what backref writes to the registry, and deletes there, of its own
-// accord. Nothing else calls [upstream.Registry.PutManifest],
-// [upstream.Registry.DeleteManifest] and [upstream.Registry.DeleteTag]. Each
+// accord, but for the manifests that a [Removal] deletes. Nothing else calls
+// [upstream.Registry.PutManifest], [upstream.Registry.DeleteManifest] and
+// [upstream.Registry.DeleteTag]. Each
 // method asks the registry what is there just before it acts, and again before
 // each further try; what it can't show to be backref's to change is [ErrNotOurs].
 // Other errors are those of the registry and the index. It may be used

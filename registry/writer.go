@@ -122,6 +122,9 @@ func accepted(resp *http.Response) bool {
 }
 
 // refused tells whether the upstream certainly did not carry the request out.
-func refused(resp *http.Response) bool {
-	return resp.StatusCode >= 300 && resp.StatusCode < 500 && resp.StatusCode != http.StatusRequestTimeout
+func refused(resp *http.Response) bool { return refusedBy(resp.StatusCode) }
+
+// refusedBy is refused by the status.
+func refusedBy(status int) bool {
+	return status >= 300 && status < 500 && status != http.StatusRequestTimeout
 }

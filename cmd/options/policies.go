@@ -7,6 +7,11 @@ import (
 
 // Policies returns what the configuration says of the life cycle. It fails where
 // a rule can't be read; the error names its key.
-func Policies(config.Config) (policy.Policies, error) {
-	return policy.Policies{}, nil
+func Policies(cfg config.Config) (policy.Policies, error) {
+	var p policy.Policies
+	var err error
+	if p.Retention, err = Retention(cfg.Retention); err != nil {
+		return p, err
+	}
+	return p, nil
 }
