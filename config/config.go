@@ -13,6 +13,7 @@ type Config struct {
 	Admin       Admin       `key:"admin" doc:"The listener for operators: health, metrics, profiles."`
 	Upstream    Upstream    `key:"upstream" doc:"The registry behind backref."`
 	Auth        Auth        `key:"auth" doc:"How clients prove who they are, and what they may do."`
+	Artifacts   Artifacts   `key:"artifacts" doc:"Which artifact types may be pushed and pulled."`
 	Index       Index       `key:"index" doc:"Where the index is kept."`
 	Referrers   Referrers   `key:"referrers" doc:"How referrers are found and listed."`
 	Tags        Tags        `key:"tags" doc:"How tags are listed."`
@@ -29,6 +30,7 @@ type Config struct {
 // Server configures the listener that registry clients talk to.
 type Server struct {
 	Listen            string         `key:"listen" doc:"Address to listen on, host:port; an empty host means all."`
+	Listeners         []Listener     `key:"listeners" doc:"Further addresses for registry clients, each with a name that artifacts.rules may go by. What is said of the listener at server.listen, TLS and limits included, holds for them too."`
 	PublicURL         *url.URL       `key:"publicURL" doc:"The URL by which clients reach backref, without /v2, where a proxy before it does not say so: for auth.realm rewrite, and for the path where that proxy takes one away."`
 	TrustedProxies    []netip.Prefix `key:"trustedProxies" doc:"Addresses of proxies whose Forwarded and X-Forwarded-* headers are believed, as CIDR prefixes."`
 	TLS               ServerTLS      `key:"tls" doc:"Serve HTTPS (HTTP/1.1 and HTTP/2) instead of plain HTTP."`

@@ -147,6 +147,18 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"addresses", "server: {listen: '8080'}\nadmin: {listen: ':http'}\n", nil, minimal(), []string{
 			`FILE:1: server.listen: "8080" is not an address such as 127.0.0.1:8080 or :8080`,
 			`FILE:2: admin.listen: ":http" has no port from 0 to 65535`}},
+		{"listeners", "server: {listeners: [{name: runtime, listen: x}]}\n", nil, minimal(), []string{
+			`FILE:1: server.listeners: listener runtime: "x" is not an address such as 127.0.0.1:8080 or :8080`}},
+		{"names of listeners", "server: {listeners: [{name: main, listen: ':1'}]}\n", nil, minimal(), []string{
+			"FILE:1: server.listeners: there is more than one listener with the name main; main is server.listen"}},
+		{"name of no listener", "server: {listeners: [{name: Run_time, listen: ':1'}]}\n", nil, minimal(), []string{
+			`FILE:1: server.listeners: "Run_time" is no name of a listener: use up to 32 small letters, digits and dashes`}},
+		{"artifact rule of an unknown listener", "artifacts: {rules: [{name: r, repositories: ['**'], actions: [pull], listeners: [runtime], allow: [images]}]}\n", nil, minimal(), []string{
+			`FILE:1: artifacts.rules: rule r is about the listener "runtime", which is neither main nor among server.listeners`}},
+		{"artifact rule by user in passthrough", "artifacts: {rules: [{name: r, repositories: ['**'], actions: [pull], users: [ann], allow: [images]}]}\n", nil, minimal(), []string{
+			"FILE:1: artifacts.rules: rule r tells clients apart by users, groups or anonymous: in auth.mode passthrough only the registry knows who they are; set auth.mode to service"}},
+		{"artifact rule with a wrong name", `artifacts: {rules: [{name: 'a"b', repositories: ['**'], actions: [pull], allow: [images]}]}` + "\n", nil, minimal(), []string{
+			`FILE:1: artifacts.rules: the name of the rule "a\"b" has characters beside those of printable ASCII, or a quote or backslash`}},
 		{"half of TLS", "server: {tls: {certFile: x}}\n", nil, minimal(),
 			[]string{"FILE:1: server.tls.certFile: needs server.tls.keyFile beside it"}},
 		{"half of TLS to the registry", "upstream: {tls: {keyFile: x}}\n", nil, minimal(),

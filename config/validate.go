@@ -56,11 +56,13 @@ func validate(cfg *Config) []mistake {
 		check(f.path, f.checkAmount())
 	})
 	check("server.listen", checkListen(cfg.Server.Listen))
+	check("server.listeners", checkListeners(cfg.Server.Listeners))
 	check("server.publicURL", checkPublicURL(cfg.Server.PublicURL))
 	checkTLS(cfg, check)
 	validateService(cfg.Upstream.Service, check)
 	validateAuth(cfg, check)
 	validateRetention(cfg, check)
+	validateArtifacts(cfg, check)
 	if cfg.Referrers.FallbackTags == FallbackMirror && !cfg.Upstream.Service.Configured() {
 		check("referrers.fallbackTags", errors.New("mirror needs upstream.service, to write the tags with"))
 	}

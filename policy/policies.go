@@ -6,6 +6,8 @@ package policy
 type Policies struct {
 	// Retention says which referrers stay; nil has no rules.
 	Retention *Retention
+	// Artifacts say which artifact types may be pushed and pulled.
+	Artifacts Artifacts
 }
 
 // Decision is what a rule decides. The zero value lets something happen, by no

@@ -12,6 +12,7 @@ import (
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/policy"
 	"github.com/backref/backref/proxy/answer"
+	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/signin"
 	"github.com/backref/backref/upstream"
@@ -111,7 +112,7 @@ func (p *Proxy) allows(r *http.Request, by *entrance, client policy.Client, need
 	case needs.action == "":
 		return false
 	}
-	caller := registry.NewCaller(p.credentials(r), target.scope())
+	caller := p.newCaller(r, target)
 	if !p.registry.Admit(caller, by.rules, client, needs.action) {
 		return false
 	}
@@ -226,7 +227,18 @@ func (p *Proxy) callerOf(r *http.Request, target path) *registry.Caller {
 	if caller := entryOf(r).caller; caller != nil {
 		return caller
 	}
+	return p.newCaller(r, target)
+}
+
+// newCaller returns a caller whom nobody has let in yet.
+func (p *Proxy) newCaller(r *http.Request, target path) *registry.Caller {
 	return registry.NewCaller(p.credentials(r), target.scope())
+}
+
+// requester returns who asks, as far as rules about artifact types tell clients
+// apart. In auth.mode passthrough nobody has signed in here.
+func (p *Proxy) requester(r *http.Request) policy.Requester {
+	return policy.Requester{Client: entryOf(r).client, Listener: wrap.ListenerOf(r.Context()), UserAgent: r.UserAgent()}
 }
 
 // disown takes from a request what is between the client and us: all headers

@@ -89,16 +89,16 @@ func endpointTable() [endpointCount]family {
 			upload: pass(admin), other: pass(admin), named: true,
 		},
 		endpointTags:    tags,
-		endpointBlobs:   {read: pass(pull), delete: pass(remove), put: pass(admin), upload: pass(admin), other: pass(admin)},
+		endpointBlobs:   {read: route{pull, (*Proxy).showBlob}, delete: pass(remove), put: pass(admin), upload: pass(admin), other: pass(admin)},
 		endpointUploads: {read: pass(push), put: pass(push), delete: pass(push), upload: pass(push), other: pass(admin)},
 		endpointToken:   all(route{need{everything: true}, (*Proxy).passToken}),
 
 		endpointReferrers:        answered((*Proxy).listReferrers),
-		endpointGraphReferrers:   answered(extended((*ext.Extension).GraphReferrers)),
-		endpointGraphParents:     answered(extended((*ext.Extension).GraphParents)),
-		endpointGraphTree:        answered(extended((*ext.Extension).GraphTree)),
-		endpointCatalogArtifacts: answered(extended((*ext.Extension).CatalogArtifacts)),
-		endpointCatalogTags:      answered(extended((*ext.Extension).CatalogTags)),
+		endpointGraphReferrers:   answered(extended((*ext.Extension).GraphReferrers, byTypeOrLegacy)),
+		endpointGraphParents:     answered(extended((*ext.Extension).GraphParents, ofAll)),
+		endpointGraphTree:        answered(extended((*ext.Extension).GraphTree, ofAll)),
+		endpointCatalogArtifacts: answered(extended((*ext.Extension).CatalogArtifacts, byType)),
+		endpointCatalogTags:      answered(extended((*ext.Extension).CatalogTags, byType)),
 		endpointDiscovery:        answered((*Proxy).discover),
 	}
 }

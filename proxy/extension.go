@@ -32,9 +32,13 @@ func (p *Proxy) forwardOfExtension(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// extended is the handler of an endpoint of the extension.
-func extended(answer func(*ext.Extension, http.ResponseWriter, *http.Request, *registry.Caller) error) handler {
+// extended is the handler of an endpoint of the extension, which shows manifests
+// of certain types.
+func extended(answer func(*ext.Extension, http.ResponseWriter, *http.Request, *registry.Caller) error, shows shownTypes) handler {
 	return func(p *Proxy, w http.ResponseWriter, r *http.Request, target path) error {
+		if err := p.mayList(r, p.pullRules(r, target), shows); err != nil {
+			return err
+		}
 		return answer(p.extension, w, r, p.callerOf(r, target))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/policy"
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
 )
@@ -118,22 +119,29 @@ func (c *manifestCache) find(r *http.Request, target path) (cachedManifest, bool
 // serveCached answers from the cache where it has the manifest and the client
 // is known to be permitted. It is false where the upstream has to answer: a
 // client that has yet to be asked about is not told by the time that it takes
-// what is kept.
-func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path, caller *registry.Caller) bool {
+// what is kept. What the rules keep from the client is an error.
+func (p *Proxy) serveCached(
+	w http.ResponseWriter, r *http.Request, target path, caller *registry.Caller, rules policy.ArtifactRules,
+) (served bool, err error) {
 	if p.manifests == nil || target.digest == "" || target.foreign {
-		return false
+		return false, nil
 	}
 	if !p.registry.MayRead(r.Context(), caller, target.digest) {
-		return false
+		return false, nil
 	}
 	found, hit := p.manifests.find(r, target)
 	if hit {
 		// One that the index doesn't know is for the upstream to show.
 		hit = p.registry.Indexed(r.Context(), caller, target.digest)
 	}
+	if hit && len(rules) > 0 {
+		if hit, err = p.registry.MayPullRecorded(r.Context(), caller, rules, target.digest); err != nil {
+			return false, err
+		}
+	}
 	p.metrics.cached(cacheManifests, hit)
 	if !hit {
-		return false
+		return false, nil
 	}
 	note(r, zap.Bool("cached", true))
 	header := w.Header()
@@ -143,11 +151,11 @@ func (p *Proxy) serveCached(w http.ResponseWriter, r *http.Request, target path,
 	if etag := found.header.Get("ETag"); etag != "" && etagMatches(r.Header.Values("If-None-Match"), etag) {
 		header.Del("Content-Length")
 		w.WriteHeader(http.StatusNotModified)
-		return true
+		return true, nil
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
 		wrap.WriteWhole(w, r, found.body)
 	}
-	return true
+	return true, nil
 }

@@ -23,7 +23,7 @@ func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path)
 		return err
 	}
 	resp, err := p.writer.Push(r.Context(), &registry.Push{
-		Caller: p.callerOf(r, target), Reference: target.reference(), Body: body, Manifest: manifest, Known: known,
+		Caller: p.callerOf(r, target), Reference: target.reference(), Body: body, Manifest: manifest, Known: known, By: p.requester(r),
 		Header: r.Header, RawQuery: r.URL.RawQuery,
 		Send: func(ctx context.Context, out registry.Outgoing) (*http.Response, error) {
 			return p.sendManifest(r.WithContext(ctx), target, out)

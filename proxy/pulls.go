@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/backref/backref/policy"
 	"github.com/backref/backref/registry"
 )
 
@@ -15,23 +16,31 @@ import (
 // the index doesn't know it: it was pushed past this proxy.
 func (p *Proxy) getManifest(w http.ResponseWriter, r *http.Request, target path) error {
 	caller := p.callerOf(r, target)
-	if p.serveCached(w, r, target, caller) {
-		return nil
+	rules := p.pullRules(r, target)
+	if served, err := p.serveCached(w, r, target, caller, rules); served || err != nil {
+		return err
 	}
 	slot := p.manifests.slot(r, target)
-	mark, err := p.registry.Mark(r.Context())
-	if err != nil {
-		note(r, zap.NamedError("index", err))
-		return p.passthrough(w, r, target)
-	}
+	mark, markErr := p.registry.Mark(r.Context())
 	resp, err := p.forward(r)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if listing, served := p.registry.ServedUnder(r.Context(), caller, target.digest, resp); served {
-		writeListing(w, r, listing)
-		return nil
+	if markErr != nil {
+		note(r, zap.NamedError("index", markErr))
+	} else if listing, served := p.registry.ServedUnder(r.Context(), caller, target.digest, resp); served {
+		return p.serveListing(w, r, listing, rules)
+	}
+	letGo, err := p.registry.MayPull(r.Context(), registry.Pulled{
+		Caller: caller, Rules: rules, Reference: target.reference(), Method: r.Method, Response: resp, Mark: mark, Marked: markErr == nil,
+	})
+	defer letGo()
+	if err != nil {
+		return err
+	}
+	if markErr != nil {
+		return p.relay(w, r, resp)
 	}
 	limit := p.registry.Limits().Size
 	if target.foreign || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "" || resp.ContentLength > limit {
@@ -73,8 +82,9 @@ func (p *Proxy) relayAndCache(w http.ResponseWriter, r *http.Request, resp *http
 // headManifest answers from the cache, else passes through (end-3).
 func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path) error {
 	caller := p.callerOf(r, target)
-	if p.serveCached(w, r, target, caller) {
-		return nil
+	rules := p.pullRules(r, target)
+	if served, err := p.serveCached(w, r, target, caller, rules); served || err != nil {
+		return err
 	}
 	resp, err := p.forward(r)
 	if err != nil {
@@ -82,10 +92,44 @@ func (p *Proxy) headManifest(w http.ResponseWriter, r *http.Request, target path
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if listing, served := p.registry.ServedUnder(r.Context(), caller, target.digest, resp); served {
-		writeListing(w, r, listing)
-		return nil
+		return p.serveListing(w, r, listing, rules)
+	}
+	letGo, err := p.registry.MayPull(r.Context(), registry.Pulled{
+		Caller: caller, Rules: rules, Reference: target.reference(), Method: r.Method, Response: resp,
+	})
+	defer letGo()
+	if err != nil {
+		return err
 	}
 	p.registry.LearnFrom(r.Context(), caller, target.reference(), resp)
+	return p.relay(w, r, resp)
+}
+
+// serveListing sends a listing that is pulled by its digest, unless the rules keep
+// what it may name from the client.
+func (p *Proxy) serveListing(w http.ResponseWriter, r *http.Request, listing registry.TagListing, rules policy.ArtifactRules) error {
+	if err := p.mayList(r, rules, ofAll); err != nil {
+		return err
+	}
+	writeListing(w, r, listing)
+	return nil
+}
+
+// showBlob passes the pull of a blob through (end-2). A blob has no type; but to
+// some registries manifests are blobs too, and one that the index knows as a
+// manifest is judged as that.
+func (p *Proxy) showBlob(w http.ResponseWriter, r *http.Request, target path) error {
+	rules := p.pullRules(r, target)
+	resp, err := p.forward(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if len(rules) > 0 && resp.StatusCode < http.StatusBadRequest {
+		if _, err := p.registry.MayPullRecorded(r.Context(), p.callerOf(r, target), rules, target.digest); err != nil {
+			return err
+		}
+	}
 	return p.relay(w, r, resp)
 }
 

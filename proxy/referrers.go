@@ -11,6 +11,9 @@ import (
 // listReferrers answers a referrers query (end-12): whom it is for is asked
 // first, then every source that may hold more than the index, then the index.
 func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target path) error {
+	if err := p.mayList(r, p.pullRules(r, target), byType); err != nil {
+		return err
+	}
 	caller := p.callerOf(r, target)
 	place := p.pages.slot(r, target, p.limits().ResponseSize, p.registry.Limits().Descriptor)
 	if p.registry.Recall(caller) && p.serveCachedPage(w, r, place) {

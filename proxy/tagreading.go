@@ -41,6 +41,9 @@ func (p *Proxy) showReferrersTag(w http.ResponseWriter, r *http.Request, target 
 	if found.Other() && !seeksReferrers(r) {
 		return p.pull(w, r, target)
 	}
+	if err := p.mayList(r, p.pullRules(r, target), ofAll); err != nil {
+		return err
+	}
 	shown, err := p.registry.ListingUnder(r.Context(), caller, target.tag, found)
 	switch {
 	case err != nil:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/policy"
 )
 
 // Writer pushes and deletes manifests. Each behaviour is a Writer around another,
@@ -14,6 +15,7 @@ import (
 // added later. The outermost is [Registry.Writer]; from there:
 //
 //	rules       rules.go       what the rules don't allow is refused
+//	artifacts   artifacts.go   what may not be here because of its type is refused
 //	conditions  conditional.go conditions hold, and writers of a tag take turns
 //	listings    listings.go    what was served in place of a tag can be deleted
 //	intents     intents.go     what is pushed or deleted is listed, or is not
@@ -38,6 +40,7 @@ func (r *Registry) Writer() Writer {
 	w = intents{r, w}
 	w = listings{r, w}
 	w = conditions{r, w}
+	w = artifacts{r, w}
 	return rules{r, w}
 }
 
@@ -51,6 +54,8 @@ type Push struct {
 	// read: then it is left to the upstream to judge.
 	Manifest index.Manifest
 	Known    bool
+	// By is who the caller is to the rules about artifact types.
+	By policy.Requester
 	// Header and RawQuery are what the caller asked with.
 	Header   http.Header
 	RawQuery string

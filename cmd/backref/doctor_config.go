@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/backref/backref/config"
@@ -58,7 +59,7 @@ func judgePasswords(cfg config.Config) finding {
 	switch {
 	case cfg.Server.TLS.CertFile != "":
 		return okf("clients come by HTTPS")
-	case onLoopback(cfg.Server.Listen):
+	case onLoopback(cfg.Server.Listen) && !slices.ContainsFunc(cfg.Server.Listeners, func(l config.Listener) bool { return !onLoopback(l.Listen) }):
 		return okf("plain HTTP at %s, which this machine alone reaches", cfg.Server.Listen)
 	case len(cfg.Server.TrustedProxies) > 0:
 		return okf("plain HTTP at %s, behind the proxies of server.trustedProxies", cfg.Server.Listen)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -11,9 +12,10 @@ import (
 // sayExposed tells the operator what others than this machine can see or reach by
 // the listeners as they are.
 func (s *server) sayExposed() {
-	if listensElsewhere(s.front) && s.config.Server.TLS.CertFile == "" && len(s.config.Server.TrustedProxies) == 0 && passwordsCome(s.config) {
+	exposed := slices.IndexFunc(s.fronts(), listensElsewhere)
+	if exposed >= 0 && s.config.Server.TLS.CertFile == "" && len(s.config.Server.TrustedProxies) == 0 && passwordsCome(s.config) {
 		s.log.Warn("passwords and tokens of clients come in the clear: set server.tls.certFile and server.tls.keyFile, "+
-			"listen on a loopback address, or name the proxy at which TLS ends in server.trustedProxies", zap.Stringer("listen", s.front.Addr()))
+			"listen on a loopback address, or name the proxy at which TLS ends in server.trustedProxies", zap.Stringer("listen", s.fronts()[exposed].Addr()))
 	}
 	if s.admin.server != nil && listensElsewhere(s.admin) && s.config.Admin.TokenFile == "" {
 		s.log.Info("the admin listener shows health, metrics and profiles to other machines, and refuses them all else: "+

@@ -85,6 +85,10 @@ func changed(t *testing.T, cfg config.Config, path string) config.Config {
 		*value = []config.Issuer{{URL: &url.URL{Scheme: "https", Host: "issuer.example"}, Audience: "backref", Prefix: "oidc:"}}
 	case *[]config.Rule:
 		*value = []config.Rule{{Repositories: []string{"other"}, Anonymous: true, Allow: []string{"pull"}}}
+	case *[]config.ArtifactRule:
+		*value = []config.ArtifactRule{{Name: "other", Repositories: []string{"other"}, Actions: []string{"pull"}, Deny: []string{"images"}}}
+	case *[]config.Listener:
+		*value = []config.Listener{{Name: "other", Listen: "127.0.0.1:1"}}
 	case *string:
 		*value = otherText(key)
 	default:

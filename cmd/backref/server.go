@@ -35,8 +35,10 @@ type server struct {
 	store    index.Maintainer
 	upstream *upstream.Registry
 	proxy    *proxy.Proxy
-	front    listener
-	admin    listener
+	// front is the main listener for registry clients, further are the others.
+	front   listener
+	further []listener
+	admin   listener
 	// began is when the server was made, and draining since when it is about to
 	// end; nil while it is not.
 	began    time.Time
@@ -59,6 +61,8 @@ type server struct {
 // may be off, and is then zero.
 type listener struct {
 	net.Listener
+	// name is that of a further listener for registry clients.
+	name   string
 	server *http.Server
 	// certificates are nil for plain HTTP.
 	certificates *certificates
@@ -112,6 +116,9 @@ func (s *server) open(ctx context.Context) error {
 	s.lookout = reconcile.NewLookout(s.upstream, s.config.Upstream.CheckInterval, s.log, metrics)
 	s.background = append(s.background, s.lookout.Run)
 	if s.front, err = s.listen("server", s.config.Server.Listen, s.config.Server.TLS, handler); err != nil {
+		return err
+	}
+	if err := s.listenFurther(handler); err != nil {
 		return err
 	}
 	s.reloader.begin(metrics)
@@ -178,15 +185,24 @@ func (s *server) listen(key, address string, secure config.ServerTLS, handler ht
 	if err != nil {
 		return listener{}, err
 	}
-	accepting, err := net.Listen("tcp", address)
+	l, err := s.listenBy(address, speak, handler)
 	if err != nil {
 		return listener{}, fmt.Errorf("%s.listen: %w", key, err)
+	}
+	return l, nil
+}
+
+// listenBy opens a listener that speaks TLS by certificates; nil for plain HTTP.
+func (s *server) listenBy(address string, speak *certificates, handler http.Handler) (listener, error) {
+	accepting, err := net.Listen("tcp", address)
+	if err != nil {
+		return listener{}, err
 	}
 	errorLog, err := zap.NewStdLogAt(s.log, zap.WarnLevel)
 	if err != nil {
 		return listener{}, errors.Join(err, accepting.Close())
 	}
-	return listener{wrap.Listener(accepting), &http.Server{
+	return listener{Listener: wrap.Listener(accepting), server: &http.Server{
 		Handler:           handler,
 		TLSConfig:         speak.config(),
 		ConnContext:       wrap.ConnContext,
@@ -194,7 +210,7 @@ func (s *server) listen(key, address string, secure config.ServerTLS, handler ht
 		IdleTimeout:       s.config.Server.IdleTimeout,
 		MaxHeaderBytes:    int(s.config.Server.MaxHeaderBytes),
 		ErrorLog:          errorLog,
-	}, speak}, nil
+	}, certificates: speak}, nil
 }
 
 // warn logs what went wrong but stops nothing.
@@ -207,7 +223,7 @@ func (s *server) warn(err error) {
 // Run serves until ctx ends or a listener fails, lets the requests under way
 // finish, and closes everything. It may be called once.
 func (s *server) Run(ctx context.Context) error {
-	failed := make(chan error, 2)
+	failed := make(chan error, len(s.fronts())+1)
 	serve := func(l listener) {
 		if l.server.TLSConfig != nil {
 			failed <- l.server.ServeTLS(l.Listener, "", "")
@@ -215,10 +231,13 @@ func (s *server) Run(ctx context.Context) error {
 		}
 		failed <- l.server.Serve(l.Listener)
 	}
-	go serve(s.front)
+	for _, l := range s.fronts() {
+		go serve(l)
+	}
 	fields := []zap.Field{
 		zap.String("version", versionLine()), zap.Stringer("listen", s.front.Addr()),
 		zap.Stringer("upstream", s.config.Upstream.URL), zap.String("index", storeName(s.config.Index)),
+		s.furtherAddresses(),
 	}
 	if s.admin.server != nil {
 		go serve(s.admin)
@@ -272,11 +291,7 @@ func (s *server) end(told bool, failed <-chan error) error {
 func (s *server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Server.DrainTimeout)
 	defer cancel()
-	err := s.front.server.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("requests were cut off: server.drainTimeout is over")
-		err = s.front.server.Close()
-	}
+	err := s.drainFronts(ctx)
 	if s.admin.server != nil {
 		return errors.Join(err, s.admin.server.Close())
 	}
@@ -286,7 +301,7 @@ func (s *server) drain() error {
 // close closes what is open, the index last.
 func (s *server) close() error {
 	var errs []error
-	for _, l := range []listener{s.front, s.admin} {
+	for _, l := range append(s.fronts(), s.admin) {
 		if l.Listener != nil {
 			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 				errs = append(errs, err)

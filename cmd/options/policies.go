@@ -1,6 +1,8 @@
 package options
 
 import (
+	"fmt"
+
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/policy"
 )
@@ -10,6 +12,9 @@ import (
 func Policies(cfg config.Config) (policy.Policies, error) {
 	var p policy.Policies
 	var err error
+	if p.Artifacts, err = artifacts(cfg.Artifacts); err != nil {
+		return p, fmt.Errorf("artifacts.rules: %w", err)
+	}
 	if p.Retention, err = Retention(cfg.Retention); err != nil {
 		return p, err
 	}

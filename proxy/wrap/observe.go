@@ -105,6 +105,9 @@ func (l *line) MarshalLogObject(to zapcore.ObjectEncoder) error {
 	to.AddString("client", l.client())
 	to.AddString("method", Printable(r.Method, maxMethod))
 	to.AddString("endpoint", e.Door.Endpoint())
+	if listener := ListenerOf(e); listener != MainListener {
+		to.AddString("listener", listener)
+	}
 	e.Door.Describe(r, to)
 	to.AddInt64("status", int64(l.status))
 	to.AddInt64("bytesIn", e.received)
