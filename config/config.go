@@ -16,7 +16,7 @@ type Config struct {
 	Artifacts   Artifacts   `key:"artifacts" doc:"Which artifact types may be pushed and pulled."`
 	Index       Index       `key:"index" doc:"Where the index is kept."`
 	Referrers   Referrers   `key:"referrers" doc:"How referrers are found and listed."`
-	Tags        Tags        `key:"tags" doc:"How tags are listed."`
+	Tags        Tags        `key:"tags" doc:"How tags are listed, and which of them stay what they are."`
 	Reconcile   Reconcile   `key:"reconcile" doc:"What runs beside requests; in the background only with upstream.service."`
 	Retention   Retention   `key:"retention" doc:"Which referrers stay, and which are deleted: see lifecycle.md."`
 	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
@@ -117,9 +117,11 @@ type Referrers struct {
 	RecheckNative time.Duration `key:"recheckNative" doc:"How long a repository that was found without a referrers API upstream, or a subject that the API does not know, is not asked for there again. 0 asks on every query."`
 }
 
-// Tags configures how tags are listed.
+// Tags configures how tags are listed, and which of them stay what they are.
 type Tags struct {
-	Hide string `key:"hide" doc:"Which tags are left out of tags/list: none, referrers tags (sha256-HEX where it stands for a list of referrers, and sha256-HEX.referrer), or also those of cosign (sha256-HEX.sig, .att and .sbom). Tools that mirror by tags/list, such as skopeo sync, leave out what is hidden without saying so; backref copy --all-tags copies a repository with its referrers." enum:"none,referrers,referrers+cosign"`
+	Hide     string    `key:"hide" doc:"Which tags are left out of tags/list: none, referrers tags (sha256-HEX where it stands for a list of referrers, and sha256-HEX.referrer), or also those of cosign (sha256-HEX.sig, .att and .sbom). Tools that mirror by tags/list, such as skopeo sync, leave out what is hidden without saying so; backref copy --all-tags copies a repository with its referrers." enum:"none,referrers,referrers+cosign"`
+	Locks    []TagLock `key:"locks" doc:"Tags that are immutable from their first push: nobody can move or delete them, or delete what they stand for. Signatures and other referrers can still be added." reload:"true"`
+	Deletion string    `key:"deletion" doc:"What the registry deletes where it is asked to delete a tag: tag says that it deletes the tag alone, as the specification has it. Some registries delete the manifest with all its tags; so with unknown a tag can't be deleted as long as a locked tag holds its manifest too." enum:"unknown,tag" reload:"true"`
 }
 
 // Reconcile configures what runs beside requests.
@@ -228,7 +230,7 @@ func Default() Config {
 			FallbackTags: FallbackImport, HiddenTags: true, Order: "digest", LegacyTags: LegacyShow,
 			RecheckTag: 5 * time.Minute, TagListingTTL: time.Hour, RecheckNative: 10 * time.Minute,
 		},
-		Tags: Tags{Hide: "referrers"},
+		Tags: Tags{Hide: "referrers", Deletion: DeletionUnknown},
 		Reconcile: Reconcile{
 			SettleInterval: 30 * time.Second,
 			VerifyInterval: 24 * time.Hour,

@@ -8,6 +8,11 @@ type Policies struct {
 	Retention *Retention
 	// Artifacts say which artifact types may be pushed and pulled.
 	Artifacts Artifacts
+	// Locks make tags immutable.
+	Locks TagLocks
+	// DeletesTagsAlone says that the registry, asked to delete a tag, deletes
+	// nothing else. Some delete the manifest, with all its tags.
+	DeletesTagsAlone bool
 }
 
 // Decision is what a rule decides. The zero value lets something happen, by no

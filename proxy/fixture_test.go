@@ -42,6 +42,8 @@ type oddRegistry struct {
 	// hook answers a request itself if it returns true. It may be changed
 	// between requests.
 	hook func(w http.ResponseWriter, r *http.Request) bool
+	// noRegistry says that it has no /v2/.
+	noRegistry bool
 }
 
 func newOddRegistry() *oddRegistry {
@@ -49,11 +51,12 @@ func newOddRegistry() *oddRegistry {
 }
 
 func (o *oddRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/v2/" && r.UserAgent() == "backref" {
+	o.mutex.Lock()
+	if r.URL.Path == "/v2/" && r.UserAgent() == "backref" && !o.noRegistry {
 		// Whether it is a registry at all is asked seldom, and not counted.
+		o.mutex.Unlock()
 		return
 	}
-	o.mutex.Lock()
 	o.requests = append(o.requests, r.Method+" "+r.URL.Path)
 	hook := o.hook
 	o.mutex.Unlock()

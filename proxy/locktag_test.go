@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
 )
@@ -25,14 +26,14 @@ func (s sharedStore) LockTag(ctx context.Context, _, tag string, _ time.Duration
 	return s.lock(ctx, tag)
 }
 
-func newSharedFixture(t *testing.T, lock func(ctx context.Context, tag string) (context.Context, context.CancelFunc, error)) *fixture {
+func newSharedFixture(t *testing.T, lock func(ctx context.Context, tag string) (context.Context, context.CancelFunc, error), configure ...func(*config.Config)) *fixture {
 	t.Helper()
 	store, err := bolt.Open(filepath.Join(t.TempDir(), "index.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	return newFixtureWith(t, sharedStore{store, lock})
+	return newFixtureWith(t, sharedStore{store, lock}, configure...)
 }
 
 // Only what depends on the tag that it replaces asks the other replicas, and

@@ -8,12 +8,13 @@ import (
 	"strconv"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/policy"
 	"github.com/backref/backref/upstream"
 )
 
 // conditions is the [Writer] by which the conditions of a push hold although the
 // upstream may ignore them, and by which writers of one tag take turns where one
-// of them has a condition.
+// of them has a condition, or the tag is locked.
 type conditions struct {
 	registry *Registry
 	next     Writer
@@ -35,7 +36,14 @@ func (w conditions) Delete(ctx context.Context, deletion *Deletion) (*http.Respo
 	if deletion.Tag == "" {
 		return w.next.Delete(ctx, deletion)
 	}
-	release, err := w.registry.tagLocks.shared(ctx, tagName{deletion.Caller.repository, deletion.Tag})
+	take := w.registry.tagLocks.shared
+	if policies := w.registry.Policies(); !policies.DeletesTagsAlone {
+		if _, in := policies.Locks.In(deletion.Caller.repository, w.registry.now()); in {
+			// What the tag stands for decides whether it goes.
+			take = w.registry.tagLocks.exclusive
+		}
+	}
+	release, err := take(ctx, tagName{deletion.Caller.repository, deletion.Tag})
 	if err != nil {
 		return nil, err
 	}
@@ -48,19 +56,23 @@ type tagTurn struct {
 	// release lets the next writer go on. It may be called more than once.
 	release func()
 	// conditional says that the writer is alone, and that its condition holds
-	// as long as held does not end; held is nil for others.
+	// as long as nothing of held ends; others hold nothing.
 	conditional bool
-	held        context.Context
+	held        heldParts
 	// instead is the header that the upstream is sent instead, where the condition
 	// is about what was served in place of the tag.
 	instead http.Header
+	// lock is the rule that locks the tag: then the writer owns the tag, and held
+	// is set, whether or not it has a condition.
+	lock policy.Decision
 }
 
 // takeTurn has a push wait for its turn. One with a condition, which the upstream may
 // not heed, gets it only if the condition holds and will until it is released:
 // no other push or deletion of the tag through this process comes between, and
 // no other push with a condition through any process that shares the index.
-// Other pushes wait only while there is one with a condition in their process.
+// Other pushes wait only while there is one with a condition in their process,
+// but for those to a locked tag, which own it as one with a condition does.
 //
 // To a client that may not pull the tag the condition can't be checked here: it
 // is the upstream's alone.
@@ -75,8 +87,15 @@ func (r *Registry) takeTurn(ctx context.Context, push *Push) (tagTurn, error) {
 		return tagTurn{}, err
 	}
 	name := tagName{push.Caller.repository, push.Tag}
+	lock := r.Policies().Locks.Decide(name.repository, name.tag, r.now())
 	switch {
 	case conditions.given():
+		turn, err := r.takeConditionalTurn(ctx, push, conditions)
+		turn.lock = lock
+		return turn, err
+	case lock.Denied:
+		held, release, err := r.lockTag(ctx, name)
+		return tagTurn{release: release, held: heldParts{held}, lock: lock}, err
 	case r.ShowsListing(push.Tag):
 		// What the tag stands for decides where the push goes.
 		release, err := r.tagLocks.exclusive(ctx, name)
@@ -85,7 +104,11 @@ func (r *Registry) takeTurn(ctx context.Context, push *Push) (tagTurn, error) {
 		release, err := r.tagLocks.shared(ctx, name)
 		return tagTurn{release: release}, err
 	}
-	held, release, err := r.lockTag(ctx, name)
+}
+
+// takeConditionalTurn is [Registry.takeTurn] for a push with a condition.
+func (r *Registry) takeConditionalTurn(ctx context.Context, push *Push, conditions preconditions) (tagTurn, error) {
+	held, release, err := r.lockTag(ctx, tagName{push.Caller.repository, push.Tag})
 	if err != nil {
 		return tagTurn{}, err
 	}
@@ -93,14 +116,14 @@ func (r *Registry) takeTurn(ctx context.Context, push *Push) (tagTurn, error) {
 	switch {
 	case withheld(err):
 		// The upstream gets the condition too, and its answer stands.
-		return tagTurn{release: release, conditional: true, held: held}, nil
+		return tagTurn{release: release, conditional: true, held: heldParts{held}}, nil
 	case err != nil && !errors.Is(err, upstream.ErrNotFound):
 	case conditions.hold(current):
-		return tagTurn{release: release, conditional: true, held: held}, nil
+		return tagTurn{release: release, conditional: true, held: heldParts{held}}, nil
 	default:
 		var instead http.Header
 		if instead, err = r.meetByListing(ctx, push, conditions); instead != nil {
-			return tagTurn{release: release, conditional: true, held: held, instead: instead}, nil
+			return tagTurn{release: release, conditional: true, held: heldParts{held}, instead: instead}, nil
 		}
 		if err == nil {
 			err = preconditionFailed()
@@ -162,17 +185,22 @@ func preconditionFailed() *oci.Error {
 	}
 }
 
-// sendInTurn sends a push whose condition holds, and waits for the answer even
-// where the client does not: a push that was given up but goes on upstream
-// could undo the one after it. It is given up on when the next could have the
-// tag, which the registry need not notice: what it carries out later than
-// upstream.timeouts.grace nothing can hold back.
+// sendInTurn sends a push whose condition holds, or whose tag is locked.
 func (r *Registry) sendInTurn(ctx context.Context, push *Push) (*http.Response, error) {
-	if push.turn.held.Err() != nil {
+	return r.sendHeld(ctx, push.turn.held, push.send)
+}
+
+// sendHeld sends what only who holds something may send, as long as that is held,
+// and waits for the answer even where the client does not: what was given up but
+// goes on upstream could undo what comes after it. It is given up on when the next
+// could have what is held, which the registry need not notice: what it carries out
+// later than upstream.timeouts.grace nothing can hold back.
+func (r *Registry) sendHeld(ctx context.Context, held heldParts, send func(context.Context) (*http.Response, error)) (*http.Response, error) {
+	if held.lost() {
 		return nil, tagLost()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.RequestTime)
-	resp, err := push.send(ctx)
+	resp, err := send(ctx)
 	if err != nil {
 		cancel()
 		return nil, err

@@ -12,7 +12,10 @@ func (r *Registry) Policies() *policy.Policies { return r.policies.Load() }
 
 // SetPolicies has other rules of the life cycle count from now on. It may be
 // called at any time.
-func (r *Registry) SetPolicies(p policy.Policies) { r.policies.Store(&p) }
+func (r *Registry) SetPolicies(p policy.Policies) {
+	r.policies.Store(&p)
+	r.locked.forget()
+}
 
 // Denied is the answer to what a rule denies. what names it, as the subject of
 // the sentence: "tag v1 can't be moved".

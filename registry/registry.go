@@ -96,6 +96,7 @@ type Registry struct {
 	legacyTags  legacyTags
 	tagMeanings *tagMeanings
 	tagLocks    tagLocks
+	locked      lockedMemory
 	// tagLocker is nil for a store that one process has.
 	tagLocker index.TagLocker
 	// subjects is nil for a store that finds none by their tags.
@@ -155,6 +156,7 @@ func New(o Options) (*Registry, error) {
 		tagChecks:   newTagChecks(o.RecheckTag, o.Limits.Subjects),
 		tagMeanings: newTagMeanings(o.RecheckTag, o.Limits.Subjects),
 		native:      newNativeSupport(o.RecheckNative, o.Limits.Subjects),
+		locked:      newLockedMemory(o.Limits.Subjects),
 		served:      newServedListings(o),
 		hidden:      newHiddenTags(o.HiddenTags),
 		dating:      newRoom(int64(o.Limits.Concurrency)),

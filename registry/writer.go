@@ -17,6 +17,7 @@ import (
 //	rules       rules.go       what the rules don't allow is refused
 //	artifacts   artifacts.go   what may not be here because of its type is refused
 //	conditions  conditional.go conditions hold, and writers of a tag take turns
+//	locked      locked.go      locked tags, and what they hold, stay
 //	listings    listings.go    what was served in place of a tag can be deleted
 //	intents     intents.go     what is pushed or deleted is listed, or is not
 //	images      images.go      a list of referrers takes no image's tag away
@@ -39,6 +40,7 @@ func (r *Registry) Writer() Writer {
 	w = images{r, w}
 	w = intents{r, w}
 	w = listings{r, w}
+	w = locked{r, w}
 	w = conditions{r, w}
 	w = artifacts{r, w}
 	return rules{r, w}

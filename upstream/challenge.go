@@ -13,6 +13,15 @@ type challengeParam struct {
 // WWW-Authenticate header (RFC 9110, section 11.6.1) by what replace returns.
 // All else stays as it was; so does the whole of a value that can't be read.
 func RewriteRealm(value string, replace func(realm string) string) string {
+	return rewriteParam(value, "realm", replace)
+}
+
+// RewriteScope is [RewriteRealm] for the scope of the challenges.
+func RewriteScope(value string, replace func(scope string) string) string {
+	return rewriteParam(value, "scope", replace)
+}
+
+func rewriteParam(value, name string, replace func(text string) string) string {
 	params, ok := parseChallenges(value)
 	if !ok {
 		return value
@@ -20,15 +29,15 @@ func RewriteRealm(value string, replace func(realm string) string) string {
 	var out strings.Builder
 	done := 0
 	for _, p := range params {
-		if !strings.EqualFold(p.scheme, "Bearer") || !strings.EqualFold(p.name, "realm") {
+		if !strings.EqualFold(p.scheme, "Bearer") || !strings.EqualFold(p.name, name) {
 			continue
 		}
-		realm := replace(p.value)
-		if realm == p.value {
+		text := replace(p.value)
+		if text == p.value {
 			continue
 		}
 		out.WriteString(value[done:p.from])
-		out.WriteString(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(realm) + `"`)
+		out.WriteString(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`)
 		done = p.to
 	}
 	out.WriteString(value[done:])

@@ -10,8 +10,11 @@ import (
 // Policies returns what the configuration says of the life cycle. It fails where
 // a rule can't be read; the error names its key.
 func Policies(cfg config.Config) (policy.Policies, error) {
-	var p policy.Policies
+	p := policy.Policies{DeletesTagsAlone: cfg.Tags.Deletion == config.DeletionTag}
 	var err error
+	if p.Locks, err = tagLocks(cfg.Tags.Locks); err != nil {
+		return p, fmt.Errorf("tags.locks: %w", err)
+	}
 	if p.Artifacts, err = artifacts(cfg.Artifacts); err != nil {
 		return p, fmt.Errorf("artifacts.rules: %w", err)
 	}
