@@ -35,10 +35,7 @@ var (
 
 // RetentionStore is the index as a [Retention] works on it. Where it is an
 // [index.Sharer] too, one process at a time runs.
-type RetentionStore interface {
-	index.Maintainer
-	index.Journal
-}
+type RetentionStore = index.Maintainer
 
 // RetentionSettings are what may change while a [Retention] runs.
 type RetentionSettings struct {

@@ -157,7 +157,7 @@ func (c *adminClient) do(ctx context.Context, method, path string, body io.Reade
 }
 
 // work runs a request that is answered by lines, and returns the last.
-func (c *adminClient) work(ctx context.Context, path string, options reconcile.Options, each func(reconcile.Line)) (reconcile.Line, error) {
+func (c *adminClient) work(ctx context.Context, path string, options any, each func(reconcile.Line)) (reconcile.Line, error) {
 	request, err := json.Marshal(options)
 	if err != nil {
 		return reconcile.Line{}, err
@@ -172,7 +172,7 @@ func (c *adminClient) work(ctx context.Context, path string, options reconcile.O
 		if err := lines.Decode(&line); err != nil {
 			return line, fmt.Errorf("the server broke off: %w", err)
 		}
-		if line.Report == nil && line.Verification == nil && !line.Done && line.Error == "" {
+		if line.Report == nil && line.Verification == nil && line.Retention == nil && !line.Done && line.Error == "" {
 			each(line)
 			continue
 		}
@@ -231,6 +231,18 @@ func (c *adminClient) Hold(ctx context.Context, options reconcile.Options, dryRu
 		}
 	})
 	return err
+}
+
+func (c *adminClient) Retain(ctx context.Context, options reconcile.RetainOptions, each func(reconcile.Retained)) (reconcile.RetentionReport, error) {
+	last, err := c.work(ctx, "/admin/retain", options, func(line reconcile.Line) {
+		if line.Retained != nil {
+			each(*line.Retained)
+		}
+	})
+	if last.Retention == nil {
+		return reconcile.RetentionReport{}, err
+	}
+	return *last.Retention, err
 }
 
 func (c *adminClient) Stats(ctx context.Context) (stats index.Stats, err error) {

@@ -38,6 +38,7 @@ type maintenance interface {
 	Verify(ctx context.Context, options reconcile.Options, differs func(reconcile.Difference)) (reconcile.Verification, error)
 	Prune(ctx context.Context, options reconcile.Options, dryRun bool, each func(reconcile.Pruned)) error
 	Hold(ctx context.Context, options reconcile.Options, dryRun bool, each func(reconcile.Held)) error
+	Retain(ctx context.Context, options reconcile.RetainOptions, each func(reconcile.Retained)) (reconcile.RetentionReport, error)
 	Stats(ctx context.Context) (index.Stats, error)
 	Export(ctx context.Context, w io.Writer) error
 	Import(ctx context.Context, r io.Reader) (reconcile.Imported, error)
@@ -49,6 +50,7 @@ type maintenance interface {
 // ownMaintenance works on the index itself.
 type ownMaintenance struct {
 	*reconcile.Reconciler
+	*reconcile.Retention
 	store    index.Maintainer
 	upstream *upstream.Registry
 }
@@ -72,7 +74,17 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &ownMaintenance{reconcile.New(store, reconcile.NewSource(options.Source(cfg, registry, store)), options.Reconcile(cfg.Reconcile), log), store, registry}, nil
+	settings, err := options.RetentionSettings(cfg.Retention)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	source, retaining := reconcile.NewSource(options.Source(cfg, registry, store)), options.Retaining(cfg)
+	retaining.Store, retaining.Source, retaining.Log = store, source, log
+	retaining.Settings = func() reconcile.RetentionSettings { return settings }
+	return &ownMaintenance{
+		Reconciler: reconcile.New(store, source, options.Reconcile(cfg.Reconcile), log), Retention: reconcile.NewRetention(retaining),
+		store: store, upstream: registry,
+	}, nil
 }
 
 func (o *ownMaintenance) Stats(ctx context.Context) (index.Stats, error) {

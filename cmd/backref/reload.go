@@ -33,6 +33,7 @@ func (s *server) parts() []part {
 		s.prepareUpstream,
 		s.prepareDoor,
 		s.prepareSource,
+		s.prepareRetention,
 		s.prepareLog,
 	}
 }
@@ -64,6 +65,11 @@ func (s *server) prepareDoor(cfg config.Config) (func(), error) {
 func (s *server) prepareSource(cfg config.Config) (func(), error) {
 	o := options.Source(cfg, s.upstream, s.store)
 	return func() { s.source.SetLimits(o.Limits, o.Rate) }, nil
+}
+
+func (s *server) prepareRetention(cfg config.Config) (func(), error) {
+	settings, err := options.RetentionSettings(cfg.Retention)
+	return func() { s.retention.Store(&settings) }, err
 }
 
 // prepareLog changes nothing where the configuration says what it did before: the

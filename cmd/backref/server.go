@@ -53,6 +53,8 @@ type server struct {
 	token    atomic.Value
 	signIn   *signin.Door
 	source   *reconcile.Source
+	// retention is what is said of it now.
+	retention atomic.Pointer[reconcile.RetentionSettings]
 	// background is what runs beside requests until ctx ends.
 	background []func(ctx context.Context)
 }
@@ -122,10 +124,15 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.reloader.begin(metrics)
+	apply, err := s.prepareRetention(s.config)
+	if err != nil {
+		return err
+	}
+	apply()
 	// It runs whether or not anybody can ask for it.
 	maintenance := s.maintain(handler, metrics)
 	if s.config.Admin.Listen != "" {
-		apply, err := s.prepareToken(s.config)
+		apply, err = s.prepareToken(s.config)
 		if err != nil {
 			return err
 		}
@@ -146,6 +153,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 	source, settings := reconcile.NewSource(options.Source(s.config, s.upstream, s.store)), options.Reconcile(s.config.Reconcile)
 	s.source = source
 	settings.Tracer = s.tracing.tracer()
+	retention := s.newRetention(handler, metrics)
 	mirror := s.config.Referrers.FallbackTags == config.FallbackMirror
 	if !mirror {
 		s.background = append(s.background, s.clearOutbox)
@@ -158,7 +166,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 		if settings.VerifyInterval > 0 {
 			works = append(works, reconcile.NewPatrol(s.store, source, settings, s.log, metrics).Run)
 		}
-		works = append(works, reconcile.NewDating(s.store, source, settings, s.log).Run)
+		works = append(works, reconcile.NewDating(s.store, source, settings, s.log).Run, retention.Run)
 		if mirror {
 			works = append(works, reconcile.NewMirror(reconcile.MirrorOptions{
 				Store: s.store, Source: source, Own: handler.Registry().LockTag, HiddenTags: s.config.Referrers.HiddenTags,
@@ -169,7 +177,17 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 		s.background = append(s.background, reconcile.Background(sharer, s.log, works...))
 	}
 	settings.Metrics = metrics
-	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler())
+	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes))
+}
+
+// newRetention returns what carries out the rules of which referrers stay. What it
+// deletes is forgotten by the door, and told to who keeps the audit.
+func (s *server) newRetention(handler *proxy.Proxy, metrics *prometheus.Registry) *reconcile.Retention {
+	o := options.Retaining(s.config)
+	o.Store, o.Source, o.Log, o.Metrics = s.store, s.source, s.log, metrics
+	o.Settings = func() reconcile.RetentionSettings { return *s.retention.Load() }
+	o.Forget, o.Audit = handler.Registry().Forget, handler.Registry().Audit
+	return reconcile.NewRetention(o)
 }
 
 // clearOutbox turns the outbox off that an earlier run with the mirror left.

@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -85,7 +86,7 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 	if err != nil {
 		return registry.Options{}, fmt.Errorf("referrers.order: %w", err)
 	}
-	limits, referrers, timeouts := cfg.Limits, cfg.Referrers, cfg.Upstream.Timeouts
+	limits, referrers := cfg.Limits, cfg.Referrers
 	o := registry.Options{
 		Index: store, Upstream: behind, Log: log,
 		Limits:   registryLimits(limits, limits.UpstreamQueries),
@@ -94,7 +95,7 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 		RecheckTag: referrers.RecheckTag, RecheckNative: referrers.RecheckNative, ListingTTL: referrers.TagListingTTL,
 		HiddenTags: referrers.HiddenTags, Hide: hiding(cfg.Tags.Hide),
 		PermissionTTL: cfg.Permissions.CacheTTL, Permissions: cfg.Permissions.CacheEntries,
-		RequestTime: timeouts.Connect + timeouts.ResponseHeader + timeouts.Grace,
+		RequestTime: requestTime(cfg.Upstream.Timeouts),
 	}
 	if o.Policies, err = Policies(cfg); err != nil {
 		return o, err
@@ -103,6 +104,11 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 		o.Rules, err = rules(cfg.Auth.Rules)
 	}
 	return o, err
+}
+
+// requestTime is how long a push or delete may take effect after it was begun.
+func requestTime(timeouts config.UpstreamTimeouts) time.Duration {
+	return timeouts.Connect + timeouts.ResponseHeader + timeouts.Grace
 }
 
 // registryLimits returns what bounds reading, holding and showing, with so many

@@ -9,6 +9,7 @@ import (
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/policy"
+	"github.com/backref/backref/reconcile"
 )
 
 // Retention returns what the configuration says of which referrers stay. It fails
@@ -32,6 +33,21 @@ func Retention(cfg config.Retention) (*policy.Retention, error) {
 		return nil, fmt.Errorf("retention.rules: %w", err)
 	}
 	return retention, nil
+}
+
+// RetentionSettings returns what the configuration says of how and when the rules are
+// carried out.
+func RetentionSettings(cfg config.Retention) (reconcile.RetentionSettings, error) {
+	rules, err := Retention(cfg)
+	return reconcile.RetentionSettings{Rules: rules, Interval: cfg.Interval, Rate: cfg.Rate, MaxPerRun: cfg.MaxPerRun}, err
+}
+
+// Retaining returns what the configuration says of how rules are carried out that are
+// given apart.
+func Retaining(cfg config.Config) reconcile.RetentionOptions {
+	return reconcile.RetentionOptions{
+		Concurrency: cfg.Reconcile.Concurrency, MissingTwice: cfg.Reconcile.MissingTwice, RequestTime: requestTime(cfg.Upstream.Timeouts),
+	}
 }
 
 // retentionFilter is a filter of an annotation. Where relative is set its value is
