@@ -14,7 +14,8 @@ type Maintainer interface {
 	Store
 
 	// Intents lists open intents of all repositories in the order of their
-	// identifiers: at most limit, those behind after.
+	// identifiers: at most limit, those behind after. Removals are not among them:
+	// [Remover.Removals] lists those.
 	Intents(ctx context.Context, after IntentID, limit int) ([]Intent, error)
 
 	// Records lists the live records in the order of their keys: at most
@@ -156,8 +157,10 @@ type Stats struct {
 	// tag: see [Store.SetUnheld].
 	Unheld int64 `json:"unheld"`
 	Edges  int64 `json:"edges"`
-	// Intents are those that are open.
+	// Intents are those that are open, but for removals.
 	Intents int64 `json:"intents"`
+	// Removals are those that are open.
+	Removals int64 `json:"removals"`
 	// Bytes is the size of the store on its medium.
 	Bytes int64 `json:"bytes"`
 	// Rebuilding is the number of records in the new generation, -1 where no

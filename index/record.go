@@ -31,7 +31,8 @@ const (
 	IntentImport IntentKind = 3
 	// IntentRemoval is a delete that has been decided and is carried out however
 	// long that takes: the manifest is listed no more, and is to be deleted
-	// upstream until it is gone. See [Ledger.Remove].
+	// upstream until it is gone. It begins by [Remover.Remove] or with a push that
+	// replaces it, never by [Ledger.Begin].
 	IntentRemoval IntentKind = 4
 )
 
@@ -75,15 +76,22 @@ type Intent struct {
 	// was recorded. A delete has only its Repository and Digest, an import its
 	// Repository.
 	Record Record `json:"record"`
-	// Replaces are manifests of the repository that a push takes the place of: in
-	// the transaction that records the push they become removals. A push alone
-	// has them; none is the pushed manifest itself.
+	// Replaces are manifests of the repository that a push takes the place of, at
+	// most [MaxReplaces]: in the transaction that records the push they become
+	// removals, and the intent, should it stay open, has none any more. A push that
+	// is not recorded replaces nothing. A push alone has them; none is the pushed
+	// manifest itself.
 	Replaces []digest.Digest `json:"replaces,omitempty"`
+	// CarriesOut is the removal of the manifest that a delete carries out. It is a
+	// condition of [Ledger.Begin], and not kept: where that removal is not open, or a
+	// push of the manifest is, nothing begins and the error is [ErrStale].
+	CarriesOut IntentID `json:"-"`
 	// Tag is the referrers tag that an import reads. It stands for the subject
 	// because it can't be turned back into one: see [oci.ReferrersTag].
 	Tag string `json:"tag,omitempty"`
 	// Deadline is when the request is over at the latest: after it the
-	// upstream can no longer carry it out.
+	// upstream can no longer carry it out. A removal has no request of its own:
+	// for it this is when it was decided.
 	Deadline time.Time `json:"deadline"`
 	// Contended is set by the store when a push and a delete of the same
 	// manifest were open at once, so that neither answer says which of them

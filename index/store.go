@@ -116,7 +116,9 @@ type Ledger interface {
 	Observe(ctx context.Context, mark Mark, records ...Record) error
 
 	// Begin records an intent and returns its identifier. An open intent of
-	// the opposite kind for the same manifest makes both contended.
+	// the opposite kind for the same manifest makes both contended. The error is
+	// [ErrStale] where a delete carries out a removal and may not: see
+	// [Intent.CarriesOut].
 	Begin(ctx context.Context, intent Intent) (IntentID, error)
 
 	// Confirm says that the upstream carried the intent out at the given time:
@@ -135,7 +137,7 @@ type Ledger interface {
 
 	// Settle applies what the upstream said to an open intent:
 	//
-	//	push, present    recorded, and the intent marked so
+	//	push, present    recorded, and the intent marked so; see [Remover]
 	//	push, absent     no effect; a contended one takes the record with it
 	//	delete, absent   the record is removed
 	//	delete, present  no effect
@@ -150,8 +152,11 @@ type Ledger interface {
 
 	// Unsettled returns the open intents that may change the listing of a
 	// subject, oldest first: pushes with that subject, deletes of what is
-	// recorded or being pushed with it, and imports of its referrers tag.
+	// recorded or being pushed with it, and imports of its referrers tag. A
+	// removal is none: its manifest is listed no more.
 	Unsettled(ctx context.Context, repository string, subject digest.Digest) ([]Intent, error)
+
+	Remover
 }
 
 // Versioner is a [Store] that tells cheaply whether a listing may have changed,

@@ -37,11 +37,27 @@ func Export(ctx context.Context, store Records, w io.Writer) error {
 	}
 }
 
-// ExportIntents writes every open intent as a line of JSON, oldest first.
-func ExportIntents(ctx context.Context, store Intents, w io.Writer) error {
+// Open are the open intents of an index with its removals: see [index.Maintainer].
+type Open interface {
+	Intents(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error)
+	Removals(ctx context.Context, repository string, after index.IntentID, limit int) ([]index.Intent, error)
+}
+
+// ExportIntents writes every open intent as a line of JSON, oldest first, and behind
+// them the removals.
+func ExportIntents(ctx context.Context, store Open, w io.Writer) error {
 	encoder := json.NewEncoder(w)
+	if err := exportIntents(ctx, store.Intents, encoder); err != nil {
+		return err
+	}
+	return exportIntents(ctx, func(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error) {
+		return store.Removals(ctx, "", after, limit)
+	}, encoder)
+}
+
+func exportIntents(ctx context.Context, list func(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error), encoder *json.Encoder) error {
 	for after := index.IntentID(0); ; {
-		intents, err := store.Intents(ctx, after, recordsPage)
+		intents, err := list(ctx, after, recordsPage)
 		if err != nil {
 			return err
 		}

@@ -41,6 +41,7 @@ type Store interface {
 	Index
 	Records
 	Intents
+	Open
 	index.Rebuilder
 	// Correct, Stats, SetUnheld, Made and SetMade are those of [index.Maintainer].
 	Correct(ctx context.Context, mark index.Mark, record index.Record) error

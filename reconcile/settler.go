@@ -19,7 +19,8 @@ const (
 	maxSettleDelay = time.Hour
 )
 
-// Intents are the open intents of an index: see [index.Maintainer].
+// Intents are the open intents of an index: see [index.Maintainer]. Removals, which
+// are not among them, are not settled but carried out.
 type Intents interface {
 	registry.Marker
 	Intents(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error)

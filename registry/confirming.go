@@ -243,6 +243,29 @@ func (s *confirmingStore) Settle(ctx context.Context, id index.IntentID, finding
 	return s.store.Settle(ctx, id, finding)
 }
 
+// Remove implements [index.Store]. What is being recorded is to be taken away.
+func (s *confirmingStore) Remove(ctx context.Context, at time.Time, manifests ...index.Key) ([]index.IntentID, error) {
+	for _, manifest := range manifests {
+		if err := s.wait(ctx, manifest.Repository); err != nil {
+			return nil, err
+		}
+	}
+	return s.store.Remove(ctx, at, manifests...)
+}
+
+// Removals implements [index.Store]. A push may end one, or begin those of what it
+// replaces.
+func (s *confirmingStore) Removals(ctx context.Context, repository string, after index.IntentID, limit int) ([]index.Intent, error) {
+	wait := func() error { return s.wait(ctx, repository) }
+	if repository == "" {
+		wait = func() error { return s.waitAll(ctx) }
+	}
+	if err := wait(); err != nil {
+		return nil, err
+	}
+	return s.store.Removals(ctx, repository, after, limit)
+}
+
 // Close implements [index.Store]: see drain.
 func (s *confirmingStore) Close() error {
 	return s.store.Close()

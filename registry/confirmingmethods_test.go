@@ -13,10 +13,11 @@ import (
 // decided on: one that reads what a push records waits until that is written.
 func TestEveryMethodWaitsOrDoesNot(t *testing.T) {
 	waits := map[string]bool{
-		"Get": true, "Referrers": true, "Manifests": true, "Parents": true, "Subjects": true, "Unsettled": true,
+		"Get": true, "Referrers": true, "Manifests": true, "Parents": true, "Subjects": true, "Unsettled": true, "Removals": true,
 		"Made": false, "SetMade": false, "SetUnheld": false, "Mark": false, "Observe": false,
-		// That of a delete does: see below.
-		"Begin": false, "Confirm": false, "Cancel": false, "Settle": false, "Close": false,
+		// That of a delete does, and Remove of a manifest: see below.
+		"Remove": false,
+		"Begin":  false, "Confirm": false, "Cancel": false, "Settle": false, "Close": false,
 	}
 	methods := reflect.TypeFor[index.Store]()
 	for i := range methods.NumMethod() {
@@ -36,6 +37,9 @@ func TestEveryMethodWaitsOrDoesNot(t *testing.T) {
 	}
 	if !methodWaits(t, "Begin", index.Intent{Kind: index.IntentDelete, Record: index.Record{Repository: "app"}}) {
 		t.Error("Begin of a delete does not wait")
+	}
+	if !methodWaits(t, "Remove", []index.Key{{Repository: "app"}}) {
+		t.Error("Remove does not wait")
 	}
 	store := reflect.TypeFor[confirmingStore]()
 	for i := range store.NumField() {
@@ -69,11 +73,15 @@ func methodWaits(t *testing.T, name string, last any) (waits bool) {
 			args = append(args, reflect.Zero(in))
 		}
 	}
+	call := method.Call
 	if last != nil {
+		if method.Type().IsVariadic() {
+			call, args = method.CallSlice, append(args, reflect.Value{})
+		}
 		args[len(args)-1] = reflect.ValueOf(last)
 	}
 	defer func() { waits = recover() == nil }()
-	results := method.Call(args)
+	results := call(args)
 	if err, _ := results[len(results)-1].Interface().(error); !errors.Is(err, context.Canceled) {
 		t.Errorf("%s: got error %v", name, err)
 	}

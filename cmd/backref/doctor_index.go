@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/backref/backref/index"
@@ -146,8 +147,10 @@ func (d *doctor) checkIntents(context.Context) []finding {
 // lets those that it can't settle rest for an hour at most.
 const overdue = time.Hour
 
-// judgeIntents judges by what is open, and how long it has been over.
+// judgeIntents judges by what is open, and how long it has been over. A removal has
+// no request that could be.
 func judgeIntents(intents []index.Intent, now time.Time) finding {
+	intents = slices.DeleteFunc(slices.Clone(intents), func(intent index.Intent) bool { return intent.Kind == index.IntentRemoval })
 	late, oldest := 0, now
 	for _, intent := range intents {
 		if intent.Deadline.Before(now) {

@@ -27,6 +27,10 @@
 //	generation-N  the records of the generation N; meta names the live one
 //	intents       id → intent
 //	open          where an intent is found by what it is about → nothing
+//	removals      intents that are removals: 'i' id → intent; 'm' manifest → id;
+//	              'r' repository id → nothing. It is made with the first
+//	replaces      id of a push → the digests that it replaces, one behind the
+//	              other. It is made with the first
 //	changes       manifest → sequences of the last changes "gone" and "came"
 //	history       sequence → time, manifest
 //	unheld        manifest → nothing: no hidden tag holds it. It is made with

@@ -15,7 +15,7 @@ func (s *Store) Begin(ctx context.Context, intent index.Intent) (index.IntentID,
 		return 0, err
 	}
 	var id index.IntentID
-	err := s.change(ctx, func(w *writing) error {
+	err := s.decide(ctx, func(w *writing) error {
 		var err error
 		id, err = w.begin(intent)
 		return err
@@ -29,6 +29,14 @@ func (s *Store) Begin(ctx context.Context, intent index.Intent) (index.IntentID,
 func checkIntent(intent index.Intent) error {
 	if err := checkName("repository", intent.Record.Repository); err != nil {
 		return err
+	}
+	if err := intent.CheckRemovals(); err != nil {
+		return err
+	}
+	for _, replaced := range intent.Replaces {
+		if _, err := repositoryKey(intent.Record.Repository, replaced); err != nil {
+			return err
+		}
 	}
 	switch intent.Kind {
 	case index.IntentPush, index.IntentDelete:

@@ -31,6 +31,9 @@ func (k *known) Record(in ledger.Generation) (record index.Record, stamp uint64,
 
 // Open implements [ledger.Known].
 func (k *known) Open(ids []index.IntentID, kind index.IntentKind) ([]index.IntentID, error) {
+	if kind == index.IntentRemoval {
+		return k.w.appendRemoval(ids, k.key)
+	}
 	k.prefix = appendPrefix(k.prefix[:0], k.key, roleOf(kind))
 	return appendOpen(ids, k.w.openCursor, k.prefix, nil)
 }
@@ -104,7 +107,14 @@ func (w *writing) onIntent(id index.IntentID, rule func(*ledger.Matter) error) e
 	if err != nil {
 		return err
 	}
-	return w.done(rule(w.matter(key, intent)))
+	m := w.matter(key, intent)
+	err = rule(m)
+	replaced := m.TakeReplaced()
+	if err := w.done(err); err != nil || len(replaced.Manifests) == 0 {
+		return err
+	}
+	_, err = w.remove(replaced.At, replaced.Manifests)
+	return err
 }
 
 // aboutKey returns the key of the manifest that an intent is about, nil where it
@@ -158,7 +168,11 @@ func (w *writing) saveMatter(key []byte, m *ledger.Matter) error {
 
 // saveIntent writes or removes an open intent, where a rule changed or ended it.
 func (w *writing) saveIntent(intent *ledger.Intent) error {
-	switch {
+	switch removal := intent.Kind == index.IntentRemoval; {
+	case intent.Dropped() && removal:
+		return w.endRemoval(intent.Intent)
+	case intent.Written() && removal:
+		return w.putRemoval(intent.Intent)
 	case intent.Dropped():
 		return w.end(intent.Intent)
 	case intent.Written():

@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/backref/backref/index"
@@ -36,10 +35,11 @@ func intentsOf(tx *bbolt.Tx, after index.IntentID, limit int) (intents []index.I
 	cursor := bucket.Cursor()
 	key, value := seekBehind(cursor, number(uint64(after)))
 	for ; key != nil && (limit <= 0 || len(intents) < limit); key, value = cursor.Next() {
-		if len(key) != intentIDSize {
-			return nil, fmt.Errorf("%w: key of an intent", index.ErrDamaged)
+		id, err := readID(key)
+		if err != nil {
+			return nil, err
 		}
-		intent, err := decodeIntent(index.IntentID(binary.BigEndian.Uint64(key)), value)
+		intent, err := readIntent(tx, id, value)
 		if err != nil {
 			return nil, err
 		}

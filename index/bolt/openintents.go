@@ -97,6 +97,9 @@ func (w *writing) putIntent(intent index.Intent) error {
 			}
 		}
 	}
+	if err := w.putReplaces(intent); err != nil {
+		return err
+	}
 	return w.put(w.intents, number(uint64(intent.ID)), value)
 }
 
@@ -114,6 +117,9 @@ func (w *writing) end(intent index.Intent) error {
 			return err
 		}
 	}
+	if err := w.dropReplaces(intent.ID); err != nil {
+		return err
+	}
 	return w.delete(w.intents, number(uint64(intent.ID)))
 }
 
@@ -121,9 +127,9 @@ func (w *writing) end(intent index.Intent) error {
 func (w *writing) intent(id index.IntentID) (intent index.Intent, open bool, err error) {
 	value := w.intents.Get(number(uint64(id)))
 	if value == nil {
-		return index.Intent{}, false, nil
+		return removal(w.tx.Bucket([]byte(tableRemovals)), id)
 	}
-	intent, err = decodeIntent(id, value)
+	intent, err = readIntent(w.tx, id, value)
 	return intent, true, err
 }
 

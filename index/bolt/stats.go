@@ -64,7 +64,10 @@ func statsOf(ctx context.Context, tx *bbolt.Tx) (stats index.Stats, err error) {
 		return stats, err
 	}
 	stats.Edges = counts[sectionParents] + counts[sectionReferrers]
-	stats.Intents, err = countKeys(ctx, intents)
+	if stats.Intents, err = countKeys(ctx, intents); err != nil {
+		return stats, err
+	}
+	stats.Removals, err = countRemovals(ctx, tx)
 	return stats, err
 }
 

@@ -96,7 +96,7 @@ func readIntents(tx *bbolt.Tx, ids []index.IntentID) ([]index.Intent, error) {
 		if value == nil {
 			return nil, fmt.Errorf("%w: open intent %d has no value", index.ErrDamaged, id)
 		}
-		if intents[i], err = decodeIntent(id, value); err != nil {
+		if intents[i], err = readIntent(tx, id, value); err != nil {
 			return nil, err
 		}
 	}

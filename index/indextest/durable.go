@@ -19,6 +19,7 @@ func durableStories() []reopening {
 		{"it holds what it held", heldAgain},
 		{"no identifier is given twice", freshIDsAgain},
 		{"marks stay valid", marksAgain},
+		{"removals, and what is to be replaced, are kept", removalsAgain},
 		{"what was closed refuses calls", closed},
 		{"it closes after the calls under way", closedMeanwhile},
 	}
@@ -85,10 +86,12 @@ func closed(t *testing.T, open func() index.Store) {
 	record := signature("sig", name("subject"))
 	id := begin(t, store, index.IntentPush, record)
 	must(t, store.Close())
+	_, removals := store.Removals(t.Context(), repo, 0, 1)
 	all := append(calls(t.Context(), store, record),
 		call{"Confirm", store.Confirm(t.Context(), id, after(1))},
 		call{"Cancel", store.Cancel(t.Context(), id)},
 		call{"Settle", store.Settle(t.Context(), id, index.Finding{})},
+		call{"Removals", removals},
 		call{"Close", store.Close()})
 	refusedCalls(t, append(all, upkeepCalls(t.Context(), store)...), index.ErrClosed)
 }

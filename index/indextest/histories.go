@@ -32,6 +32,8 @@ func histories(t *testing.T, durable, upkeep bool, place func(t *testing.T) (ope
 			"observe": h.observe,
 			"unheld":  h.setUnheld,
 			"made":    h.setMade,
+			"remove":  h.remove,
+			"carry":   h.carryOut,
 		}
 		if upkeep {
 			h.addUpkeep(actions)
@@ -140,7 +142,8 @@ func (h *history) begin(rt *rapid.T, intent index.Intent) {
 }
 
 func (h *history) push(rt *rapid.T) {
-	h.begin(rt, index.Intent{Kind: index.IntentPush, Record: h.record(rt)})
+	record := h.record(rt)
+	h.begin(rt, index.Intent{Kind: index.IntentPush, Record: record, Replaces: h.replaced(rt, record)})
 }
 
 func (h *history) delete(rt *rapid.T) {
@@ -171,6 +174,7 @@ func (h *history) intent(rt *rapid.T) index.IntentID {
 func (h *history) confirm(rt *rapid.T) {
 	id, at := h.intent(rt), after(rapid.IntRange(0, 6).Draw(rt, "at"))
 	h.same(rt, h.store.Confirm(rt.Context(), h.names[id], at), h.model.Confirm(rt.Context(), id, at))
+	h.nameReplaced(rt)
 }
 
 func (h *history) cancel(rt *rapid.T) {
@@ -207,6 +211,7 @@ func (h *history) settle(rt *rapid.T) {
 	got := h.store.Settle(rt.Context(), h.names[id], finding)
 	finding.Mark = m.model
 	h.same(rt, got, h.model.Settle(rt.Context(), id, finding))
+	h.nameReplaced(rt)
 }
 
 func (h *history) observe(rt *rapid.T) {
@@ -229,6 +234,7 @@ func (h *history) setUnheld(rt *rapid.T) {
 func (h *history) compare() {
 	ctx := h.t.Context()
 	for _, repository := range repositories() {
+		h.compareRemovals(repository)
 		got, err := h.store.Subjects(ctx, repository, manifests())
 		h.check(h.t, err)
 		want, _ := h.model.Subjects(ctx, repository, manifests())

@@ -52,6 +52,8 @@ func calls(ctx context.Context, store index.Store, record index.Record) []call {
 	_, err = store.Made(ctx, record.Repository, []digest.Digest{record.Digest})
 	add("Made", err)
 	add("SetMade", store.SetMade(ctx, record.Repository, map[digest.Digest]time.Time{record.Digest: noon}))
+	_, err = store.Remove(ctx, noon, record.Key())
+	add("Remove", err)
 	add("SetUnheld", store.SetUnheld(ctx, record.Repository, record.Digest, true))
 	if keeper, is := store.(index.Maintainer); is {
 		add("Forget", keeper.Forget(ctx, 0, record.Repository, record.Digest))
@@ -119,6 +121,10 @@ func refused(t *testing.T, store index.Store) {
 		_, err = store.Parents(t.Context(), repo, name("subject"), index.Parent{Digest: wrong}, 0)
 		mustBe(t, err, index.ErrInvalid)
 	}
+	for _, wrong := range []string{"a\x00b", strings.Repeat("a/", 1<<20)} {
+		_, err := store.Removals(t.Context(), wrong, 0, 1)
+		mustBe(t, err, index.ErrInvalid)
+	}
 	for _, wrong := range []string{"", "a\x00b", strings.Repeat("a/", 1<<20)} {
 		record := signature("sig", name("subject"))
 		record.Repository = wrong
@@ -154,7 +160,8 @@ func endedContext(t *testing.T, store index.Store) {
 	cancel()
 	all := calls(ctx, store, signature("other", name("subject")))
 	_, err := store.Mark(ctx)
-	all = append(all, call{"Mark", err},
+	_, removals := store.Removals(ctx, "", 0, 1)
+	all = append(all, call{"Mark", err}, call{"Removals", removals},
 		call{"Confirm", store.Confirm(ctx, id, after(1))},
 		call{"Cancel", store.Cancel(ctx, id)},
 		call{"Settle", store.Settle(ctx, id, index.Finding{Present: true, At: after(90)})})
@@ -171,6 +178,9 @@ func unknownMark(t *testing.T, store index.Store) {
 	mustBe(t, store.Settle(t.Context(), id, index.Finding{Mark: ahead, At: after(61), Present: true}), index.ErrStale)
 	mustBe(t, store.Settle(t.Context(), id, index.Finding{Mark: ahead, At: after(61)}), index.ErrStale)
 	equal(t, "open", ids(unsettled(t, store, name("subject"))), []index.IntentID{id})
+	removal := removing(t, store, signature("removed", name("subject")))[0]
+	mustBe(t, store.Settle(t.Context(), removal, index.Finding{Mark: ahead, At: after(61)}), index.ErrStale)
+	equal(t, "removals", ids(removalsOf(t, store, repo)), []index.IntentID{removal})
 
 	keeper, is := store.(index.Maintainer)
 	if !is {

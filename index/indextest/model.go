@@ -203,6 +203,10 @@ func (m *Model) Mark(context.Context) (index.Mark, error) {
 func (m *Model) Observe(_ context.Context, mark index.Mark, records ...index.Record) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	records = slices.DeleteFunc(slices.Clone(records), func(r index.Record) bool {
+		_, removing := m.removalOf(manifestOf(r))
+		return removing
+	})
 	for _, r := range records {
 		if _, known := m.live[manifestOf(r)]; !known && m.gone[manifestOf(r)] > mark {
 			return index.ErrStale
@@ -224,8 +228,15 @@ func (m *Model) Observe(_ context.Context, mark index.Mark, records ...index.Rec
 func (m *Model) Begin(_ context.Context, intent index.Intent) (index.IntentID, error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	if intent.CarriesOut != 0 {
+		about := manifestOf(intent.Record)
+		removal, _ := m.removalOf(about)
+		if removal.ID != intent.CarriesOut || m.pushing(about) {
+			return 0, index.ErrStale
+		}
+	}
 	m.lastID++
-	intent.ID, intent.Contended, intent.Recorded = m.lastID, false, false
+	intent.ID, intent.Contended, intent.Recorded, intent.CarriesOut = m.lastID, false, false, 0
 	for id, other := range m.intents {
 		if manifestOf(other.Record) != manifestOf(intent.Record) || !opposite(other.Kind, intent.Kind) {
 			continue
@@ -253,6 +264,12 @@ func (m *Model) Confirm(_ context.Context, id index.IntentID, at time.Time) erro
 		return nil
 	}
 	about := manifestOf(intent.Record)
+	if intent.Kind == index.IntentRemoval {
+		if m.foundGone(about) {
+			m.noteGone(about)
+		}
+		return nil
+	}
 	if intent.Kind == index.IntentDelete {
 		m.noteGone(about)
 	}
@@ -264,12 +281,10 @@ func (m *Model) Confirm(_ context.Context, id index.IntentID, at time.Time) erro
 	delete(m.intents, id)
 	switch intent.Kind {
 	case index.IntentPush:
-		m.record(intent.Record, true)
-		if m.anyOpen(about, id) {
-			m.noteCame(about)
-		}
+		m.pushed(intent, true, at)
 	case index.IntentDelete:
 		m.remove(about)
+		m.foundGone(about)
 	case index.IntentImport:
 		// What it read was observed.
 	}
@@ -280,6 +295,9 @@ func (m *Model) Confirm(_ context.Context, id index.IntentID, at time.Time) erro
 func (m *Model) Cancel(_ context.Context, id index.IntentID) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	if intent, open := m.intents[id]; open && intent.Kind == index.IntentRemoval {
+		m.cancelRemoval(intent)
+	}
 	delete(m.intents, id)
 	return nil
 }
@@ -301,13 +319,15 @@ func (m *Model) Settle(_ context.Context, id index.IntentID, finding index.Findi
 	switch {
 	case isImport:
 		over = over && finding.Present
+	case intent.Kind == index.IntentRemoval:
+		over = false
+		if !finding.Present && m.foundGone(about) {
+			m.noteGone(about)
+		}
 	case intent.Kind == index.IntentPush && finding.Present:
 		_, recorded := m.live[about]
 		news := over || !intent.Recorded || !recorded
-		m.record(intent.Record, news)
-		if news && (intent.Contended || m.anyOpen(about, id)) {
-			m.noteCame(about)
-		}
+		intent = m.pushed(intent, news, finding.At)
 		intent.Recorded = true
 		m.intents[id] = intent
 	case intent.Kind == index.IntentPush && intent.Contended:
@@ -316,6 +336,7 @@ func (m *Model) Settle(_ context.Context, id index.IntentID, finding index.Findi
 		}
 	case intent.Kind == index.IntentDelete && !finding.Present:
 		m.remove(about)
+		m.foundGone(about)
 		m.noteGone(about)
 	}
 	if over {
@@ -420,7 +441,7 @@ func (m *Model) refers(about manifest, subject digest.Digest) bool {
 // anyOpen reports whether a push or delete of a manifest is open besides one.
 func (m *Model) anyOpen(about manifest, but index.IntentID) bool {
 	for id, intent := range m.intents {
-		if id != but && intent.Kind != index.IntentImport && manifestOf(intent.Record) == about {
+		if id != but && (intent.Kind == index.IntentPush || intent.Kind == index.IntentDelete) && manifestOf(intent.Record) == about {
 			return true
 		}
 	}

@@ -26,6 +26,10 @@ func (m *Model) Fill(_ context.Context, mark index.Mark, checkpoint []byte, reco
 	if m.next == nil {
 		return index.ErrNoRebuild
 	}
+	records = slices.DeleteFunc(slices.Clone(records), func(r index.Record) bool {
+		_, removing := m.removalOf(manifestOf(r))
+		return removing
+	})
 	for _, r := range records {
 		if _, known := m.next[manifestOf(r)]; !known && m.gone[manifestOf(r)] > mark {
 			return index.ErrStale

@@ -21,8 +21,8 @@ func (m *Model) Intents(_ context.Context, after index.IntentID, limit int) ([]i
 	defer m.mutex.Unlock()
 	var intents []index.Intent
 	for _, id := range slices.Sorted(maps.Keys(m.intents)) {
-		if id > after && len(intents) < limit {
-			intents = append(intents, m.intents[id])
+		if intent := m.intents[id]; intent.Kind != index.IntentRemoval && id > after && len(intents) < limit {
+			intents = append(intents, intent)
 		}
 	}
 	return intents, nil
@@ -113,6 +113,12 @@ func (m *Model) Stats(context.Context) (index.Stats, error) {
 	stats := index.Stats{Records: int64(len(m.live)), Intents: int64(len(m.intents)), Rebuilding: -1}
 	if m.next != nil {
 		stats.Rebuilding = int64(len(m.next))
+	}
+	for _, intent := range m.intents {
+		if intent.Kind == index.IntentRemoval {
+			stats.Removals++
+			stats.Intents--
+		}
 	}
 	repositories, edges := map[string]bool{}, map[string]bool{}
 	for _, r := range m.live {

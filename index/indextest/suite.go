@@ -20,6 +20,7 @@ type story struct {
 func Run(t *testing.T, open func(t *testing.T) index.Store) {
 	runMeaning(t, open)
 	t.Run("limits", func(t *testing.T) { run(t, open, limitStories()) })
+	t.Run("limits of replacing", func(t *testing.T) { run(t, open, replacingLimits()) })
 	if isMaintainer(t, open(t)) {
 		t.Run("limits of listings", func(t *testing.T) { run(t, open, servedLimits()) })
 		t.Run("limits of the journal", func(t *testing.T) { run(t, open, journalLimits()) })
@@ -37,6 +38,11 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("intents", func(t *testing.T) { run(t, open, intentStories()) })
 	t.Run("intents confirmed later", func(t *testing.T) {
 		run(t, func(t *testing.T) index.Store { return confirmingLater(open(t)) }, intentStories())
+	})
+	t.Run("removals", func(t *testing.T) { run(t, open, removalStories()) })
+	t.Run("replacing", func(t *testing.T) { run(t, open, replacingStories()) })
+	t.Run("replacing, confirmed later", func(t *testing.T) {
+		run(t, func(t *testing.T) index.Store { return confirmingLater(open(t)) }, replacingStories())
 	})
 	t.Run("settling", func(t *testing.T) { settling(t, open) })
 	t.Run("marks", func(t *testing.T) { run(t, open, markStories()) })
@@ -68,7 +74,7 @@ func RunStories(t *testing.T, open func(t *testing.T) index.Store) {
 		"records": recordStories(), "referrers": referrerStories(), "made": madeStories(), "parents": parentStories(), "intents": intentStories(),
 		"marks": markStories(), "queries": queryStories(), "upkeep": upkeepStories(), "corrections": correctionStories(),
 		"rebuild": rebuildStories(), "outbox": outboxStories(), "subjects of tags": tagSubjectStories(), "listings": servedStories(),
-		"journal": journalStories(),
+		"journal": journalStories(), "removals": removalStories(), "replacing": replacingStories(),
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open, stories) })
 	}

@@ -145,10 +145,19 @@ func (b *book) save() {
 func (b *book) mark() index.Mark { return index.Mark(b.state.Sequence) }
 
 func (b *book) begin(intent index.Intent) index.IntentID {
-	b.lastID++
-	intent.ID = b.lastID
-	must(b.change(about(intent), func(m *ledger.Matter) error { return m.Begin(intent) }))
-	return intent.ID
+	id, err := b.tryBegin(intent)
+	must(err)
+	return id
+}
+
+// tryBegin begins an intent that may be refused.
+func (b *book) tryBegin(intent index.Intent) (index.IntentID, error) {
+	intent.ID = b.lastID + 1
+	err := b.change(about(intent), func(m *ledger.Matter) error { return m.Begin(intent) })
+	if err == nil {
+		b.lastID++
+	}
+	return intent.ID, err
 }
 
 // onIntent lets a rule change the matter of an intent, if there is such an
@@ -165,7 +174,30 @@ func (b *book) onIntent(id index.IntentID, rule func(m *ledger.Matter) error) er
 	if !found {
 		return nil
 	}
-	return b.change(about(intent), rule)
+	var replaced ledger.Replaced
+	err := b.change(about(intent), func(m *ledger.Matter) error {
+		err := rule(m)
+		replaced = m.TakeReplaced()
+		return err
+	})
+	b.remove(replaced.At, replaced.Manifests...)
+	return err
+}
+
+// remove removes manifests, and returns the identifiers of their removals.
+func (b *book) remove(at time.Time, manifests ...index.Key) (ids []index.IntentID) {
+	for _, key := range manifests {
+		must(b.change(key, func(m *ledger.Matter) error {
+			b.lastID++
+			id, err := m.Remove(ledger.NewRemoval(b.lastID, key, at))
+			if id != b.lastID {
+				b.lastID--
+			}
+			ids = append(ids, id)
+			return err
+		}))
+	}
+	return ids
 }
 
 func (b *book) confirm(id index.IntentID, at time.Time) error {

@@ -34,6 +34,8 @@ func TestHistories(t *testing.T) {
 			"fill":    h.fill,
 			"correct": h.correct,
 			"forget":  h.forget,
+			"remove":  h.remove,
+			"carry":   h.carryOut,
 		})
 		h.compare()
 	})
@@ -75,6 +77,9 @@ func (h *history) compare() {
 	}
 	want, err := h.model.Intents(ctx, 0, 1000)
 	h.same(err, nil)
+	removals, err := h.model.Removals(ctx, "", 0, 0)
+	h.same(err, nil)
+	want = append(want, removals...)
 	var got []index.Intent
 	for _, intent := range want {
 		intent, open := h.book.intents[h.names[intent.ID]]
@@ -137,6 +142,13 @@ func (h *history) begin(rt *rapid.T, kind index.IntentKind) {
 	switch record := h.record(rt); kind {
 	case index.IntentPush:
 		intent.Record = record
+		if rapid.IntRange(0, 2).Draw(rt, "replaces") == 0 {
+			for _, d := range manifests() {
+				if d != record.Digest {
+					intent.Replaces = append(intent.Replaces, d)
+				}
+			}
+		}
 	case index.IntentDelete:
 		intent.Record.Repository, intent.Record.Digest = repo, record.Digest
 	default:
@@ -146,6 +158,63 @@ func (h *history) begin(rt *rapid.T, kind index.IntentKind) {
 	h.same(err, nil)
 	h.names[id] = h.book.begin(intent)
 	h.given = append(h.given, id)
+}
+
+// remove removes one manifest or both.
+func (h *history) remove(rt *rapid.T) {
+	var keys []index.Key
+	for range rapid.IntRange(1, 2).Draw(rt, "removed") {
+		keys = append(keys, h.record(rt).Key())
+	}
+	at := second(rapid.IntRange(0, 6).Draw(rt, "at"))
+	want, err := h.model.Remove(rt.Context(), at, keys...)
+	h.same(err, nil)
+	for i, id := range h.book.remove(at, keys...) {
+		h.sameRemoval(want[i], id)
+	}
+	h.nameReplaced()
+}
+
+// sameRemoval names a removal, or checks that it has its name.
+func (h *history) sameRemoval(model, book index.IntentID) {
+	if name, named := h.names[model]; named {
+		h.equal(book, name)
+		return
+	}
+	h.names[model] = book
+	h.given = append(h.given, model)
+}
+
+// nameReplaced names the removals that rules have begun by themselves.
+func (h *history) nameReplaced() {
+	intents, err := h.model.Removals(h.rt.Context(), repo, 0, 0)
+	h.same(err, nil)
+	for _, want := range intents {
+		if _, named := h.names[want.ID]; named {
+			continue
+		}
+		h.book.save()
+		for id, intent := range h.book.intents {
+			if intent.Kind == index.IntentRemoval && intent.Record.Digest == want.Record.Digest {
+				h.sameRemoval(want.ID, id)
+			}
+		}
+	}
+}
+
+// carryOut begins a delete for a removal, which may have ended.
+func (h *history) carryOut(rt *rapid.T) {
+	id, record := h.intent(rt), h.record(rt)
+	intent := index.Intent{Kind: index.IntentDelete, Deadline: second(rapid.IntRange(0, 6).Draw(rt, "deadline")), CarriesOut: id}
+	intent.Record.Repository, intent.Record.Digest = repo, record.Digest
+	want, wantErr := h.model.Begin(rt.Context(), intent)
+	intent.CarriesOut = h.names[id]
+	got, err := h.book.tryBegin(intent)
+	h.same(err, wantErr)
+	if err == nil {
+		h.names[want] = got
+		h.given = append(h.given, want)
+	}
 }
 
 // intent draws one of the intents that there were.
@@ -159,6 +228,7 @@ func (h *history) intent(rt *rapid.T) index.IntentID {
 func (h *history) confirm(rt *rapid.T) {
 	id, at := h.intent(rt), second(rapid.IntRange(0, 6).Draw(rt, "at"))
 	h.same(h.book.confirm(h.names[id], at), h.model.Confirm(rt.Context(), id, at))
+	h.nameReplaced()
 }
 
 func (h *history) cancel(rt *rapid.T) {
@@ -172,6 +242,7 @@ func (h *history) settle(rt *rapid.T) {
 	got := h.book.settle(h.names[id], finding)
 	finding.Mark = m.model
 	h.same(got, h.model.Settle(rt.Context(), id, finding))
+	h.nameReplaced()
 }
 
 func (h *history) observe(rt *rapid.T) {

@@ -7,9 +7,15 @@ import (
 )
 
 // Begin applies [index.Store.Begin] to an intent that has its identifier. A
-// delete that begins makes older readings "present" worthless.
+// delete that begins makes older readings "present" worthless. It refuses by
+// [index.ErrStale].
 func (m *Matter) Begin(intent index.Intent) error {
-	intent.Contended, intent.Recorded = false, false
+	if intent.CarriesOut != 0 {
+		if err := m.mayCarryOut(intent.CarriesOut); err != nil {
+			return err
+		}
+	}
+	intent.Contended, intent.Recorded, intent.CarriesOut = false, false, 0
 	if intent.Kind != index.IntentImport {
 		var err error
 		if intent.Contended, err = m.contend(opposite(intent.Kind)); err != nil {
@@ -72,20 +78,28 @@ func (m *Matter) Confirm(id index.IntentID, at time.Time) error {
 	switch intent.Kind {
 	case index.IntentImport:
 		// What the import read was observed.
+	case index.IntentRemoval:
+		return m.removalDone()
 	case index.IntentDelete:
-		_, err = m.remove()
+		if _, err = m.remove(); err == nil {
+			_, err = m.endRemoval()
+		}
 	default:
-		err = m.recordPush(i, true)
+		err = m.recordPush(i, true, at)
 	}
 	m.intents[i].ended = err == nil
 	return err
 }
 
-// recordPush records the push of an intent, which has a place among the intents.
-// Where it is news, and somebody may still find that the manifest is absent,
-// that is noted. What is no news is not noted, so that readers who ask again and
-// again don't make each other's answers stale.
-func (m *Matter) recordPush(i int, news bool) error {
+// recordPush records the push of an intent, which has a place among the intents,
+// unless a removal has overtaken it. Where it is news, and somebody may still find
+// that the manifest is absent, that is noted. What is no news is not noted, so that
+// readers who ask again and again don't make each other's answers stale.
+func (m *Matter) recordPush(i int, news bool, at time.Time) error {
+	if overtaken, err := m.outlastRemoval(i); overtaken || err != nil {
+		return err
+	}
+	m.replace(i, at)
 	id, contended := m.intents[i].ID, m.intents[i].Contended
 	if err := m.put(m.intents[i].Record, news); err != nil || !news {
 		return err
@@ -101,6 +115,9 @@ func (m *Matter) Cancel(id index.IntentID) error {
 	i, err := m.find(id)
 	if err != nil || i < 0 {
 		return err
+	}
+	if m.intents[i].Kind == index.IntentRemoval {
+		return m.cancelRemoval(i)
 	}
 	m.intents[i].ended = true
 	return nil

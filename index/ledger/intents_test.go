@@ -152,5 +152,5 @@ func TestWhatAPushAsksFor(t *testing.T) {
 	b.save()
 	b.asked = nil
 	must(b.confirm(id, second(3)))
-	equal(t, b.asked, []string{"intent", "record", "open push", "open delete"})
+	equal(t, b.asked, []string{"intent", "open removal", "record", "open push", "open delete"})
 }

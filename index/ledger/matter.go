@@ -18,7 +18,7 @@ type Known interface {
 	// at which it was recorded last ([Version.Stamp]).
 	Record(in Generation) (record index.Record, stamp uint64, found bool, err error)
 	// Open appends the identifiers of the open intents of a kind to ids. Only
-	// pushes and deletes are asked for.
+	// pushes, deletes and removals are asked for.
 	Open(ids []index.IntentID, kind index.IntentKind) ([]index.IntentID, error)
 	// Intent returns an open intent of the matter. An identifier that leads to
 	// none is passed over.
@@ -42,13 +42,14 @@ type Matter struct {
 	// intents are those that were asked for or have begun, in no order. The ones
 	// that have ended stay, so that the store's answer can't bring them back.
 	intents []Intent
-	// pushes and deletes say that the open intents of that kind were asked for.
-	pushes, deletes bool
-	ids             []index.IntentID
+	// asked says of each kind whether the open intents of that were asked for.
+	asked [index.IntentRemoval + 1]bool
+	ids   []index.IntentID
 
 	gone, came                 uint64
 	historyAsked, historyNoted bool
 	removed                    bool
+	replaced                   Replaced
 }
 
 // Version is the record of a manifest in one generation.
@@ -186,11 +187,7 @@ func (m *Matter) read(at int) error {
 
 // askOpen has the open intents of a kind among the intents.
 func (m *Matter) askOpen(kind index.IntentKind) error {
-	asked := &m.pushes
-	if kind == index.IntentDelete {
-		asked = &m.deletes
-	}
-	if *asked {
+	if m.asked[kind] {
 		return nil
 	}
 	var err error
@@ -202,7 +199,7 @@ func (m *Matter) askOpen(kind index.IntentKind) error {
 			m.intents = append(m.intents, Intent{Intent: index.Intent{ID: id, Kind: kind}})
 		}
 	}
-	*asked = true
+	m.asked[kind] = true
 	return nil
 }
 

@@ -13,7 +13,7 @@ func (s *State) Fill(mark index.Mark, records []index.Record, with With) error {
 }
 
 func (m *Matter) fill(record index.Record) error {
-	if filled, err := m.recordedIn(Next); filled || err != nil {
+	if known, err := m.knownOrRemoving(Next); known || err != nil {
 		return err
 	}
 	live, err := m.version(Live)

@@ -103,9 +103,10 @@ func observe(mark index.Mark, records []index.Record, with With, in Generation, 
 }
 
 // checkReading refuses what was read of a manifest after the mark, where the
-// generation has no record of it and it may have been deleted since.
+// generation has no record of it and it may have been deleted since. What is being
+// removed is left out without being refused.
 func (m *Matter) checkReading(in Generation, mark index.Mark) error {
-	if recorded, err := m.recordedIn(in); recorded || err != nil {
+	if known, err := m.knownOrRemoving(in); known || err != nil {
 		return err
 	}
 	return m.refuseStalePresent(mark)
@@ -119,8 +120,17 @@ func (m *Matter) refuseStalePresent(mark index.Mark) error {
 	return err
 }
 
+// knownOrRemoving tells whether what was read of a manifest changes nothing, since
+// the generation has a record of it, or it is being removed.
+func (m *Matter) knownOrRemoving(in Generation) (bool, error) {
+	if recorded, err := m.recordedIn(in); recorded || err != nil {
+		return recorded, err
+	}
+	return m.removing()
+}
+
 func (m *Matter) observe(record index.Record) error {
-	if recorded, err := m.recordedIn(Live); recorded || err != nil {
+	if known, err := m.knownOrRemoving(Live); known || err != nil {
 		return err
 	}
 	if err := m.put(record, true); err != nil {

@@ -1,6 +1,10 @@
 package ledger
 
-import "github.com/backref/backref/index"
+import (
+	"time"
+
+	"github.com/backref/backref/index"
+)
 
 // Settle applies [index.Store.Settle]. It refuses by [index.ErrStale].
 func (m *Matter) Settle(id index.IntentID, finding index.Finding) error {
@@ -17,10 +21,15 @@ func (m *Matter) Settle(id index.IntentID, finding index.Finding) error {
 		return err
 	}
 	switch {
+	case kind == index.IntentRemoval:
+		if finding.Present {
+			return nil
+		}
+		return m.removalDone()
 	case !finding.Present:
 		err = m.settleAbsent(kind, m.intents[i].Contended)
 	case kind == index.IntentPush:
-		err = m.settlePushed(i, over)
+		err = m.settlePushed(i, over, finding.At)
 	default:
 		// A delete whose manifest is there has no effect.
 	}
@@ -41,7 +50,7 @@ func (m *Matter) refuseFinding(finding index.Finding) error {
 }
 
 // settlePushed records a push that was found to be carried out.
-func (m *Matter) settlePushed(i int, over bool) error {
+func (m *Matter) settlePushed(i int, over bool, at time.Time) error {
 	news := over || !m.intents[i].Recorded
 	if !news {
 		recorded, err := m.recordedIn(Live)
@@ -50,7 +59,7 @@ func (m *Matter) settlePushed(i int, over bool) error {
 		}
 		news = !recorded
 	}
-	if err := m.recordPush(i, news); err != nil {
+	if err := m.recordPush(i, news, at); err != nil {
 		return err
 	}
 	intent := &m.intents[i]
@@ -66,6 +75,11 @@ func (m *Matter) settleAbsent(kind index.IntentKind, contended bool) error {
 	if kind == index.IntentDelete || contended {
 		var err error
 		if removed, err = m.remove(); err != nil {
+			return err
+		}
+	}
+	if kind == index.IntentDelete {
+		if _, err := m.endRemoval(); err != nil {
 			return err
 		}
 	}

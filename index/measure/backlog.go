@@ -24,6 +24,7 @@ const (
 // Backlog is what a backlog is read of.
 type Backlog interface {
 	Intents(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error)
+	Removals(ctx context.Context, repository string, after index.IntentID, limit int) ([]index.Intent, error)
 	Changed(ctx context.Context, after uint64, limit int) ([]index.Change, error)
 	// Size is that of [index.Sizer].
 	Size(ctx context.Context) (int64, error)
@@ -35,6 +36,7 @@ type backlog struct {
 	store                                 Backlog
 	now                                   func() time.Time
 	open, overdue, listings, oldest, size *prometheus.Desc
+	removals, decided                     *prometheus.Desc
 
 	mutex sync.Mutex
 	until time.Time
@@ -42,8 +44,8 @@ type backlog struct {
 	ages  ages
 }
 
-// NewBacklog returns a collector of the intents that are open, of the outbox and of
-// the size of the store. What can't be read is left out.
+// NewBacklog returns a collector of the intents and removals that are open, of the
+// outbox and of the size of the store. What can't be read is left out.
 func NewBacklog(store Backlog, now func() time.Time) prometheus.Collector {
 	return &backlog{
 		store: store, now: now,
@@ -56,12 +58,16 @@ func NewBacklog(store Backlog, now func() time.Time) prometheus.Collector {
 		oldest: prometheus.NewDesc("backref_outbox_oldest_age_seconds",
 			"How long the listing that has waited longest was seen to wait for its referrers tag by this process; 0 where none does.", nil, nil),
 		size: prometheus.NewDesc("backref_index_size_bytes", "Size of the index on its medium.", nil, nil),
+		removals: prometheus.NewDesc("backref_removals_open",
+			"Manifests that are listed no more and still to be deleted in the registry; 10000 stands for as many or more.", nil, nil),
+		decided: prometheus.NewDesc("backref_removals_oldest_age_seconds",
+			"How long ago the removal was decided that has waited longest; 0 where none does.", nil, nil),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (b *backlog) Describe(to chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{b.open, b.overdue, b.listings, b.oldest, b.size} {
+	for _, desc := range []*prometheus.Desc{b.open, b.overdue, b.listings, b.oldest, b.size, b.removals, b.decided} {
 		to <- desc
 	}
 }
@@ -85,9 +91,16 @@ func (b *backlog) read(ctx context.Context, now time.Time) (found []prometheus.M
 	gauge := func(desc *prometheus.Desc, value float64) {
 		found = append(found, prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value))
 	}
-	if open, overdue, err := b.readIntents(ctx, now); err == nil {
+	if open, overdue, err := readIntents(ctx, now, b.store.Intents); err == nil {
 		gauge(b.open, float64(open))
 		gauge(b.overdue, overdue.Seconds())
+	}
+	removals := func(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error) {
+		return b.store.Removals(ctx, "", after, limit)
+	}
+	if open, age, err := readIntents(ctx, now, removals); err == nil {
+		gauge(b.removals, float64(open))
+		gauge(b.decided, age.Seconds())
 	}
 	if listings, age, err := b.readOutbox(ctx, now); err == nil {
 		gauge(b.listings, float64(listings))
@@ -101,9 +114,9 @@ func (b *backlog) read(ctx context.Context, now time.Time) (found []prometheus.M
 
 // readIntents returns how many intents are open, and for how long the deadline of
 // one has been over at most.
-func (b *backlog) readIntents(ctx context.Context, now time.Time) (open int, overdue time.Duration, err error) {
+func readIntents(ctx context.Context, now time.Time, list func(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error)) (open int, overdue time.Duration, err error) {
 	for after := index.IntentID(0); open < maxBacklog; {
-		intents, err := b.store.Intents(ctx, after, backlogPage)
+		intents, err := list(ctx, after, backlogPage)
 		if err != nil {
 			return 0, 0, err
 		}

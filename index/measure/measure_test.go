@@ -103,15 +103,22 @@ backref_index_write_errors_total 1
 // waiting is a store in which something waits.
 type waiting struct {
 	intents []index.Intent
-	changes []index.Change
-	reads   int
-	err     error
+	// removals are open too.
+	removals []index.Intent
+	changes  []index.Change
+	reads    int
+	err      error
 }
 
 func (w *waiting) Intents(_ context.Context, after index.IntentID, limit int) ([]index.Intent, error) {
 	w.reads++
 	from := min(int(after), len(w.intents))
 	return w.intents[from:min(from+limit, len(w.intents))], w.err
+}
+
+func (w *waiting) Removals(_ context.Context, _ string, after index.IntentID, limit int) ([]index.Intent, error) {
+	from := min(int(after), len(w.removals))
+	return w.removals[from:min(from+limit, len(w.removals))], w.err
 }
 
 func (w *waiting) Changed(_ context.Context, after uint64, limit int) (changes []index.Change, err error) {
@@ -154,6 +161,8 @@ func TestBacklog(t *testing.T) {
 	}
 	want("backref_intents_open", "10000")
 	want("backref_intents_oldest_overdue_seconds", "60")
+	want("backref_removals_open", "0")
+	want("backref_removals_oldest_age_seconds", "0")
 	want("backref_outbox_listings", "2")
 	want("backref_outbox_oldest_age_seconds", "0")
 	want("backref_index_size_bytes", "4096")
@@ -161,7 +170,10 @@ func TestBacklog(t *testing.T) {
 		t.Errorf("%d pages were read for several scrapes at once, not 20", store.reads)
 	}
 	store.changes, store.intents = []index.Change{{Number: 8}, {Number: 9}}, nil
+	store.removals = []index.Intent{{ID: 1, Kind: index.IntentRemoval, Deadline: now}, {ID: 2, Kind: index.IntentRemoval, Deadline: now.Add(time.Second)}}
 	now = now.Add(time.Minute)
+	want("backref_removals_open", "2")
+	want("backref_removals_oldest_age_seconds", "60")
 	want("backref_intents_open", "0")
 	want("backref_intents_oldest_overdue_seconds", "0")
 	want("backref_outbox_oldest_age_seconds", "60")

@@ -30,6 +30,8 @@ type operations struct {
 
 	setUnheld, setMade, observe, begin, confirm, confirmLater, cancel, settle operation
 
+	remove, removals operation
+
 	intents, records, forget, correct, stats, setOutbox, changed, written operation
 
 	beginRebuild, fill, unfilled, finishRebuild, abandonRebuild operation
@@ -56,6 +58,8 @@ func (m *operations) named() map[string]*operation {
 		"confirm_later":   &m.confirmLater,
 		"cancel":          &m.cancel,
 		"settle":          &m.settle,
+		"remove":          &m.remove,
+		"removals":        &m.removals,
 		"intents":         &m.intents,
 		"records":         &m.records,
 		"forget":          &m.forget,

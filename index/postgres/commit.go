@@ -182,8 +182,8 @@ func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (
 	questions.Queue(selectIntents, names, about, intents).Query(w.readIntents)
 	questions.Queue(selectRows, names, about, intents).Query(w.readRows)
 	questions.Queue(selectChanges, names, about, intents).Query(w.readChanges)
-	if begins > 0 {
-		questions.Queue(`SELECT nextval('intent_ids') FROM generate_series(1, $1::integer)`, begins).Query(func(rows pgx.Rows) (err error) {
+	if begins+len(intents) > 0 {
+		questions.Queue(takeIDs, begins, intents).Query(func(rows pgx.Rows) (err error) {
 			w.ids, err = pgx.CollectRows(rows, pgx.RowTo[index.IntentID])
 			return err
 		})
@@ -195,18 +195,27 @@ func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (
 	return w, s.servers.admit(w.server)
 }
 
-// aboutAll are the matters that are named, and those of the intents that are.
+// takeIDs takes as many identifiers as intents begin, and one for each manifest that
+// a push replaces which is named.
+const takeIDs = `SELECT nextval('intent_ids') FROM generate_series(1, $1::bigint +
+	coalesce((SELECT sum(cardinality(i.replaces)) FROM intents i WHERE i.id = ANY($2::bigint[])), 0))`
+
+// aboutAll are the matters that are named, and those of the intents that are, with
+// what these replace.
 const aboutAll = `WITH about AS (
 	SELECT k.repository, k.about FROM unnest($1::text[], $2::bytea[]) AS k(repository, about)
-	UNION SELECT i.repository, i.about FROM intents i WHERE i.id = ANY($3::bigint[])) `
+	UNION SELECT i.repository, unnest(array_prepend(i.about, i.replaces)) FROM intents i WHERE i.id = ANY($3::bigint[])
+	UNION SELECT r.repository, r.about FROM removals r WHERE r.id = ANY($3::bigint[])) `
 
 // Where many rows are looked up at once, the order of the look-ups is written
 // down: each row by itself, by the whole key of an index. Left to itself the
 // planner, which knows neither how many rows are asked for nor how large the
 // tables will be, finds others. OFFSET 0 keeps a part as it is.
 const (
-	selectIntents = aboutAll + `SELECT i.id, i.kind, i.repository, i.about, i.intent FROM about a
-		CROSS JOIN LATERAL (SELECT * FROM intents i WHERE i.repository = a.repository AND i.about = a.about OFFSET 0) AS i`
+	selectIntents = aboutAll + `SELECT i.id, i.kind, i.repository, i.about, i.intent, i.replaces FROM about a
+		CROSS JOIN LATERAL (SELECT * FROM intents i WHERE i.repository = a.repository AND i.about = a.about OFFSET 0) AS i
+		UNION ALL SELECT r.id, ` + kindRemoval + `, r.repository, r.about, r.intent, NULL FROM about a
+		CROSS JOIN LATERAL (SELECT * FROM removals r WHERE r.repository = a.repository AND r.about = a.about OFFSET 0) AS r`
 
 	selectRows = aboutAll + `SELECT m.repository, g.generation, a.repository, m.stamp, m.digest, m.subject, m.created, m.artifact_type, m.shown, m.kept
 		FROM about a

@@ -76,6 +76,7 @@
 //	parents       target → manifest and kind, for all edges but the subject's
 //	checkpoints   how far the rebuild is
 //	intents       open intents
+//	removals      those of them that are removals
 //	history       number → time, one a minute and the newest
 //	changes       what intents are about → numbers of the last "gone" and "came"
 //	outbox        listings that have changed

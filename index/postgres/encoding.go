@@ -174,7 +174,7 @@ func encodeIntent(intent index.Intent) ([]byte, error) {
 	return e.B, e.Err
 }
 
-func decodeIntent(id index.IntentID, kind index.IntentKind, key matterKey, value []byte) (index.Intent, error) {
+func decodeIntent(id index.IntentID, kind index.IntentKind, key matterKey, value []byte, replaces [][]byte) (index.Intent, error) {
 	d := decoder{packed.Decoder{B: value}}
 	flags := d.Byte()
 	intent := index.Intent{
@@ -191,6 +191,9 @@ func decodeIntent(id index.IntentID, kind index.IntentKind, key matterKey, value
 	}
 	r.digest = []byte(key.about)
 	var err error
+	if intent.Replaces, err = expandReplaced(replaces); err != nil {
+		return intent, err
+	}
 	intent.Record, err = r.record(key.repository)
 	return intent, err
 }

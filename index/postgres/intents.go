@@ -16,8 +16,8 @@ func (s *Store) Begin(ctx context.Context, intent index.Intent) (index.IntentID,
 		return 0, err
 	}
 	var id index.IntentID
-	err = s.change(&change{ctx: ctx, about: []matterKey{key}, begins: 1, apply: func(w *writing) error {
-		id, w.ids = w.ids[0], w.ids[1:]
+	err = s.decide(&change{ctx: ctx, about: []matterKey{key}, begins: 1, apply: func(w *writing) error {
+		id = w.takeID()
 		intent.ID = id
 		return w.matters[key].Begin(intent)
 	}})
@@ -28,6 +28,12 @@ func (s *Store) Begin(ctx context.Context, intent index.Intent) (index.IntentID,
 }
 
 func checkIntent(intent index.Intent) (matterKey, error) {
+	if err := intent.CheckRemovals(); err != nil {
+		return matterKey{}, err
+	}
+	if _, err := replacedText(intent); err != nil {
+		return matterKey{}, err
+	}
 	switch intent.Kind {
 	case index.IntentPush, index.IntentDelete:
 		key, err := intentKey(intent)
@@ -46,10 +52,14 @@ func checkIntent(intent index.Intent) (matterKey, error) {
 // intent that has ended is left alone.
 func onIntent(ctx context.Context, id index.IntentID, rule func(*ledger.Matter) error) *change {
 	return &change{ctx: ctx, intents: []index.IntentID{id}, apply: func(w *writing) error {
-		if m := w.open[id]; m != nil {
-			return rule(&m.Matter)
+		m := w.open[id]
+		if m == nil {
+			return nil
 		}
-		return nil
+		if err := rule(&m.Matter); err != nil {
+			return err
+		}
+		return w.takeReplaced(&m.Matter)
 	}}
 }
 

@@ -22,7 +22,7 @@ func most(limit int) *int {
 func (s *Store) Intents(ctx context.Context, after index.IntentID, limit int) ([]index.Intent, error) {
 	var intents []index.Intent
 	err := s.read(ctx, func(ctx context.Context) error {
-		rows, err := s.pool.Query(ctx, `SELECT id, kind, repository, about, intent FROM intents WHERE id > $1 ORDER BY id LIMIT $2`, after, most(limit))
+		rows, err := s.pool.Query(ctx, `SELECT id, kind, repository, about, intent, replaces FROM intents WHERE id > $1 ORDER BY id LIMIT $2`, after, most(limit))
 		if err != nil {
 			return err
 		}

@@ -50,6 +50,7 @@ func steps() []step {
 		{4, "leases", "leases"},
 		{5, "made", "made"},
 		{6, "journal", "journal"},
+		{7, "removals", "removals"},
 	}
 }
 

@@ -164,6 +164,30 @@ func (r *replicas) Written(ctx context.Context, change index.Change) error {
 	return r.next().Written(ctx, change)
 }
 
+func (r *replicas) Remove(ctx context.Context, at time.Time, manifests ...index.Key) ([]index.IntentID, error) {
+	return r.next().Remove(ctx, at, manifests...)
+}
+
+func (r *replicas) Removals(ctx context.Context, repository string, after index.IntentID, limit int) ([]index.Intent, error) {
+	return r.next().Removals(ctx, repository, after, limit)
+}
+
+func (r *replicas) WriteJournal(ctx context.Context, book index.Book, entries ...index.JournalEntry) error {
+	return r.next().WriteJournal(ctx, book, entries...)
+}
+
+func (r *replicas) ReadJournal(ctx context.Context, book index.Book, after string, limit int) ([]index.JournalEntry, error) {
+	return r.next().ReadJournal(ctx, book, after, limit)
+}
+
+func (r *replicas) DropJournal(ctx context.Context, book index.Book, keys ...string) error {
+	return r.next().DropJournal(ctx, book, keys...)
+}
+
+func (r *replicas) TrimJournal(ctx context.Context, book index.Book, before string, limit int) (int, error) {
+	return r.next().TrimJournal(ctx, book, before, limit)
+}
+
 func (r *replicas) SaveListing(ctx context.Context, listing index.ServedListing, now time.Time, most int64) error {
 	return r.next().SaveListing(ctx, listing, now, most)
 }

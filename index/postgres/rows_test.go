@@ -66,6 +66,6 @@ func FuzzRow(f *testing.F) {
 			return
 		}
 		_, _ = appendDescriptor(nil, digest, artifactType, shown)
-		_, _ = decodeIntent(1, index.IntentPush, matterKey{"library/app", string(digest)}, kept)
+		_, _ = decodeIntent(1, index.IntentPush, matterKey{"library/app", string(digest)}, kept, [][]byte{digest, kept})
 	})
 }

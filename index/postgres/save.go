@@ -189,9 +189,17 @@ func (w *writing) saveIntents(batch *pgx.Batch) error {
 	var kinds []int16
 	var names []string
 	var about, subjects, values [][]byte
+	var replaced []*string
+	var removals removals
 	for _, m := range w.matters {
 		for i := range m.Intents() {
 			intent := &m.Intents()[i]
+			if intent.Kind == index.IntentRemoval {
+				if err := removals.add(m.stored.key, intent); err != nil {
+					return err
+				}
+				continue
+			}
 			number := int64(intent.ID) //nolint:gosec // The database gave it.
 			switch {
 			case intent.Dropped():
@@ -205,9 +213,14 @@ func (w *writing) saveIntents(batch *pgx.Batch) error {
 				if err != nil {
 					return err
 				}
+				replaces, err := replacedText(intent.Intent)
+				if err != nil {
+					return err
+				}
 				key := m.stored.key
 				ids, kinds, names = append(ids, number), append(kinds, int16(intent.Kind)), append(names, key.repository)
 				about, subjects, values = append(about, []byte(key.about)), append(subjects, subject), append(values, value)
+				replaced = append(replaced, replaces)
 			}
 		}
 	}
@@ -215,8 +228,9 @@ func (w *writing) saveIntents(batch *pgx.Batch) error {
 		batch.Queue(`DELETE FROM intents WHERE id = ANY($1::bigint[])`, ended)
 	}
 	if len(ids) > 0 {
-		batch.Queue(putIntents, ids, kinds, names, about, subjects, values)
+		batch.Queue(putIntents, ids, kinds, names, about, subjects, values, replaced)
 	}
+	removals.save(batch)
 	return nil
 }
 
@@ -228,9 +242,11 @@ func pushedSubject(intent index.Intent) ([]byte, error) {
 	return nil, nil
 }
 
-const putIntents = `INSERT INTO intents (id, kind, repository, about, subject, intent)
-	SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[])
-	ON CONFLICT (id) DO UPDATE SET intent = excluded.intent`
+const putIntents = `INSERT INTO intents (id, kind, repository, about, subject, intent, replaces)
+	SELECT n.id, n.kind, n.repository, n.about, n.subject, n.intent, n.replaces::bytea[]
+	FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::text[])
+		AS n(id, kind, repository, about, subject, intent, replaces)
+	ON CONFLICT (id) DO UPDATE SET intent = excluded.intent, replaces = excluded.replaces`
 
 func (w *writing) saveHistory(batch *pgx.Batch) {
 	var names []string

@@ -22,6 +22,7 @@ const selectStats = `SELECT
 		AND u.repository = r.name AND u.digest = m.digest),
 	(SELECT count(*) FROM repositories r, meta, parents p WHERE r.generation = meta.live AND p.repository = r.id),
 	(SELECT count(*) FROM intents),
+	(SELECT count(*) FROM removals),
 	(` + selectSize + `),
 	(SELECT CASE WHEN meta.building = 0 THEN -1 ELSE
 		(SELECT count(*) FROM repositories r JOIN manifests m ON m.repository = r.id WHERE r.generation = meta.building) END FROM meta)`
@@ -41,7 +42,7 @@ func (s *Store) Stats(ctx context.Context) (index.Stats, error) {
 		}
 		edges := int64(0)
 		err := tx.QueryRow(ctx, selectStats, pgx.Identifier{s.schema}.Sanitize()).Scan(
-			&stats.Repositories, &stats.Records, &stats.Referrers, &stats.Unheld, &edges, &stats.Intents, &stats.Bytes, &stats.Rebuilding)
+			&stats.Repositories, &stats.Records, &stats.Referrers, &stats.Unheld, &edges, &stats.Intents, &stats.Removals, &stats.Bytes, &stats.Rebuilding)
 		// The edge to its subject is in the row of a record.
 		stats.Edges = edges + stats.Referrers
 		return err

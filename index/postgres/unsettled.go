@@ -13,9 +13,9 @@ import (
 // selectUnsettled finds the imports of a subject's tag, the pushes with the
 // subject, and the deletes of what has it, or will have it once a push is
 // settled. Each part is found by an index of its own.
-const selectUnsettled = `SELECT id, kind, repository, about, intent FROM intents WHERE repository = $1 AND about = $3
-	UNION ALL SELECT id, kind, repository, about, intent FROM intents WHERE repository = $1 AND subject = $2
-	UNION ALL SELECT id, kind, repository, about, intent FROM intents d WHERE repository = $1 AND kind = 2 AND (
+const selectUnsettled = `SELECT id, kind, repository, about, intent, replaces FROM intents WHERE repository = $1 AND about = $3
+	UNION ALL SELECT id, kind, repository, about, intent, replaces FROM intents WHERE repository = $1 AND subject = $2
+	UNION ALL SELECT id, kind, repository, about, intent, replaces FROM intents d WHERE repository = $1 AND kind = 2 AND (
 		(SELECT m.subject FROM manifests m WHERE m.repository = ` + liveRepository + ` AND m.digest = d.about) = $2
 		OR (SELECT max(p.id) FROM intents p WHERE p.repository = $1 AND p.about = d.about AND p.subject = $2) IS NOT NULL)
 	ORDER BY id`
@@ -47,8 +47,9 @@ func collectIntents(rows pgx.Rows) ([]index.Intent, error) {
 	var kind index.IntentKind
 	var repository string
 	var about, value []byte
-	_, err := pgx.ForEachRow(rows, []any{&id, &kind, &repository, &about, &value}, func() error {
-		intent, err := decodeIntent(id, kind, matterKey{repository, string(about)}, value)
+	var replaces [][]byte
+	_, err := pgx.ForEachRow(rows, []any{&id, &kind, &repository, &about, &value, &replaces}, func() error {
+		intent, err := decodeIntent(id, kind, matterKey{repository, string(about)}, value, replaces)
 		intents = append(intents, intent)
 		return err
 	})

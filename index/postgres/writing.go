@@ -138,9 +138,10 @@ func (w *writing) readIntents(rows pgx.Rows) error {
 	var kind index.IntentKind
 	var repository string
 	var about, value []byte
-	_, err := pgx.ForEachRow(rows, []any{&id, &kind, &repository, &about, &value}, func() error {
+	var replaces [][]byte
+	_, err := pgx.ForEachRow(rows, []any{&id, &kind, &repository, &about, &value, &replaces}, func() error {
 		key := matterKey{repository, string(about)}
-		intent, err := decodeIntent(id, kind, key, value)
+		intent, err := decodeIntent(id, kind, key, value, replaces)
 		if err != nil {
 			return err
 		}
