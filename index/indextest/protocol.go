@@ -21,12 +21,16 @@ import (
 // that nobody confirms; what it does with a request it does before its
 // deadline.
 //
+// Manifests are removed as well, by whoever decides so and by pushes that replace
+// them, and somebody carries the removals out. What is being removed may be shown no
+// more while the registry has it still, but for one that was pushed since.
+//
 // With upkeep a rebuild and a patrol are at work as well.
 func protocol(t *testing.T, upkeep bool, open func(t *testing.T) index.Store) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store := open(t)
 		defer func() { must(t, store.Close()) }()
-		w := &world{rt: rt, store: store, holds: map[digest.Digest]bool{}, changed: map[digest.Digest]int{}, busy: map[digest.Digest]int{}}
+		w := newWorld(rt, store)
 		actions := map[string]func(*rapid.T){
 			"writer starts": w.startWriter,
 			"writer":        w.stepWriter,
@@ -35,6 +39,8 @@ func protocol(t *testing.T, upkeep bool, open func(t *testing.T) index.Store) {
 			"reader":        w.stepReader,
 			"reader again":  w.stepReader,
 			"puller":        w.stepPuller,
+			"remove":        w.remove,
+			"carry out":     w.carryOut,
 			"time":          w.pass,
 		}
 		if upkeep {
@@ -50,6 +56,7 @@ func protocol(t *testing.T, upkeep bool, open func(t *testing.T) index.Store) {
 		for !last.step() {
 			w.tick++
 		}
+		w.carryOutAll()
 	})
 }
 
@@ -76,6 +83,14 @@ type world struct {
 	keeper  index.Maintainer
 	rebuild *rebuild
 	patrol  *question
+	// acked is the last of the pushes of a manifest that were acknowledged.
+	acked map[digest.Digest]acked
+}
+
+func newWorld(rt *rapid.T, store index.Store) *world {
+	return &world{
+		rt: rt, store: store, holds: map[digest.Digest]bool{}, changed: map[digest.Digest]int{}, busy: map[digest.Digest]int{}, acked: map[digest.Digest]acked{},
+	}
 }
 
 // now is a moment that no other step has.
@@ -111,14 +126,34 @@ func (w *world) startWriter(rt *rapid.T) {
 	intent := index.Intent{Kind: index.IntentPush, Record: record, Deadline: after(end)}
 	if rapid.Bool().Draw(rt, "delete") {
 		intent.Kind = index.IntentDelete
-		intent.Record = index.Record{Repository: record.Repository, Manifest: index.Manifest{Digest: record.Digest}}
+		intent.Record = bare(record)
+	} else if rapid.IntRange(0, 3).Draw(rt, "replaces") == 0 {
+		intent.Replaces = []digest.Digest{w.other(record).Digest}
 	}
+	w.start(intent, end)
+}
+
+// start begins an intent that may be refused, and has a writer carry it out.
+func (w *world) start(intent index.Intent, end int) (refused bool) {
+	rt, record := w.rt, intent.Record
 	id, err := w.store.Begin(rt.Context(), intent)
+	if intent.CarriesOut != 0 && errors.Is(err, index.ErrStale) {
+		return true
+	}
 	w.check(err)
 	intent.ID = id
-	rt.Log("writer", id, intent.Kind, record.Annotations["org.example.what"], "until", end)
+	rt.Log("writer", id, intent.Kind, w.what(record.Digest), "replaces", len(intent.Replaces), "carries out", intent.CarriesOut, "until", end)
 	w.writers = append(w.writers, &writer{intent: intent, end: end})
-	w.busy[record.Digest] = w.tick
+	w.touch(intent)
+	return false
+}
+
+// touch notes that a writer is alive, whose answer may change what is shown of a
+// manifest, and of what it replaces.
+func (w *world) touch(intent index.Intent) {
+	for _, d := range append([]digest.Digest{intent.Record.Digest}, intent.Replaces...) {
+		w.busy[d] = w.tick
+	}
 }
 
 func (w *world) stepWriter(rt *rapid.T) {
@@ -129,7 +164,7 @@ func (w *world) stepWriter(rt *rapid.T) {
 	i := rapid.IntRange(0, len(w.writers)-1).Draw(rt, "writer")
 	writer := w.writers[i]
 	manifest := writer.intent.Record.Digest
-	w.busy[manifest] = w.tick
+	w.touch(writer.intent)
 	leave := func() { w.writers = slices.Delete(w.writers, i, i+1) }
 	switch dies := rapid.IntRange(0, 9).Draw(rt, "fate") == 0; {
 	case writer.done && dies:
@@ -138,6 +173,9 @@ func (w *world) stepWriter(rt *rapid.T) {
 	case writer.done:
 		rt.Log("answer of", writer.intent.ID)
 		w.check(w.store.Confirm(rt.Context(), writer.intent.ID, w.now()))
+		if writer.intent.Kind == index.IntentPush {
+			w.acked[manifest] = acked{max(w.acked[manifest].push, writer.intent.ID), w.tick}
+		}
 		leave()
 	case w.tick > writer.end:
 		leave()
@@ -277,7 +315,7 @@ func (r *reader) list() {
 	w.check(err)
 	for _, record := range w.manifests() {
 		shown := slices.ContainsFunc(page.Referrers, func(e index.Referrer) bool { return e.Digest == record.Digest })
-		if w.changed[record.Digest] >= r.started || shown == w.holds[record.Digest] {
+		if w.changed[record.Digest] >= r.started || shown == w.holds[record.Digest] || !shown && w.mayHide(record.Digest, r.started) {
 			continue
 		}
 		if r.inside && (w.busy[record.Digest] >= r.started || w.atWorkOn(record.Digest)) {
@@ -288,5 +326,7 @@ func (r *reader) list() {
 }
 
 func (w *world) atWorkOn(manifest digest.Digest) bool {
-	return slices.ContainsFunc(w.writers, func(w *writer) bool { return w.intent.Record.Digest == manifest })
+	return slices.ContainsFunc(w.writers, func(w *writer) bool {
+		return w.intent.Record.Digest == manifest || slices.Contains(w.intent.Replaces, manifest)
+	})
 }
