@@ -14,6 +14,7 @@ type Config struct {
 	Upstream    Upstream    `key:"upstream" doc:"The registry behind backref."`
 	Auth        Auth        `key:"auth" doc:"How clients prove who they are, and what they may do."`
 	Artifacts   Artifacts   `key:"artifacts" doc:"Which artifact types may be pushed and pulled."`
+	Audit       Audit       `key:"audit" doc:"What is kept of denials and deletions."`
 	Index       Index       `key:"index" doc:"Where the index is kept."`
 	Referrers   Referrers   `key:"referrers" doc:"How referrers are found and listed."`
 	Tags        Tags        `key:"tags" doc:"How tags are listed, and which of them stay what they are."`
@@ -225,6 +226,7 @@ func Default() Config {
 			MaxIdleConnections: 256,
 			Transport:          TransportOwn,
 		},
+		Audit: Audit{Keep: auditKeep, Entries: auditEntries},
 		Index: Index{Path: DefaultIndexPath, Postgres: IndexPostgres{Schema: "backref", Connections: 16, Timeout: 10 * time.Second, Durability: "local"}},
 		Referrers: Referrers{
 			FallbackTags: FallbackImport, HiddenTags: true, Order: "digest", LegacyTags: LegacyShow,

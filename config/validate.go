@@ -29,7 +29,7 @@ func zeroAllowed(path string) bool {
 	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "server.shutdownDelay", "upstream.checkInterval", "auth.recheckRealm", "auth.cacheTTL",
 		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency", "limits.transferInterval",
 		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice", "retention.interval",
-		"cache.pages", "log.delay", "cache.manifests":
+		"cache.pages", "log.delay", "cache.manifests", "audit.keep":
 		return true
 	default:
 		return false

@@ -67,13 +67,14 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error
 	case client.Anonymous() && !by.door.Closed():
 		return by.unauthorized("sign in to do this")
 	case route.need.action == policy.Pull && !by.rules.Sees(client, target.repository):
+		p.auditDenied(r, ruleAccess, "no rule lets the client see the repository")
 		return p.unknownRepository(w, r, target)
 	case target.endpoint == endpointOther:
 		return notHandedOut(r.Method)
 	default:
 		return &oci.Error{
 			Status: http.StatusForbidden, Code: oci.CodeDenied,
-			Message: "you are not allowed to do this; ask the operator of this proxy for the right",
+			Message: "you are not allowed to do this; ask the operator of this proxy for the right", Rule: ruleAccess,
 		}
 	}
 }

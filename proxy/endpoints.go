@@ -89,7 +89,7 @@ func endpointTable() [endpointCount]family {
 			upload: pass(admin), other: pass(admin), named: true,
 		},
 		endpointTags:    tags,
-		endpointBlobs:   {read: route{pull, (*Proxy).showBlob}, delete: pass(remove), put: pass(admin), upload: pass(admin), other: pass(admin)},
+		endpointBlobs:   {read: route{pull, (*Proxy).showBlob}, delete: route{remove, (*Proxy).deleteBlob}, put: pass(admin), upload: pass(admin), other: pass(admin)},
 		endpointUploads: {read: pass(push), put: pass(push), delete: pass(push), upload: pass(push), other: pass(admin)},
 		endpointToken:   all(route{need{everything: true}, (*Proxy).passToken}),
 

@@ -58,6 +58,7 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if answer.Limit != "" {
 		p.metrics.requests.Limited(answer.Limit)
 	}
+	p.auditDenial(r, answer)
 	answer.Write(w)
 }
 

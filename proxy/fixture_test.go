@@ -144,6 +144,7 @@ type fixture struct {
 	store    index.Store
 	proxy    *proxy.Proxy
 	metrics  *prometheus.Registry
+	audited  *audited
 	// warnings are what was logged for the operator.
 	warnings *observer.ObservedLogs
 	// url is where the proxy listens, upstreamURL where the registry does.
@@ -191,14 +192,15 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	door.Registry.Metrics = metrics
+	told := &audited{}
+	door.Registry.Metrics, door.Registry.Audit = metrics, told.record
 	handler, err := proxy.New(door)
 	if err != nil {
 		t.Fatal(err)
 	}
 	front := httptest.NewServer(handler)
 	t.Cleanup(front.Close)
-	return &fixture{t: t, registry: registry, store: store, proxy: handler, metrics: metrics, warnings: logs, url: front.URL, upstreamURL: upstreamServer.URL}
+	return &fixture{t: t, registry: registry, store: store, proxy: handler, metrics: metrics, audited: told, warnings: logs, url: front.URL, upstreamURL: upstreamServer.URL}
 }
 
 // reply is a response whose body has been read.

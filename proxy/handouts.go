@@ -152,6 +152,7 @@ func notHandedOut(method string) *oci.Error {
 			Status: http.StatusForbidden, Code: oci.CodeDenied,
 			Message: "this proxy has not sent you to this address lately: if you were, begin again where you came from; " +
 				"else ask the operator of this proxy for the right",
+			Rule: ruleAccess,
 		}
 	}
 }

@@ -45,6 +45,8 @@ const maxOptions = 16 << 20
 //	GET  /intents   index.Intent, one JSON object a line
 //	GET  /export    index.Record, one JSON object a line
 //	POST /import    index.Record, one JSON object a line
+//	GET  /audit     AuditRecord, one JSON object a line; the parameters are those
+//	                of AuditQuery
 //	GET  /backup    a copy of the store's file; 501 where it is a database
 //
 // A client that goes away ends the work it began; a rebuild can be resumed.
@@ -68,6 +70,7 @@ func (r *Reconciler) Handler(more ...func(chi.Router)) http.Handler {
 	router.Get("/export", func(w http.ResponseWriter, req *http.Request) {
 		r.stream(w, req, "application/jsonl", func(out *lines) error { return Export(req.Context(), r.store, out) })
 	})
+	router.Get("/audit", r.serveAudit)
 	router.Get("/backup", func(w http.ResponseWriter, req *http.Request) {
 		copier, able := r.store.(index.Copier)
 		if !able {

@@ -27,6 +27,8 @@ type Settings struct {
 	MissingTwice time.Duration
 	// VerifyInterval is how long a [Patrol] takes for a round.
 	VerifyInterval time.Duration
+	// Audit is waited for by who reads the audit; nil where another process has it.
+	Audit *Audit
 	// Tracer makes spans of what operators ask for; nil makes none.
 	Tracer trace.Tracer
 	// Metrics is where rebuilds and verifications are shown; nil for nowhere. One
@@ -42,6 +44,7 @@ type Store interface {
 	Records
 	Intents
 	Open
+	AuditReader
 	index.Rebuilder
 	// Correct, Stats, SetUnheld, Made and SetMade are those of [index.Maintainer].
 	Correct(ctx context.Context, mark index.Mark, record index.Record) error

@@ -32,16 +32,21 @@ type AuditEvent struct {
 	Reason string
 }
 
-// Audit hands an event to who keeps it, for those who act beside requests: see
-// [Removal.Audit].
+// Audit hands an event to who keeps it, unless it is a further denial of the same
+// request. It never waits for a medium.
 func (r *Registry) Audit(ctx context.Context, event AuditEvent) { r.audit(ctx, event) }
 
 // Forget drops what is kept of a manifest that is about to be deleted, or was.
 func (r *Registry) Forget(repository string, manifest digest.Digest) { r.forget(repository, manifest) }
 
-// audit hands an event to who keeps it. It never waits for a medium.
 func (r *Registry) audit(ctx context.Context, event AuditEvent) {
-	if r.options.Audit != nil {
-		r.options.Audit(ctx, event)
+	if r.options.Audit == nil {
+		return
 	}
+	if event.Outcome == AuditDenied {
+		if request, ok := ctx.Value(RequestKey{}).(interface{ DenyOnce() bool }); ok && !request.DenyOnce() {
+			return
+		}
+	}
+	r.options.Audit(ctx, event)
 }

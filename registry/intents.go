@@ -225,7 +225,9 @@ func (w intents) Delete(ctx context.Context, deletion *Deletion) (*http.Response
 		Note(ctx, zap.NamedError("resolve", err))
 		return w.deleteUnresolved(ctx, deletion)
 	}
-	return w.deleteNamed(ctx, deletion, manifest)
+	known := *deletion
+	known.tagged = manifest
+	return w.deleteNamed(ctx, &known, manifest)
 }
 
 // deleteNamed passes on the delete of a manifest, or of a tag that stands for

@@ -48,6 +48,6 @@ func (w rules) check(caller *Caller, action policy.Action) error {
 	}
 	return &oci.Error{
 		Status: http.StatusForbidden, Code: oci.CodeDenied,
-		Message: "you are not allowed to do this; ask the operator of this proxy for the right",
+		Message: "you are not allowed to do this; ask the operator of this proxy for the right", Rule: "auth.rules",
 	}
 }

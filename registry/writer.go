@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/policy"
 )
@@ -20,6 +22,7 @@ import (
 //	locked      locked.go      locked tags, and what they hold, stay
 //	listings    listings.go    what was served in place of a tag can be deleted
 //	intents     intents.go     what is pushed or deleted is listed, or is not
+//	audited     audited.go     deletions are told the audit
 //	images      images.go      a list of referrers takes no image's tag away
 //	hidden      hiddentag.go   a referrer gets, and loses, its hidden tag
 //	sender      writer.go      the upstream
@@ -38,6 +41,7 @@ func (r *Registry) Writer() Writer {
 	var w Writer = sender{r}
 	w = hidden{r, w}
 	w = images{r, w}
+	w = audited{r, w}
 	w = intents{r, w}
 	w = listings{r, w}
 	w = locked{r, w}
@@ -94,6 +98,9 @@ type Deletion struct {
 	Repeatable bool
 	// Send sends the delete to the upstream, as the caller asked for it.
 	Send func(ctx context.Context) (*http.Response, error)
+
+	// tagged is the manifest that a tag is known to have stood for; else empty.
+	tagged digest.Digest
 }
 
 // sender is the innermost Writer: the upstream.

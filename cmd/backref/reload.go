@@ -34,6 +34,7 @@ func (s *server) parts() []part {
 		s.prepareDoor,
 		s.prepareSource,
 		s.prepareRetention,
+		s.prepareAudit,
 		s.prepareLog,
 	}
 }
@@ -70,6 +71,10 @@ func (s *server) prepareSource(cfg config.Config) (func(), error) {
 func (s *server) prepareRetention(cfg config.Config) (func(), error) {
 	settings, err := options.RetentionSettings(cfg.Retention)
 	return func() { s.retention.Store(&settings) }, err
+}
+
+func (s *server) prepareAudit(cfg config.Config) (func(), error) {
+	return func() { s.audit.SetBounds(options.Audit(cfg.Audit)) }, nil
 }
 
 // prepareLog changes nothing where the configuration says what it did before: the

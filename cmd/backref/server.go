@@ -55,6 +55,7 @@ type server struct {
 	source   *reconcile.Source
 	// retention is what is said of it now.
 	retention atomic.Pointer[reconcile.RetentionSettings]
+	audit     *reconcile.Audit
 	// background is what runs beside requests until ctx ends.
 	background []func(ctx context.Context)
 }
@@ -108,6 +109,9 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.audit = reconcile.NewAudit(reconcile.AuditOptions{Journal: s.store, Log: s.log, Bounds: options.Audit(s.config.Audit), Metrics: metrics})
+	s.background = append(s.background, s.audit.Run)
+	door.Registry.Audit = s.audit.Record
 	door.Registry.Metrics, door.Registry.Tracer, door.Access = metrics, s.tracing.tracer(), s.logs.access
 	s.signIn = door.SignIn
 	handler, err := proxy.New(door)
@@ -158,8 +162,8 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 	if !mirror {
 		s.background = append(s.background, s.clearOutbox)
 	}
+	works := []func(context.Context){s.audit.Trim}
 	if _, configured := s.upstream.Service(); configured {
-		var works []func(context.Context)
 		if interval := s.config.Reconcile.SettleInterval; interval > 0 {
 			works = append(works, reconcile.NewSettler(s.store, source, interval, s.log, metrics).Run)
 		}
@@ -173,10 +177,10 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 				Concurrency: settings.Concurrency, Log: s.log, Metrics: metrics,
 			}).Run)
 		}
-		sharer, _ := s.store.(index.Sharer)
-		s.background = append(s.background, reconcile.Background(sharer, s.log, works...))
 	}
-	settings.Metrics = metrics
+	sharer, _ := s.store.(index.Sharer)
+	s.background = append(s.background, reconcile.Background(sharer, s.log, works...))
+	settings.Metrics, settings.Audit = metrics, s.audit
 	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes))
 }
 
@@ -328,6 +332,9 @@ func (s *server) close() error {
 	}
 	if s.proxy != nil {
 		s.proxy.Close()
+	}
+	if s.audit != nil {
+		s.audit.Close()
 	}
 	if s.upstream != nil {
 		s.upstream.Close()

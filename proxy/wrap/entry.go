@@ -20,6 +20,12 @@ type Entry struct {
 	Door Door
 
 	id string
+	// request is the one that the entry is of, and proxies are those whose word
+	// counts for where it comes from.
+	request *http.Request
+	proxies Proxies
+	// denied says that the request has been denied something.
+	denied bool
 	// answer is what the client is written to by.
 	answer http.ResponseWriter
 	// fields are added to the request's line in the log.
@@ -42,6 +48,9 @@ type Door interface {
 	// Route is the form of the paths of that family, such as /v2/{name}/tags/list;
 	// empty where there is none, and with [Secret] where a part of it is one.
 	Route() string
+	// User returns the name of who the request is of, empty where that can't be
+	// told, and whether nobody here has vouched for it.
+	User(r *http.Request) (name string, claimed bool)
 	// Describe adds what the path of the request names, and who asks, to a line in
 	// the log.
 	Describe(r *http.Request, to zapcore.ObjectEncoder)
@@ -61,6 +70,27 @@ func (e *Entry) Answer() http.ResponseWriter { return e.answer }
 
 // Note implements [registry.Request].
 func (e *Entry) Note(fields ...zap.Field) { e.fields = append(e.fields, fields...) }
+
+// DenyOnce notes that the request was denied something, and tells whether that is
+// the first time.
+func (e *Entry) DenyOnce() bool {
+	first := !e.denied
+	e.denied = true
+	return first
+}
+
+// Asker returns who the request is of: see [registry.AskerOf].
+func (e *Entry) Asker() registry.Asker {
+	if e.request == nil || e.Door == nil {
+		return registry.Asker{}
+	}
+	asker := registry.Asker{Client: clientOf(e.request, e.proxies), Listener: ListenerOf(e)}
+	asker.User, asker.Claimed = e.Door.User(e.request)
+	if agent := e.request.Header["User-Agent"]; len(agent) > 0 {
+		asker.UserAgent = Printable(agent[0], maxUserAgent)
+	}
+	return asker
+}
 
 // Value implements [context.Context].
 func (e *Entry) Value(key any) any {

@@ -21,7 +21,7 @@ func Identify(o IdentifyOptions) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e := o.Open(r)
-			e.Context = r.Context()
+			e.Context, e.request, e.proxies = r.Context(), r, o.Proxies
 			if given := r.Header.Get("X-Request-Id"); validRequestID(given) && o.Proxies.Trust(PeerAddress(r)) {
 				e.id = given
 			} else {

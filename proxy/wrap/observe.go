@@ -102,7 +102,7 @@ const (
 func (l *line) MarshalLogObject(to zapcore.ObjectEncoder) error {
 	e, r := l.entry, l.request
 	to.AddString("request", e.id)
-	to.AddString("client", l.client())
+	to.AddString("client", clientOf(r, l.proxies))
 	to.AddString("method", Printable(r.Method, maxMethod))
 	to.AddString("endpoint", e.Door.Endpoint())
 	if listener := ListenerOf(e); listener != MainListener {
@@ -126,12 +126,12 @@ func (l *line) MarshalLogObject(to zapcore.ObjectEncoder) error {
 	return nil
 }
 
-// client returns the address that a request comes from.
-func (l *line) client() string {
-	if len(l.proxies) > 0 {
-		return l.proxies.clientAddress(l.request).String()
+// clientOf returns the address that a request comes from, as text.
+func clientOf(r *http.Request, proxies Proxies) string {
+	if len(proxies) > 0 {
+		return proxies.clientAddress(r).String()
 	}
-	host := l.request.RemoteAddr
+	host := r.RemoteAddr
 	if port := strings.LastIndexByte(host, ':'); port >= 0 {
 		host = host[:port]
 	}

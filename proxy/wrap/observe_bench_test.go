@@ -34,6 +34,8 @@ func (place) Endpoint() string { return "referrers" }
 
 func (place) Route() string { return "/v2/{name}/referrers/{digest}" }
 
+func (place) User(*http.Request) (string, bool) { return "", false }
+
 func (place) Describe(_ *http.Request, to zapcore.ObjectEncoder) {
 	to.AddString("repository", "team/app")
 	to.AddString("digest", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")

@@ -72,8 +72,7 @@ func (o *TraceOptions) describe(span trace.Span, w http.ResponseWriter, r *http.
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	from := line{request: r, proxies: o.Proxies}
-	span.SetAttributes(semconv.URLScheme(scheme), semconv.ServerAddress(Printable(r.Host, maxHost)), semconv.ClientAddress(from.client()),
+	span.SetAttributes(semconv.URLScheme(scheme), semconv.ServerAddress(Printable(r.Host, maxHost)), semconv.ClientAddress(clientOf(r, o.Proxies)),
 		semconv.NetworkProtocolVersion(strings.TrimSuffix(strings.TrimPrefix(r.Proto, "HTTP/"), ".0")),
 		semconv.UserAgentOriginal(Printable(r.UserAgent(), maxUserAgent)), attribute.String("backref.request", e.id))
 	names := zapcore.NewMapObjectEncoder()

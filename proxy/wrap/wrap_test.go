@@ -26,6 +26,8 @@ func (door) Endpoint() string { return "things" }
 
 func (door) Route() string { return "/things" }
 
+func (door) User(*http.Request) (string, bool) { return "", false }
+
 func (door) Describe(_ *http.Request, to zapcore.ObjectEncoder) { to.AddString("thing", "one") }
 
 // wrapped returns a handler with the wrappers of every request around it, and
