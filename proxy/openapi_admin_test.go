@@ -112,6 +112,11 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 	}, Deadline: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
+	if err := o.store.(index.Journal).WriteJournal(t.Context(), index.BookAudit, index.JournalEntry{
+		Key: "k", Value: []byte(`{"time":"2026-01-02T03:04:05Z","outcome":"denied","action":"pull","repository":"app","rule":"images","repeated":2}`),
+	}); err != nil {
+		t.Fatal(err)
+	}
 	exported := string(o.ask(document, http.MethodGet, "/admin/export", "").body)
 	if !strings.Contains(exported, `"repository":"app"`) {
 		t.Fatalf("exported %q", exported)
@@ -132,6 +137,8 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 		{method: http.MethodPut, at: "/admin/log/level", body: `{"level":"fatal"}`, status: http.StatusBadRequest},
 		{method: http.MethodPost, at: "/admin/log/level", body: `{"level":"info"}`, status: http.StatusMethodNotAllowed},
 		{method: http.MethodGet, at: "/admin/intents", status: http.StatusOK},
+		{method: http.MethodGet, at: "/admin/audit?repository=app&outcome=denied", status: http.StatusOK},
+		{method: http.MethodGet, at: "/admin/audit?since=yesterday", status: http.StatusBadRequest},
 		{method: http.MethodGet, at: "/admin/backup", status: http.StatusOK},
 		{method: http.MethodPost, at: "/admin/import", body: exported, status: http.StatusOK},
 		{method: http.MethodPost, at: "/admin/import", body: exported + "{", status: http.StatusBadRequest},

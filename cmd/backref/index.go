@@ -44,6 +44,7 @@ type maintenance interface {
 	Import(ctx context.Context, r io.Reader) (reconcile.Imported, error)
 	Intents(ctx context.Context, w io.Writer) error
 	Backup(ctx context.Context, w io.Writer) error
+	Audit(ctx context.Context, query reconcile.AuditQuery, each func(reconcile.AuditRecord) error) error
 	Close() error
 }
 

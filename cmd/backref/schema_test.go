@@ -43,6 +43,7 @@ func outputs() map[string]reflect.Type {
 		"rebuild":   reflect.TypeFor[reconcile.Line](),
 		"prune":     reflect.TypeFor[reconcile.Pruned](),
 		"hold":      reflect.TypeFor[reconcile.Held](),
+		"audit":     reflect.TypeFor[[]reconcile.AuditRecord](),
 		"stats":     reflect.TypeFor[index.Stats](),
 	}
 }
