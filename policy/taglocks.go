@@ -128,7 +128,7 @@ func parseTagPatterns(texts []string) ([]tagPattern, error) {
 func (l TagLocks) Decide(repository, tag string, now time.Time) Decision {
 	for _, rule := range l.rules {
 		if rule.holds(now) && rule.covers(repository) && rule.locks(tag) {
-			return Decision{Denied: true, Rule: rule.Name, Reason: rule.reason(tag)}
+			return Decision{Denied: true, Rule: rule.Name, Reason: rule.reason()}
 		}
 	}
 	return Decision{}
@@ -145,8 +145,8 @@ func (l TagLocks) In(repository string, now time.Time) (rule string, in bool) {
 	return "", false
 }
 
-func (l tagLock) reason(tag string) string {
-	reason := "tag " + tag + " is locked"
+func (l tagLock) reason() string {
+	reason := "locked tags stay what they are"
 	if !l.Until.IsZero() {
 		reason += " until " + l.Until.UTC().Format(time.RFC3339)
 	}

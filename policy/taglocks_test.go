@@ -69,7 +69,7 @@ func TestTagLocks(t *testing.T) {
 		{"parts", "Xa", ""},
 	} {
 		got := locks.Decide(c.repository, c.tag, until.Add(-time.Nanosecond))
-		if got.Rule != c.rule || got.Denied != (c.rule != "") || got.Denied != strings.Contains(got.Reason, c.tag) {
+		if got.Rule != c.rule || got.Denied != (c.rule != "") || got.Denied != strings.Contains(got.Reason, "stay") {
 			t.Errorf("%s:%s: %+v, want rule %q", c.repository, c.tag, got, c.rule)
 		}
 	}

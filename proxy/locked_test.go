@@ -129,7 +129,7 @@ func TestALockedTagStaysWhatItIs(t *testing.T) {
 	f.want(f.put("v1.0.0", second, "If-Match", quoted(second)), 412)
 	f.want(f.put("v1.0.0", first, "If-None-Match", "*"), 412)
 	f.wantDenied(f.remove("v1.0.0"), "releases", "tag v1.0.0 can't be deleted")
-	f.wantDenied(f.remove(sumOf(first)), "releases", "manifest "+sumOf(first)+" can't be deleted: rule releases, because tag v1.0.0 is locked and stands for it")
+	f.wantDenied(f.remove(sumOf(first)), "releases", "manifest "+sumOf(first)+" can't be deleted: rule releases, because tag v1.0.0 stands for it, and locked tags stay")
 	// One that is not there is no secret, and nobody pushes it meanwhile.
 	f.want(f.remove("v9.0.0"), 404)
 	f.wantUnchanged()
@@ -178,9 +178,9 @@ func TestWhatALockedIndexListsStays(t *testing.T) {
 		}
 		f.registry.seen()
 		for _, held := range [][]byte{platform, nested, inner} {
-			f.wantDenied(f.remove(sumOf(held)), "frozen", "and its index lists it")
+			f.wantDenied(f.remove(sumOf(held)), "frozen", "an index behind tag frozen lists it")
 		}
-		f.wantDenied(f.remove(sumOf(outer)), "frozen", "tag frozen is locked until")
+		f.wantDenied(f.remove(sumOf(outer)), "frozen", "tag frozen stands for it, and locked tags stay what they are until")
 		// The registry might delete the manifest with the tag.
 		f.wantDenied(f.remove("inner"), "frozen", "tags.deletion")
 		f.want(f.remove("x"), 202)
@@ -362,7 +362,7 @@ func TestDeletesAndFirstPushesTakeTurns(t *testing.T) {
 	stillWaits("a delete", deleted)
 	release <- struct{}{}
 	f.want(<-pushed, 201)
-	if got := <-deleted; got.status != http.StatusForbidden || !strings.Contains(string(got.body), "its index lists it") {
+	if got := <-deleted; got.status != http.StatusForbidden || !strings.Contains(string(got.body), "an index behind tag v1.0.0 lists it") {
 		t.Errorf("deleted under a push: %d: %s", got.status, got.body)
 	}
 

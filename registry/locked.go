@@ -170,7 +170,7 @@ func (w locked) deleteUnlessHeld(ctx context.Context, deletion *Deletion, manife
 	case err != nil:
 		return nil, err
 	case decision.Denied && deletion.Tag != "":
-		decision.Reason += "; some registries delete the manifest with its tag (tags.deletion)"
+		decision.Reason = "some registries delete the manifest with its tag (tags.deletion), but " + decision.Reason
 		return nil, r.denyLocked(ctx, denial{deletion.Caller, policy.Delete, Reference{deletion.Tag, manifest}, decision, "tag " + deletion.Tag + " can't be deleted"})
 	case decision.Denied:
 		return nil, r.denyLocked(ctx, denial{deletion.Caller, policy.Delete, deletion.Reference, decision, "manifest " + manifest.String() + " can't be deleted"})

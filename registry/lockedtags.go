@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -110,25 +111,25 @@ func (r *Registry) whatLockedTagsAre(ctx context.Context, caller *Caller, tags [
 // heldBelow returns what locked tags hold.
 func (r *Registry) heldBelow(ctx context.Context, caller *Caller, tags map[string]policy.Decision, stands map[string]digest.Digest) (Locked, error) {
 	locked := Locked{by: map[digest.Digest]policy.Decision{}}
-	// By which tag each is held.
-	locks := map[digest.Digest]policy.Decision{}
-	hold := func(manifest digest.Digest, lock policy.Decision, how string) (anew bool) {
-		if _, twice := locks[manifest]; twice {
+	// By which locked tag each is held.
+	holders := map[digest.Digest]string{}
+	hold := func(manifest digest.Digest, tag, how string) (anew bool) {
+		if _, twice := holders[manifest]; twice {
 			return false
 		}
-		locks[manifest] = lock
-		lock.Reason += how
-		locked.by[manifest] = lock
+		decision := tags[tag]
+		decision.Reason = fmt.Sprintf(how, tag) + ", and " + decision.Reason
+		holders[manifest], locked.by[manifest] = tag, decision
 		return true
 	}
 	var level []digest.Digest
 	for _, tag := range slices.Sorted(maps.Keys(stands)) {
-		if hold(stands[tag], tags[tag], " and stands for it") {
+		if hold(stands[tag], tag, "tag %s stands for it") {
 			level = append(level, stands[tag])
 		}
 	}
 	err := r.descend(ctx, caller, level, func(parent, child digest.Digest) bool {
-		return hold(child, locks[parent], " and its index lists it")
+		return hold(child, holders[parent], "an index behind tag %s lists it")
 	})
 	if err != nil {
 		return Locked{}, err
