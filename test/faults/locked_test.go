@@ -57,15 +57,19 @@ func TestLockedTagsAcrossReplicas(t *testing.T) {
 		rig.Push(t, c.replicas[0].URL, "app", "", platform).Want(t, http.StatusCreated)
 		tag, list := fmt.Sprintf("v2.0.%d", round), rig.Index(platform.Descriptor())
 		begun := make(chan struct{})
+		begin := sync.OnceFunc(func() { close(begun) })
 		c.relay.Before(func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/"+tag) {
-				close(begun)
+				begin()
 			}
 			return false
 		})
 		var pushed, deleted rig.Reply
 		var group sync.WaitGroup
-		group.Go(func() { pushed, _ = c.pushIf(t, c.replicas[round%2], tag, list) })
+		group.Go(func() {
+			defer begin()
+			pushed, _ = c.pushIf(t, c.replicas[round%2], tag, list)
+		})
 		group.Go(func() {
 			if round%3 != 0 {
 				<-begun // Else whoever is first.
