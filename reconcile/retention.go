@@ -47,7 +47,7 @@ type RetentionSettings struct {
 }
 
 // RetentionOptions are what a [Retention] is made of. All are required but Locked,
-// Forget, Audit and Metrics.
+// Forget, Audit, Hold and Metrics.
 type RetentionOptions struct {
 	Store  RetentionStore
 	Source *Source
@@ -57,12 +57,13 @@ type RetentionOptions struct {
 	// between the two answers "not found" after which a subject counts as gone.
 	Concurrency  int
 	MissingTwice time.Duration
-	// RequestTime, Forget and Audit are those of a [registry.Removal].
+	// RequestTime, Forget, Audit and Hold are those of a [registry.Removal].
 	RequestTime time.Duration
 	Forget      func(repository string, manifest digest.Digest)
 	Audit       func(ctx context.Context, event registry.AuditEvent)
+	Hold        func(ctx context.Context, repository string, manifest digest.Digest) (release func(), err error)
 	// Locked tells by which rule a tag is locked; nil where none is.
-	Locked  func(repository, tag string) (rule string, locked bool)
+	Locked  func(repository, tag string) policy.Decision
 	Log     *zap.Logger
 	Metrics *prometheus.Registry
 }
@@ -106,7 +107,7 @@ type Retention struct {
 func NewRetention(o RetentionOptions) *Retention {
 	r := &Retention{RetentionOptions: o, deletes: rate.NewLimiter(1, 1), metrics: newRetentionMetrics(o.Metrics)}
 	r.removal = registry.Removal{
-		Reader: o.Source.once, Store: o.Store, RequestTime: o.RequestTime, Now: o.Source.now, Forget: o.Forget, Audit: o.Audit,
+		Reader: o.Source.once, Store: o.Store, RequestTime: o.RequestTime, Now: o.Source.now, Forget: o.Forget, Audit: o.Audit, Hold: o.Hold,
 	}
 	return r
 }

@@ -168,8 +168,8 @@ func (r *retaining) tag(repository string, graph *policy.RetentionGraph, tag str
 	if r.Locked == nil {
 		return
 	}
-	if rule, locked := r.Locked(repository, tag); locked {
-		graph.Lock(tag, manifest, rule)
+	if lock := r.Locked(repository, tag); lock.Denied {
+		graph.Lock(tag, manifest, lock.Rule)
 	}
 }
 

@@ -118,7 +118,7 @@ func (r *retaining) tell(ctx context.Context, repository string, decision policy
 		r.metrics.removed()
 		r.Log.Info("referrer deleted by a rule of retention", zap.String("repository", repository), zap.Stringer("digest", decision.Digest),
 			zap.Stringer("subject", decision.Subject), zap.String("rule", decision.Rule), zap.String("reason", decision.Reason))
-	case errors.Is(err, errSpared):
+	case errors.Is(err, errSpared), errors.Is(err, registry.ErrHeld):
 		r.report.Spared++
 		told.Decision, told.Error = RetainedSpared, err.Error()
 	case ctx.Err() != nil, errors.Is(err, ErrRulesChanged), errors.Is(err, registry.ErrNoDeletes):

@@ -37,6 +37,10 @@ type Removal struct {
 	Now func() time.Time
 	// Forget is told of the manifest before and after; nil for nobody.
 	Forget func(repository string, manifest digest.Digest)
+	// Hold keeps those out who would hold the manifest, from before it is made sure
+	// that nobody does until release is called: see [Registry.HoldForRemoval]. nil keeps
+	// nobody out.
+	Hold func(ctx context.Context, repository string, manifest digest.Digest) (release func(), err error)
 	// Audit is told of what was deleted; nil for nobody. It must not wait.
 	Audit func(ctx context.Context, event AuditEvent)
 }
@@ -52,12 +56,20 @@ const requestsOfARemoval = 3
 // the upstream is, and its error is returned as it is, with nothing changed. A
 // manifest that is gone already is no error.
 //
-// The error matches [ErrNoDeletes] where the registry deletes nothing, or is a
+// The error matches [ErrHeld] where a locked tag holds the manifest, and
+// [ErrNoDeletes] where the registry deletes nothing, or is a
 // [*upstream.StatusError] where it refuses this delete; then nothing was changed.
-// Where nobody knows whether it was carried out the intent stays open, which has the
+// Where nobody knows whether the delete was carried out the intent stays open, which has the
 // registry asked later.
 func (m Removal) Remove(ctx context.Context, event AuditEvent, still func(ctx context.Context) error) error {
 	repository, manifest := event.Repository, event.Digest
+	if m.Hold != nil {
+		release, err := m.Hold(ctx, repository, manifest)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
 	id, err := m.Store.Begin(ctx, index.Intent{
 		Kind: index.IntentDelete, Record: index.Record{Repository: repository, Manifest: index.Manifest{Digest: manifest}},
 		Deadline: m.Now().Add(requestsOfARemoval * m.RequestTime),

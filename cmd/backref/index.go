@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/policy"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/upstream"
 )
@@ -82,6 +84,11 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 	source, retaining := reconcile.NewSource(options.Source(cfg, registry, store)), options.Retaining(cfg)
 	retaining.Store, retaining.Source, retaining.Log = store, source, log
 	retaining.Settings = func() reconcile.RetentionSettings { return settings }
+	policies, err := options.Policies(cfg)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	retaining.Locked = func(repository, tag string) policy.Decision { return policies.Locks.Decide(repository, tag, time.Now()) }
 	return &ownMaintenance{
 		Reconciler: reconcile.New(store, source, options.Reconcile(cfg.Reconcile), log), Retention: reconcile.NewRetention(retaining),
 		store: store, upstream: registry,

@@ -190,7 +190,8 @@ func (s *server) newRetention(handler *proxy.Proxy, metrics *prometheus.Registry
 	o := options.Retaining(s.config)
 	o.Store, o.Source, o.Log, o.Metrics = s.store, s.source, s.log, metrics
 	o.Settings = func() reconcile.RetentionSettings { return *s.retention.Load() }
-	o.Forget, o.Audit = handler.Registry().Forget, handler.Registry().Audit
+	behind := handler.Registry()
+	o.Forget, o.Audit, o.Hold, o.Locked = behind.Forget, behind.Audit, behind.HoldForRemoval, behind.LockedTag
 	return reconcile.NewRetention(o)
 }
 
