@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +88,8 @@ func (r *retaining) readNotes(ctx context.Context, repository string) (map[strin
 	}
 }
 
-// sweepNotes drops the notes of subjects that have no referrers any more.
+// sweepNotes drops the notes of what the index knows neither as a subject nor as a
+// manifest any more.
 func (r *retaining) sweepNotes(ctx context.Context) error {
 	for after := ""; ; {
 		page, err := r.Store.ReadJournal(ctx, index.BookGone, after, notesPage)
@@ -97,12 +99,11 @@ func (r *retaining) sweepNotes(ctx context.Context) error {
 		var idle []string
 		for _, entry := range page {
 			after = entry.Key
-			repository, subject, _ := strings.Cut(entry.Key, "@")
-			referrers, err := r.Store.Referrers(ctx, repository, digest.Digest(subject), index.Query{Limit: 1})
+			known, err := r.known(ctx, entry.Key)
 			if err != nil {
 				return err
 			}
-			if len(referrers.Referrers) == 0 {
+			if !known {
 				idle = append(idle, entry.Key)
 			}
 		}
@@ -115,4 +116,19 @@ func (r *retaining) sweepNotes(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// known tells whether what a note is about is a subject, or a manifest that the index
+// has.
+func (r *retaining) known(ctx context.Context, key string) (bool, error) {
+	repository, manifest, _ := strings.Cut(key, "@")
+	referrers, err := r.Store.Referrers(ctx, repository, digest.Digest(manifest), index.Query{Limit: 1})
+	if err != nil || len(referrers.Referrers) > 0 {
+		return true, err
+	}
+	_, err = r.Store.Get(ctx, repository, digest.Digest(manifest))
+	if errors.Is(err, index.ErrNotFound) {
+		return false, nil
+	}
+	return true, err
 }

@@ -253,6 +253,9 @@ func (w intents) deleteNamed(ctx context.Context, deletion *Deletion, manifest d
 		r.endUntag(ctx, intent, caller, manifest)
 	} else {
 		intent.end(resp)
+		if accepted(resp) {
+			r.noteGone(ctx, caller.repository, manifest)
+		}
 	}
 	return resp, nil
 }
