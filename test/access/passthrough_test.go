@@ -295,7 +295,7 @@ func TestRevocationTakesEffect(t *testing.T) {
 		listing := d.backref.URL + "/v2/app/referrers/" + subject.Digest().String()
 		rig.Do(t, http.MethodGet, listing, nil, "Authorization", basic("bob", "secret")).Want(t, http.StatusOK)
 		users.Set("ann", "secret")
-		eventually(t, "the listing is refused", func() bool {
+		rig.Eventually(t, "the listing is refused", func() bool {
 			return rig.Do(t, http.MethodGet, listing, nil, "Authorization", basic("bob", "secret")).Status == http.StatusUnauthorized
 		})
 		rig.Do(t, http.MethodGet, listing, nil, "Authorization", basic("ann", "secret")).Want(t, http.StatusOK)

@@ -9,19 +9,6 @@ import (
 	"github.com/backref/backref/test/rig"
 )
 
-// patience is how long something is waited for that has to happen.
-const patience = time.Minute
-
-// eventually waits until something holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for until := time.Now().Add(patience); !holds(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatalf("%s: not within %s", what, patience)
-		}
-	}
-}
-
 func TestAUserWhoIsTakenFromTheFileIsOut(t *testing.T) {
 	p := newPlace(t, rig.Distribution3, true)
 	clients := p.clientsOf()
@@ -30,7 +17,7 @@ func TestAUserWhoIsTakenFromTheFileIsOut(t *testing.T) {
 	listing := "/v2/team/app/referrers/" + image.Digest().String()
 	p.as(clients["ann"], http.MethodGet, listing, nil).Want(t, http.StatusOK)
 	writeUsers(t, p.users, "ann", "another-s3cret", "bob", bobPassword)
-	eventually(t, "the old password is refused", func() bool {
+	rig.Eventually(t, "the old password is refused", func() bool {
 		return p.as(clients["ann"], http.MethodGet, listing, nil).Status == http.StatusUnauthorized
 	})
 	p.as(clients["root"], http.MethodGet, listing, nil).Want(t, http.StatusUnauthorized)
@@ -63,11 +50,11 @@ func TestWhatTheRegistryRevokesIsRevoked(t *testing.T) {
 		if err := os.Chtimes(users, later, later); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the registry refuses the old password", func() bool {
+		rig.Eventually(t, "the registry refuses the old password", func() bool {
 			return rig.Do(t, http.MethodGet, registry.URL+"/v2/", nil, "Authorization", ann).Status == http.StatusUnauthorized
 		})
 		revoked := time.Now()
-		eventually(t, "the listing is refused", func() bool {
+		rig.Eventually(t, "the listing is refused", func() bool {
 			return p.as(ann, http.MethodGet, listing, nil).Status == http.StatusUnauthorized
 		})
 		t.Logf("the listing was refused %s after the registry did", time.Since(revoked).Round(10*time.Millisecond))
@@ -95,7 +82,7 @@ func TestTokens(t *testing.T) {
 	}
 	p.as(clients["ann"], http.MethodGet, "/v2/team/app/tags/list", nil).Want(t, http.StatusOK)
 	p.issuer.Down(false)
-	eventually(t, "the issuer is asked again", func() bool { return ask(p.issuer.Token("rsa", "eve", dev)) == http.StatusOK })
+	rig.Eventually(t, "the issuer is asked again", func() bool { return ask(p.issuer.Token("rsa", "eve", dev)) == http.StatusOK })
 	past := time.Now().Add(-time.Minute).Unix()
 	for name, c := range map[string]struct {
 		token string

@@ -190,7 +190,7 @@ func TestTheBackgroundReadsWhenImagesWereMade(t *testing.T) {
 	dockerPush(t, b.URL, "app", "one", "2024-01-01T00:00:00Z")
 	buildPush(t, b.URL, "app", "two", "2024-02-01T00:00:00Z")
 	b.Restart(quick...)
-	eventually(t, "all images have been looked at", func() bool { return strings.Contains(strings.Join(b.Log(), "\n"), "when they were made") })
+	rig.Eventually(t, "all images have been looked at", func() bool { return strings.Contains(strings.Join(b.Log(), "\n"), "when they were made") })
 	registry.Kill()
 	if err := os.RemoveAll(filepath.Join(registry.Storage, "docker", "registry", "v2", "repositories", "app", "_layers")); err != nil {
 		t.Fatal(err)

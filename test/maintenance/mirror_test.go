@@ -54,7 +54,7 @@ func TestB8Mirror(t *testing.T) {
 		}
 		follows := func(what string, want ...rig.Manifest) {
 			t.Helper()
-			eventually(t, what, func() bool { return slices.Equal(tagged(t, registry, "app", image.Digest()), sorted(want...)) })
+			rig.Eventually(t, what, func() bool { return slices.Equal(tagged(t, registry, "app", image.Digest()), sorted(want...)) })
 		}
 		backref.Stop()
 		backref.Restart("--set", "referrers.fallbackTags=mirror", "--set", "referrers.recheckTag=0")
@@ -77,7 +77,7 @@ func TestB8Mirror(t *testing.T) {
 
 		// oras, straight at the registry, reads the tag and adds to it.
 		rig.Run(t, t.TempDir(), "oras", "attach", "--plain-http", "--artifact-type", "application/vnd.example.bypass", registry.Host+"/app:v1", "--annotation", "a=b")
-		eventually(t, "what a client added is listed", func() bool {
+		rig.Eventually(t, "what a client added is listed", func() bool {
 			return len(rig.Listing(t, backref.URL, "app", image.Digest())) == 4
 		})
 		if tags := rig.Tags(t, backref.URL, "app"); !slices.Equal(tags, []string{"v1"}) {
@@ -119,7 +119,7 @@ func collected(t *testing.T, version rig.Distribution, settings []string) (kept 
 	image := prepare(t, backref.URL, "app")
 	referrers := attached(t, backref.URL, "app", image, 5)
 	if settings[0] == "fallbackTags=mirror" {
-		eventually(t, "the referrers tag is written", func() bool {
+		rig.Eventually(t, "the referrers tag is written", func() bool {
 			return slices.Equal(tagged(t, registry, "app", image.Digest()), sorted(referrers...))
 		})
 	}

@@ -103,7 +103,7 @@ func TestX2MirrorLeavesImages(t *testing.T) {
 				backref := rig.NewBackref(t, upstream, append(slices.Clone(quick), "--set", "referrers.fallbackTags=mirror")...)
 				signature := rig.Artifact("application/vnd.example.signature", "s", image.Descriptor())
 				rig.Push(t, backref.URL, "app", "", signature).Want(t, http.StatusCreated)
-				eventually(t, "the mirror leaves the tag", func() bool {
+				rig.Eventually(t, "the mirror leaves the tag", func() bool {
 					return strings.Contains(string(rig.Do(t, http.MethodGet, backref.AdminURL+"/metrics", nil).Body), "backref_mirror_other_tags 1")
 				})
 				tags := []string{own}
@@ -118,7 +118,7 @@ func TestX2MirrorLeavesImages(t *testing.T) {
 					t.Errorf("tags: %v", got)
 				}
 				said := func() int { return strings.Count(strings.Join(backref.Log(), "\n"), "the mirror leaves a tag alone") }
-				eventually(t, "it is said", func() bool { return said() > 0 })
+				rig.Eventually(t, "it is said", func() bool { return said() > 0 })
 				if got := said(); got != 1 {
 					t.Errorf("said %d times", got)
 				}

@@ -107,7 +107,7 @@ func TestRebuildEqualsTheLiveIndex(t *testing.T) {
 	loading := startLoad(t, fresh.URL, load)
 	broken := make(chan rig.Command, 1)
 	go func() { broken <- fresh.Try(t, "index", "rebuild", "--storage", registry.Storage) }()
-	eventually(t, "the rebuild is on its way", func() bool {
+	rig.Eventually(t, "the rebuild is on its way", func() bool {
 		return rebuilding(t, fresh) > int64(manifests/4)
 	})
 	if n := len(rig.Listing(t, fresh.URL, "team0/app0", rig.Image("team0/app0").Digest())); n != 0 {

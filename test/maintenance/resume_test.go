@@ -68,7 +68,7 @@ func TestResumedRebuildReadsFailuresAgain(t *testing.T) {
 			})
 			broken := make(chan rig.Command, 1)
 			go func() { broken <- backref.Try(t, "index", "rebuild") }()
-			eventually(t, "the rebuild waits for one answer", func() bool { return rebuilding(t, backref) >= at.filled })
+			rig.Eventually(t, "the rebuild waits for one answer", func() bool { return rebuilding(t, backref) >= at.filled })
 			backref.Kill()
 			if c := <-broken; c.Err == nil {
 				t.Error("the rebuild succeeded although its server was killed")

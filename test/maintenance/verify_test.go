@@ -108,7 +108,7 @@ func TestPatrol(t *testing.T) {
 	image := prepare(t, backref.URL, "app")
 	referrers := attached(t, backref.URL, "app", image, 3)
 	rig.Do(t, http.MethodDelete, registry.URL+"/v2/app/manifests/"+referrers[0].Digest().String(), nil).Want(t, http.StatusAccepted)
-	eventually(t, "the deleted referrer is dropped", func() bool {
+	rig.Eventually(t, "the deleted referrer is dropped", func() bool {
 		return len(rig.Listing(t, backref.URL, "app", image.Digest())) == 2
 	})
 }
@@ -130,7 +130,7 @@ func TestSettler(t *testing.T) {
 		t.Errorf("the intent is not shown: %q", intents)
 	}
 	relay.After(nil)
-	eventually(t, "the intent is settled", func() bool {
+	rig.Eventually(t, "the intent is settled", func() bool {
 		return strings.TrimSpace(backref.Run(t, "index", "intents")) == ""
 	})
 	if !strings.Contains(backref.Run(t, "index", "export"), referrer.Digest().String()) {

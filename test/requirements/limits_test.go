@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/backref/backref/test/rig"
 )
@@ -35,17 +34,6 @@ func limited(t *testing.T, backref *rig.Backref, limit string) float64 {
 	return metric(t, backref, `backref_limited_total{limit="limits.`+limit+`"}`)
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for range 600 {
-		if holds() {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("it never came to this: %s", what)
-}
-
 // wantLimited fails the test where an answer is not that of a limit.
 func wantLimited(t *testing.T, reply rig.Reply, status int, code string) {
 	t.Helper()
@@ -69,7 +57,7 @@ func TestRateLimits(t *testing.T) {
 		t.Run(c.limit, func(t *testing.T) {
 			s := newStage(t, rig.Distribution2, "--set", "limits."+c.limit+"=1", "--set", "limits."+c.burst+"=20")
 			var refused rig.Reply
-			eventually(t, "a request is refused", func() bool {
+			rig.Eventually(t, "a request is refused", func() bool {
 				refused = rig.Do(t, http.MethodGet, s.backref.URL+"/v2/", nil)
 				return refused.Status != http.StatusOK
 			})
@@ -80,7 +68,7 @@ func TestRateLimits(t *testing.T) {
 			for range 50 {
 				rig.Do(t, http.MethodGet, s.backref.AdminURL+"/livez", nil).Want(t, http.StatusOK)
 			}
-			eventually(t, "a request passes again", func() bool {
+			rig.Eventually(t, "a request passes again", func() bool {
 				return rig.Do(t, http.MethodGet, s.backref.URL+"/v2/", nil).Status == http.StatusOK
 			})
 		})
@@ -123,7 +111,7 @@ func (h *held) hold(t *testing.T, count int, headers ...string) {
 			}
 		})
 	}
-	eventually(t, "the requests are under way", func() bool {
+	rig.Eventually(t, "the requests are under way", func() bool {
 		return metric(t, h.backref, "backref_requests_in_flight") == float64(count)
 	})
 }

@@ -55,7 +55,7 @@ func TestWhatIsNoRegistryHasNoListing(t *testing.T) {
 						t.Errorf("%s: %d %v: %s", path, got.Status, got.Header, got.Body)
 					}
 				}
-				eventually(t, "the log says "+c.reason, func() bool { return strings.Contains(strings.Join(backref.Log(), "\n"), c.reason) })
+				rig.Eventually(t, "the log says "+c.reason, func() bool { return strings.Contains(strings.Join(backref.Log(), "\n"), c.reason) })
 			})
 		}
 	}

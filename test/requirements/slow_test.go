@@ -153,7 +153,7 @@ func TestSlowDownloads(t *testing.T) {
 			if whole != len(content) {
 				t.Errorf("who reads slowly got %d of %d bytes", whole, len(content))
 			}
-			eventually(t, "the client that doesn't read is cut off", func() bool { return limited(t, backref, "transferInterval") == 1 })
+			rig.Eventually(t, "the client that doesn't read is cut off", func() bool { return limited(t, backref, "transferInterval") == 1 })
 			if got, err := io.Copy(io.Discard, stuck.Body); err == nil || got == int64(len(content)) {
 				t.Errorf("it still got %d bytes, %v", got, err)
 			}
@@ -219,7 +219,7 @@ func TestManySlowClients(t *testing.T) {
 	if most > bound {
 		t.Errorf("%.0f bytes are used", most)
 	}
-	eventually(t, "all are cut off", func() bool { return limited(t, s.backref, "transferInterval") >= clients })
-	eventually(t, "nothing is under way", func() bool { return metric(t, s.backref, "backref_requests_in_flight") == 0 })
+	rig.Eventually(t, "all are cut off", func() bool { return limited(t, s.backref, "transferInterval") >= clients })
+	rig.Eventually(t, "nothing is under way", func() bool { return metric(t, s.backref, "backref_requests_in_flight") == 0 })
 	rig.Do(t, http.MethodGet, s.backref.URL+"/v2/app/manifests/v1", nil, "Accept", rig.ImageManifest).Want(t, http.StatusOK)
 }
