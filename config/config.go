@@ -18,6 +18,7 @@ type Config struct {
 	Index       Index       `key:"index" doc:"Where the index is kept."`
 	Referrers   Referrers   `key:"referrers" doc:"How referrers are found and listed."`
 	Tags        Tags        `key:"tags" doc:"How tags are listed, and which of them stay what they are."`
+	Delete      Delete      `key:"delete" doc:"What goes with a manifest that is deleted."`
 	Reconcile   Reconcile   `key:"reconcile" doc:"What runs beside requests; in the background only with upstream.service."`
 	Retention   Retention   `key:"retention" doc:"Which referrers stay, and which are deleted: see lifecycle.md."`
 	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
@@ -176,6 +177,7 @@ type Limits struct {
 	TagListPages        int           `key:"tagListPages" doc:"The most pages of a tag list that are read from the upstream to answer one request." reload:"true"`
 	TrackedSubjects     int           `key:"trackedSubjects" doc:"The most subjects whose referrers tag is remembered as read, or that the upstream's own referrers API was found not to know; as many repositories are remembered as with or without that API."`
 	TreeNodes           int           `key:"treeNodes" doc:"The most manifests that a tree of the extension API shows." reload:"true"`
+	Cascade             int           `key:"cascade" doc:"The most direct and indirect referrers that are deleted with a manifest." reload:"true"`
 	CatalogTags         int           `key:"catalogTags" doc:"The most tags of a repository that the extension API sorts; each is looked up in the upstream." reload:"true"`
 }
 
@@ -276,6 +278,7 @@ func defaultLimits() Limits {
 		TagListPages:        256,
 		TrackedSubjects:     100_000,
 		TreeNodes:           1000,
+		Cascade:             10_000,
 		CatalogTags:         2000,
 	}
 }

@@ -74,6 +74,7 @@ func validate(cfg *Config) []mistake {
 	}
 	check("upstream.namespaces", checkNamespaces(cfg.Upstream.Namespaces))
 	validateIndex(cfg.Index, check)
+	validateDelete(cfg.Delete, check)
 	if cfg.Log.AccessFile != "" && !cfg.Log.Access {
 		check("log.accessFile", errors.New("has no lines to be written without log.access"))
 	}

@@ -13,6 +13,8 @@ type Policies struct {
 	// DeletesTagsAlone says that the registry, asked to delete a tag, deletes
 	// nothing else. Some delete the manifest, with all its tags.
 	DeletesTagsAlone bool
+	// Cascades say what goes with a manifest; nil for nothing.
+	Cascades *Cascades
 }
 
 // Decision is what a rule decides. The zero value lets something happen, by no

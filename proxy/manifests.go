@@ -8,11 +8,17 @@ import (
 	"net/url"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/policy"
 	"github.com/backref/backref/registry"
 )
 
 // putManifest takes a manifest on its way to the upstream (end-7).
 func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path) error {
+	replaces, query, err := replacesOf(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	r = withQuery(r, query)
 	body, giveBack, err := p.readManifest(w, r)
 	if err != nil {
 		return err
@@ -24,11 +30,14 @@ func (p *Proxy) putManifest(w http.ResponseWriter, r *http.Request, target path)
 	}
 	resp, err := p.writer.Push(r.Context(), &registry.Push{
 		Caller: p.callerOf(r, target), Reference: target.reference(), Body: body, Manifest: manifest, Known: known, By: p.requester(r),
-		Header: r.Header, RawQuery: r.URL.RawQuery,
+		Replaces: replaces, Header: r.Header, RawQuery: r.URL.RawQuery,
 		Send: func(ctx context.Context, out registry.Outgoing) (*http.Response, error) {
 			return p.sendManifest(r.WithContext(ctx), target, out)
 		},
 	})
+	if err != nil && len(replaces) > 0 {
+		err = widened(err, target.repository, policy.Pull, policy.Push, policy.Delete)
+	}
 	if err != nil {
 		return err
 	}
@@ -52,12 +61,17 @@ func (p *Proxy) sendManifest(r *http.Request, target path, out registry.Outgoing
 
 // deleteManifest passes a delete on (end-9).
 func (p *Proxy) deleteManifest(w http.ResponseWriter, r *http.Request, target path) error {
+	cascade, query, err := cascadeOf(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	r = withQuery(r, query)
 	resp, err := p.writer.Delete(r.Context(), &registry.Deletion{
-		Caller: p.callerOf(r, target), Reference: target.reference(), Repeatable: r.ContentLength == 0,
+		Caller: p.callerOf(r, target), Reference: target.reference(), Repeatable: r.ContentLength == 0, Cascade: cascade,
 		Send: func(ctx context.Context) (*http.Response, error) { return p.forward(r.WithContext(ctx)) },
 	})
 	if err != nil {
-		return err
+		return widened(err, target.repository, policy.Pull, policy.Delete)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return p.relay(w, r, resp)

@@ -55,12 +55,13 @@ const maxBehind = 64 << 10
 
 // confirm says that the upstream carried the request out. Where that can't be
 // written the intent stays, and the next reader asks the upstream. The client
-// of a push need not wait for it, unless its manifest is large.
+// of a push need not wait for it, unless its manifest is large or takes the place
+// of others, which are deleted next.
 func (b *begun) confirm() {
 	b.count("carried out")
 	at := b.registry.now()
 	ctx, span := b.registry.spans.Begin(context.WithoutCancel(b.ctx), "confirm intent")
-	if b.of.Kind != index.IntentPush || b.of.Record.Size > maxBehind {
+	if b.of.Kind != index.IntentPush || b.of.Record.Size > maxBehind || len(b.of.Replaces) > 0 {
 		err := b.registry.store.Confirm(ctx, b.id, at)
 		span.End(err)
 		b.check(err)

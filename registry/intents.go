@@ -48,7 +48,7 @@ func (w intents) pushReferrer(ctx context.Context, push *Push) (*http.Response, 
 	if err != nil {
 		return nil, err
 	}
-	intent, err := r.begin(ctx, index.Intent{Kind: index.IntentPush, Record: record})
+	intent, err := r.begin(ctx, index.Intent{Kind: index.IntentPush, Record: record, Replaces: push.Replaces})
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +67,7 @@ func (w intents) pushReferrer(ctx context.Context, push *Push) (*http.Response, 
 	if other, differs := storedAs(resp, push.Body, record); differs {
 		// The upstream keeps it under another algorithm's digest.
 		if r.observe1(ctx, mark, other) {
+			r.removeReplaced(ctx, push)
 			intent.cancel()
 		}
 		intent.leave()

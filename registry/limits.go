@@ -24,6 +24,8 @@ type Limits struct {
 	// Subjects is of how many it is remembered what was found out about them. It
 	// stays what it was at first.
 	Subjects int
+	// Cascade is the most referrers that are deleted with a manifest.
+	Cascade int
 	// TreeNodes and Response bound a tree.
 	TreeNodes, Response int
 	// Concurrency is how many manifests are read at once for one question.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -124,6 +125,12 @@ func (o OwnTags) DropHidden(ctx context.Context, repository string, referrer dig
 		}
 		return o.Upstream.DeleteTag(ctx, o.As, repository, tag)
 	})
+}
+
+// deleteNothing asks for the delete of a manifest that nobody has: of a digest
+// that was made up. What lets the caller delete says [upstream.ErrNotFound].
+func (o OwnTags) deleteNothing(ctx context.Context, repository string) error {
+	return o.dropManifest(ctx, repository, digest.FromString(rand.Text()))
 }
 
 // standsFor tells whether a tag stands for a manifest. It is false where the tag

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -22,7 +21,7 @@ type RemovalStore interface {
 	Begin(ctx context.Context, intent index.Intent) (index.IntentID, error)
 	Confirm(ctx context.Context, id index.IntentID, at time.Time) error
 	Cancel(ctx context.Context, id index.IntentID) error
-	SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error
+	unholder
 }
 
 // Removal deletes manifests that a rule has decided to delete, one by one: nothing
@@ -84,7 +83,7 @@ func (m Removal) Remove(ctx context.Context, event AuditEvent, still func(ctx co
 		return errors.Join(err, m.Store.Cancel(within, id))
 	}
 	m.forget(repository, manifest)
-	err = m.delete(within, repository, manifest)
+	err = OwnTags{Reader: m.Reader}.dropWithTag(within, m.Store, repository, manifest)
 	m.forget(repository, manifest)
 	switch {
 	case err == nil:
@@ -107,23 +106,29 @@ func (m Removal) forget(repository string, manifest digest.Digest) {
 	}
 }
 
-// delete has the upstream delete a manifest, with its hidden tag.
-func (m Removal) delete(ctx context.Context, repository string, manifest digest.Digest) error {
-	own := OwnTags{Reader: m.Reader}
-	err := own.dropManifest(ctx, repository, manifest)
+// unholder notes that a referrer is held by no tag: see [index.Ledger].
+type unholder interface {
+	SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error
+}
+
+// dropWithTag deletes a manifest by its digest. Where the registry refuses that and
+// the reason may be the hidden tag, the tag is deleted first, and given back where
+// that was not why.
+func (o OwnTags) dropWithTag(ctx context.Context, notes unholder, repository string, manifest digest.Digest) error {
+	err := o.dropManifest(ctx, repository, manifest)
 	if !mayBeForTheTag(err) {
 		return err
 	}
-	if untagErr := own.DropHidden(ctx, repository, manifest); untagErr != nil {
+	if untagErr := o.DropHidden(ctx, repository, manifest); untagErr != nil {
 		return err
 	}
-	again := own.dropManifest(ctx, repository, manifest)
+	again := o.dropManifest(ctx, repository, manifest)
 	if errors.Is(again, upstream.ErrNotFound) {
 		return nil // It went with its tag.
 	}
 	if again != nil {
-		if heldErr := own.WriteHidden(ctx, repository, manifest); heldErr != nil {
-			return errors.Join(again, heldErr, m.Store.SetUnheld(ctx, repository, manifest, true))
+		if heldErr := o.WriteHidden(ctx, repository, manifest); heldErr != nil {
+			return errors.Join(again, heldErr, notes.SetUnheld(ctx, repository, manifest, true))
 		}
 	}
 	return again
@@ -134,7 +139,7 @@ func (o OwnTags) dropManifest(ctx context.Context, repository string, manifest d
 	return o.ask(ctx, func(ctx context.Context) error {
 		err := o.Upstream.DeleteManifest(ctx, o.As, repository, manifest)
 		var status *upstream.StatusError
-		if errors.As(err, &status) && (status.Status == http.StatusMethodNotAllowed || status.Status == http.StatusNotImplemented || status.Unsupported()) {
+		if errors.As(err, &status) && refusesAll(status) {
 			return fmt.Errorf("%w: %w", ErrNoDeletes, err)
 		}
 		return err

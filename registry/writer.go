@@ -20,6 +20,8 @@ import (
 //	artifacts   artifacts.go   what may not be here because of its type is refused
 //	conditions  conditional.go conditions hold, and writers of a tag take turns
 //	locked      locked.go      locked tags, and what they hold, stay
+//	cascade     cascade.go     referrers go with a manifest, if that is asked for
+//	replacing   replace.go     a referrer takes the place of others
 //	listings    listings.go    what was served in place of a tag can be deleted
 //	intents     intents.go     what is pushed or deleted is listed, or is not
 //	audited     audited.go     deletions are told the audit
@@ -44,6 +46,8 @@ func (r *Registry) Writer() Writer {
 	w = audited{r, w}
 	w = intents{r, w}
 	w = listings{r, w}
+	w = replacing{r, w}
+	w = cascade{r, w}
 	w = locked{r, w}
 	w = conditions{r, w}
 	w = artifacts{r, w}
@@ -62,6 +66,8 @@ type Push struct {
 	Known    bool
 	// By is who the caller is to the rules about artifact types.
 	By policy.Requester
+	// Replaces are the referrers whose place it takes.
+	Replaces []digest.Digest
 	// Header and RawQuery are what the caller asked with.
 	Header   http.Header
 	RawQuery string
@@ -96,6 +102,8 @@ type Deletion struct {
 	Reference
 	// Repeatable says that the delete has no body, so that it can be sent again.
 	Repeatable bool
+	// Cascade says what becomes of the referrers.
+	Cascade Cascade
 	// Send sends the delete to the upstream, as the caller asked for it.
 	Send func(ctx context.Context) (*http.Response, error)
 

@@ -165,7 +165,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 	works := []func(context.Context){s.audit.Trim}
 	if _, configured := s.upstream.Service(); configured {
 		if interval := s.config.Reconcile.SettleInterval; interval > 0 {
-			works = append(works, reconcile.NewSettler(s.store, source, interval, s.log, metrics).Run)
+			works = append(works, reconcile.NewSettler(s.store, source, interval, s.log, metrics).Run, s.newRemovals(handler, interval, metrics).Run)
 		}
 		if settings.VerifyInterval > 0 {
 			works = append(works, reconcile.NewPatrol(s.store, source, settings, s.log, metrics).Run)
@@ -193,6 +193,14 @@ func (s *server) newRetention(handler *proxy.Proxy, metrics *prometheus.Registry
 	behind := handler.Registry()
 	o.Forget, o.Audit, o.Hold, o.Locked = behind.Forget, behind.Audit, behind.HoldForRemoval, behind.LockedTag
 	return reconcile.NewRetention(o)
+}
+
+// newRemovals returns what carries out deletes that others have decided.
+func (s *server) newRemovals(handler *proxy.Proxy, interval time.Duration, metrics *prometheus.Registry) *reconcile.Removals {
+	return reconcile.NewRemovals(reconcile.RemovalOptions{
+		Store: s.store, Source: s.source, Interval: interval, RequestTime: options.RequestTime(s.config.Upstream.Timeouts),
+		Forget: handler.Registry().Forget, Audit: handler.Registry().Audit, Log: s.log, Metrics: metrics,
+	})
 }
 
 // clearOutbox turns the outbox off that an earlier run with the mirror left.

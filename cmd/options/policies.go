@@ -18,8 +18,20 @@ func Policies(cfg config.Config) (policy.Policies, error) {
 	if p.Artifacts, err = artifacts(cfg.Artifacts); err != nil {
 		return p, fmt.Errorf("artifacts.rules: %w", err)
 	}
+	if p.Cascades, err = cascades(cfg.Delete.Cascade); err != nil {
+		return p, fmt.Errorf("delete.cascade: %w", err)
+	}
 	if p.Retention, err = Retention(cfg.Retention); err != nil {
 		return p, err
 	}
 	return p, nil
+}
+
+// cascades reads delete.cascade.
+func cascades(list []config.CascadeRule) (*policy.Cascades, error) {
+	rules := make([]policy.CascadeRule, 0, len(list))
+	for _, rule := range list {
+		rules = append(rules, policy.CascadeRule(rule))
+	}
+	return policy.NewCascades(rules)
 }

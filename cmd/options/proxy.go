@@ -95,7 +95,7 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 		RecheckTag: referrers.RecheckTag, RecheckNative: referrers.RecheckNative, ListingTTL: referrers.TagListingTTL,
 		HiddenTags: referrers.HiddenTags, Hide: hiding(cfg.Tags.Hide),
 		PermissionTTL: cfg.Permissions.CacheTTL, Permissions: cfg.Permissions.CacheEntries,
-		RequestTime: requestTime(cfg.Upstream.Timeouts),
+		RequestTime: RequestTime(cfg.Upstream.Timeouts),
 	}
 	if o.Policies, err = Policies(cfg); err != nil {
 		return o, err
@@ -106,8 +106,8 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 	return o, err
 }
 
-// requestTime is how long a push or delete may take effect after it was begun.
-func requestTime(timeouts config.UpstreamTimeouts) time.Duration {
+// RequestTime is how long a push or delete may take effect after it was begun.
+func RequestTime(timeouts config.UpstreamTimeouts) time.Duration {
 	return timeouts.Connect + timeouts.ResponseHeader + timeouts.Grace
 }
 
@@ -121,7 +121,7 @@ func registryLimits(limits config.Limits, concurrency int) registry.Limits {
 		Size: int64(limits.ManifestSize), Memory: int64(limits.ManifestMemory),
 		Annotations: int64(limits.ReferrerAnnotations), Descriptor: int(limits.DescriptorSize),
 		Entries: limits.TagEntries, Listings: int64(limits.TagListings), ListEntries: limits.ListEntries,
-		Subjects: limits.TrackedSubjects, TreeNodes: limits.TreeNodes, Response: int(limits.ResponseSize),
+		Subjects: limits.TrackedSubjects, Cascade: limits.Cascade, TreeNodes: limits.TreeNodes, Response: int(limits.ResponseSize),
 		Concurrency: concurrency,
 	}
 }
