@@ -37,6 +37,8 @@ func outputs() map[string]reflect.Type {
 		"tags":      reflect.TypeFor[[]client.Tag](),
 		"parents":   reflect.TypeFor[[]client.Parent](),
 		"adopt":     reflect.TypeFor[[]transfer.Adoption](),
+		"delete":    reflect.TypeFor[[]client.Deletion](),
+		"replace":   reflect.TypeFor[[]client.Deletion](),
 		"copy":      reflect.TypeFor[copyLine](),
 		"copyTags":  reflect.TypeFor[tagsLine](),
 		"doctor":    reflect.TypeFor[health](),
