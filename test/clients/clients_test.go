@@ -24,25 +24,34 @@ type workplace struct {
 
 func onEach(t *testing.T, test func(t *testing.T, w workplace)) {
 	t.Helper()
-	rig.Each(t, func(t *testing.T, version rig.Distribution) {
-		registry := rig.NewRegistry(t, version)
-		w := workplace{t.TempDir(), registry, rig.NewBackref(t, registry.URL)}
-		for name, content := range map[string]string{
-			"layer.txt": "layer", "sbom.json": `{"spdxVersion":"SPDX-2.3"}`, "config.json": `{"architecture":"amd64","os":"linux"}`,
-			"regctl.json": `{"hosts":{"` + w.backref.Host + `":{"tls":"disabled"},"` + registry.Host + `":{"tls":"disabled"}}}`,
-		} {
-			if err := os.WriteFile(filepath.Join(w.dir, name), []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.MkdirAll(filepath.Join(w.dir, ".regctl"), 0o700); err != nil {
+	rig.Each(t, func(t *testing.T, version rig.Distribution) { test(t, newWorkplace(t, version)) })
+}
+
+func newWorkplace(t *testing.T, version rig.Distribution) workplace {
+	t.Helper()
+	registry := rig.NewRegistry(t, version)
+	return workplaceAt(t, registry, rig.NewBackref(t, registry.URL))
+}
+
+// workplaceAt is a workplace before a registry that runs.
+func workplaceAt(t *testing.T, registry *rig.Registry, backref *rig.Backref) workplace {
+	t.Helper()
+	w := workplace{t.TempDir(), registry, backref}
+	for name, content := range map[string]string{
+		"layer.txt": "layer", "sbom.json": `{"spdxVersion":"SPDX-2.3"}`, "config.json": `{"architecture":"amd64","os":"linux"}`,
+		"regctl.json": `{"hosts":{"` + w.backref.Host + `":{"tls":"disabled"},"` + registry.Host + `":{"tls":"disabled"}}}`,
+	} {
+		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Rename(filepath.Join(w.dir, "regctl.json"), filepath.Join(w.dir, ".regctl", "config.json")); err != nil {
-			t.Fatal(err)
-		}
-		test(t, w)
-	})
+	}
+	if err := os.MkdirAll(filepath.Join(w.dir, ".regctl"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(w.dir, "regctl.json"), filepath.Join(w.dir, ".regctl", "config.json")); err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 func (w workplace) run(t *testing.T, name string, args ...string) string {

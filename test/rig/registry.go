@@ -36,6 +36,8 @@ type Registry struct {
 	t       testing.TB
 	version Distribution
 	extra   string
+	// keeps says that it allows no deletes.
+	keeps bool
 	// config is the path of its configuration file.
 	config string
 }
@@ -52,12 +54,20 @@ func NewRegistry(t testing.TB, version Distribution, extra ...string) *Registry 
 	return r
 }
 
+// NewKeepingRegistry is [NewRegistry] with one that deletes nothing.
+func NewKeepingRegistry(t testing.TB, version Distribution) *Registry {
+	t.Helper()
+	r := &Registry{t: t, version: version, Storage: t.TempDir(), keeps: true}
+	r.start("127.0.0.1:0")
+	return r
+}
+
 func (r *Registry) start(address string) {
 	r.t.Helper()
 	file := filepath.Join(r.t.TempDir(), "config.yml")
 	r.config = file
-	config := fmt.Sprintf("version: 0.1\nlog: {level: info}\nstorage:\n  filesystem: {rootdirectory: %s}\n  delete: {enabled: true}\nhttp: {addr: %s, secret: x}\n%s",
-		r.Storage, address, r.extra)
+	config := fmt.Sprintf("version: 0.1\nlog: {level: info}\nstorage:\n  filesystem: {rootdirectory: %s}\n  delete: {enabled: %t}\nhttp: {addr: %s, secret: x}\n%s",
+		r.Storage, !r.keeps, address, r.extra)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
