@@ -46,7 +46,7 @@ func TestKilled(t *testing.T) {
 		})
 		told.check(t, path)
 	}
-	t.Logf("%d kills, %d manifests, %d swaps, nothing lost", crashes, len(told.manifests), told.swaps)
+	t.Logf("%d kills, %d manifests, %d chains, %d swaps, nothing lost", crashes, len(told.manifests), len(told.chains), told.swaps)
 }
 
 // ledger is what a writer was told, and began after that.
@@ -55,6 +55,8 @@ type ledger struct {
 	// mirrored is the listing of each subject that was written down last.
 	mirrored map[digest.Digest]string
 	swaps    int
+	// chains are those of replaceOver.
+	chains map[string]chain
 }
 
 // fate is that of a manifest.
@@ -68,7 +70,7 @@ type fate struct {
 }
 
 func newLedger() ledger {
-	return ledger{manifests: make(map[string]fate), mirrored: make(map[digest.Digest]string)}
+	return ledger{manifests: make(map[string]fate), mirrored: make(map[digest.Digest]string), chains: make(map[string]chain)}
 }
 
 // follow starts a writer and notes what it tells until it is killed. Started is
@@ -106,6 +108,8 @@ func (l *ledger) note(line string) error {
 	case "mirrored":
 		l.mirrored[digest.Digest(kind)] = what
 		return nil
+	case "replacing", "replaced":
+		return l.noteChain(event, kind, what)
 	case "swapped":
 		l.swaps++
 		return nil
@@ -126,6 +130,7 @@ func (l *ledger) check(t *testing.T, path string) {
 	store := mustOpen(t, path)
 	defer func() { must(t, store.Close()) }()
 	l.checkMirror(t, store)
+	l.checkChains(t, store)
 	listed, open := make(map[digest.Digest]bool), make(map[digest.Digest]bool)
 	for _, subject := range crashSubjects() {
 		page, err := store.Referrers(t.Context(), repo, subject, index.Query{})
@@ -189,6 +194,9 @@ func writeUntilKilled(ctx context.Context, path string, opts bolt.Options) error
 	}
 	for range 8 {
 		go forever(pushAndDelete)
+	}
+	for range 2 {
+		go forever(replaceOver)
 	}
 	go forever(rebuildFromLive)
 	go forever(mirrorChanges)
