@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // MaxReplaces is how many manifests a push can replace at once.
@@ -65,6 +67,9 @@ type Remover interface {
 	// in the order of their identifiers: at most limit, those behind after. A limit
 	// of 0 means none. A repository that has none costs next to nothing.
 	Removals(ctx context.Context, repository string, after IntentID, limit int) ([]Intent, error)
+	// Removing returns the open removals of manifests of a repository, by the
+	// manifests. Those that have none are left out. It is for many at once.
+	Removing(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]IntentID, error)
 }
 
 // TookAway tells whether a removal holds the record of its manifest.

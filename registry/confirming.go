@@ -266,6 +266,14 @@ func (s *confirmingStore) Removals(ctx context.Context, repository string, after
 	return s.store.Removals(ctx, repository, after, limit)
 }
 
+// Removing implements [index.Store], as Removals.
+func (s *confirmingStore) Removing(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]index.IntentID, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return nil, err
+	}
+	return s.store.Removing(ctx, repository, manifests)
+}
+
 // Close implements [index.Store]: see drain.
 func (s *confirmingStore) Close() error {
 	return s.store.Close()

@@ -99,7 +99,8 @@ func (r *Registry) readNative(ctx context.Context, caller *Caller, subject diges
 	return left, nil
 }
 
-// unknownOf returns the entries that the index doesn't have.
+// unknownOf returns the entries that the index doesn't have, but for those that are
+// being removed: these are listed no more, whatever the upstream has still.
 func (r *Registry) unknownOf(ctx context.Context, repository string, entries []oci.Descriptor) ([]oci.Descriptor, error) {
 	var unknown []oci.Descriptor
 	for _, entry := range entries {
@@ -111,7 +112,7 @@ func (r *Registry) unknownOf(ctx context.Context, repository string, entries []o
 			unknown = append(unknown, entry)
 		}
 	}
-	return unknown, nil
+	return withoutRemoved(ctx, r.store, repository, unknown, func(entry oci.Descriptor) digest.Digest { return entry.Digest })
 }
 
 // readListed reads the manifests that the upstream lists as referrers of a
@@ -190,7 +191,8 @@ func (r *Registry) page(ctx context.Context, grant Grant, subject digest.Digest,
 	return merge(page, after, query), nil
 }
 
-// unrecorded returns the entries that the index doesn't have.
+// unrecorded returns the entries that the index doesn't have and that are not being
+// removed.
 func (r *Registry) unrecorded(ctx context.Context, grant Grant, entries []index.Referrer) ([]index.Referrer, error) {
 	var unrecorded []index.Referrer
 	for _, entry := range entries {
@@ -202,7 +204,7 @@ func (r *Registry) unrecorded(ctx context.Context, grant Grant, entries []index.
 			unrecorded = append(unrecorded, entry)
 		}
 	}
-	return unrecorded, nil
+	return withoutRemoved(ctx, r.store, grant.repository, unrecorded, func(entry index.Referrer) digest.Digest { return entry.Digest })
 }
 
 // selectReferrers returns the entries that belong on a page of the query or a

@@ -91,6 +91,35 @@ func (s *Store) Removals(ctx context.Context, repository string, after index.Int
 	return removals, nil
 }
 
+// Removing implements [index.Remover].
+func (s *Store) Removing(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]index.IntentID, error) {
+	keys, err := noteKeys(repository, manifests)
+	if err != nil {
+		return nil, err
+	}
+	removing := make(map[digest.Digest]index.IntentID)
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket([]byte(tableRemovals))
+		if bucket == nil {
+			return nil
+		}
+		for i, key := range keys {
+			value := bucket.Get(slices.Concat([]byte{removalByManifest}, key))
+			if value == nil {
+				continue
+			}
+			if removing[manifests[i]], err = readID(value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up removals of %s: %w", repository, err)
+	}
+	return removing, nil
+}
+
 // removalPlace returns what stands before the identifiers of the removals of a
 // repository, or of all where it is empty.
 func removalPlace(repository string) ([]byte, error) {

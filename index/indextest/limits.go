@@ -54,6 +54,8 @@ func calls(ctx context.Context, store index.Store, record index.Record) []call {
 	add("SetMade", store.SetMade(ctx, record.Repository, map[digest.Digest]time.Time{record.Digest: noon}))
 	_, err = store.Remove(ctx, noon, record.Key())
 	add("Remove", err)
+	_, err = store.Removing(ctx, record.Repository, []digest.Digest{record.Digest})
+	add("Removing", err)
 	add("SetUnheld", store.SetUnheld(ctx, record.Repository, record.Digest, true))
 	if keeper, is := store.(index.Maintainer); is {
 		add("Forget", keeper.Forget(ctx, 0, record.Repository, record.Digest))

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/backref/backref/index"
 )
 
@@ -56,6 +58,19 @@ func (m *Model) Removals(_ context.Context, repository string, after index.Inten
 		}
 	}
 	return removals, nil
+}
+
+// Removing implements [index.Remover].
+func (m *Model) Removing(_ context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]index.IntentID, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	removing := map[digest.Digest]index.IntentID{}
+	for _, d := range manifests {
+		if removal, open := m.removalOf(manifest{repository, d}); open {
+			removing[d] = removal.ID
+		}
+	}
+	return removing, nil
 }
 
 // removalOf returns the open removal of a manifest.

@@ -79,6 +79,9 @@ func removedWhole(t *testing.T, store index.Store) {
 	want := []index.Intent{removalOf(ids[0], two), removalOf(ids[1], one)}
 	equal(t, "removals", removalsOf(t, store, repo), want)
 	equal(t, "removals elsewhere", removalsOf(t, store, sibling), nil)
+	removing, err := store.Removing(t.Context(), repo, []digest.Digest{one.Digest, kept.Digest, two.Digest})
+	must(t, err)
+	equal(t, "being removed", removing, map[digest.Digest]index.IntentID{two.Digest: ids[0], one.Digest: ids[1]})
 	none, err := store.Remove(t.Context(), noon)
 	must(t, err)
 	equal(t, "removals of nothing", none, nil)
@@ -448,6 +451,13 @@ func (h *history) compareRemovals(repository string) {
 		want[i].ID = h.names[want[i].ID]
 	}
 	equal(h.t, "removals of "+repository, got, want)
+	removing, err := h.store.Removing(h.t.Context(), repository, manifests())
+	h.check(h.t, err)
+	wanted := map[digest.Digest]index.IntentID{}
+	for _, removal := range want {
+		wanted[removal.Record.Digest] = removal.ID
+	}
+	equal(h.t, "being removed in "+repository, removing, wanted)
 }
 
 // carryOut begins a delete for a removal, which may have ended.

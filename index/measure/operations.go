@@ -30,7 +30,7 @@ type operations struct {
 
 	setUnheld, setMade, observe, begin, confirm, confirmLater, cancel, settle operation
 
-	remove, removals operation
+	remove, removals, removing operation
 
 	intents, records, forget, correct, stats, setOutbox, changed, written operation
 
@@ -60,6 +60,7 @@ func (m *operations) named() map[string]*operation {
 		"settle":          &m.settle,
 		"remove":          &m.remove,
 		"removals":        &m.removals,
+		"removing":        &m.removing,
 		"intents":         &m.intents,
 		"records":         &m.records,
 		"forget":          &m.forget,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/backref/backref/index"
 )
 
@@ -20,5 +22,13 @@ func (s *Store) Removals(ctx context.Context, repository string, after index.Int
 	start := time.Now()
 	found, err := s.store.Removals(ctx, repository, after, limit)
 	s.metrics.removals.done(start, err)
+	return found, err
+}
+
+// Removing implements [index.Maintainer].
+func (s *Store) Removing(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]index.IntentID, error) {
+	start := time.Now()
+	found, err := s.store.Removing(ctx, repository, manifests)
+	s.metrics.removing.done(start, err)
 	return found, err
 }

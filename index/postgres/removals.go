@@ -102,6 +102,34 @@ func (s *Store) Removals(ctx context.Context, repository string, after index.Int
 	return removals, nil
 }
 
+// Removing implements [index.Remover].
+func (s *Store) Removing(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]index.IntentID, error) {
+	digests, err := compactDigests(repository, manifests)
+	if err != nil {
+		return nil, err
+	}
+	var removing map[digest.Digest]index.IntentID
+	err = s.read(ctx, func(ctx context.Context) error {
+		removing = make(map[digest.Digest]index.IntentID)
+		rows, err := s.pool.Query(ctx, `SELECT about, id FROM removals WHERE repository = $1 AND about = ANY($2::bytea[])`, repository, digests)
+		if err != nil {
+			return err
+		}
+		var about []byte
+		var id index.IntentID
+		_, err = pgx.ForEachRow(rows, []any{&about, &id}, func() error {
+			manifest, err := expandDigest(about)
+			removing[manifest] = id
+			return err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up removals of %s: %w", repository, err)
+	}
+	return removing, nil
+}
+
 // removals are columns of rows of removals.
 type removals struct {
 	ended, ids    []int64

@@ -172,6 +172,10 @@ func (r *replicas) Removals(ctx context.Context, repository string, after index.
 	return r.next().Removals(ctx, repository, after, limit)
 }
 
+func (r *replicas) Removing(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]index.IntentID, error) {
+	return r.next().Removing(ctx, repository, manifests)
+}
+
 func (r *replicas) WriteJournal(ctx context.Context, book index.Book, entries ...index.JournalEntry) error {
 	return r.next().WriteJournal(ctx, book, entries...)
 }
