@@ -46,6 +46,8 @@ type Store interface {
 	Open
 	AuditReader
 	index.Rebuilder
+	// Removing is that of [index.Remover].
+	Removing(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]index.IntentID, error)
 	// Correct, Stats, SetUnheld, Made and SetMade are those of [index.Maintainer].
 	Correct(ctx context.Context, mark index.Mark, record index.Record) error
 	Stats(ctx context.Context) (index.Stats, error)

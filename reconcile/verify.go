@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
@@ -221,8 +222,13 @@ func sameManifest(a, b index.Manifest) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// add records what the registry has and the index does not know.
+// add records what the registry has and the index does not know. What is being
+// removed is no difference: the registry has it until that is carried out.
 func (v *verification) add(ctx context.Context, mark index.Mark, record index.Record) error {
+	removing, err := v.store.Removing(ctx, record.Repository, []digest.Digest{record.Digest})
+	if err != nil || len(removing) > 0 {
+		return err
+	}
 	difference := Difference{Kind: DifferenceUnknown, Key: record.Key()}
 	if v.options.Fix {
 		if err := v.store.Observe(ctx, mark, record); err != nil {

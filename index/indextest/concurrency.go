@@ -187,6 +187,10 @@ func anything(ctx context.Context, store index.Store, record index.Record, rando
 		}
 		return nil
 	case 1:
+		if random.IntN(2) == 0 {
+			_, err := store.Remove(ctx, noon, record.Key())
+			return err
+		}
 		kind = index.IntentDelete
 	}
 	id, err := store.Begin(ctx, index.Intent{Kind: kind, Record: record, Deadline: after(60)})
