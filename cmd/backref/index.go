@@ -88,7 +88,9 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	retaining.Locked = func(repository, tag string) policy.Decision { return policies.Locks.Decide(repository, tag, time.Now()) }
+	retaining.Locked = func(repository, tag string) policy.Decision {
+		return policies.Locks.Decide(repository, tag, time.Now())
+	}
 	return &ownMaintenance{
 		Reconciler: reconcile.New(store, source, options.Reconcile(cfg.Reconcile), log), Retention: reconcile.NewRetention(retaining),
 		store: store, upstream: registry,

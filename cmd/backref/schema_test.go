@@ -46,6 +46,7 @@ func outputs() map[string]reflect.Type {
 		"prune":     reflect.TypeFor[reconcile.Pruned](),
 		"hold":      reflect.TypeFor[reconcile.Held](),
 		"audit":     reflect.TypeFor[[]reconcile.AuditRecord](),
+		"retain":    reflect.TypeFor[reconcile.Line](),
 		"stats":     reflect.TypeFor[index.Stats](),
 	}
 }
@@ -57,7 +58,7 @@ func schemaOfOutputs(t *testing.T) []byte {
 	schema := &jsonschema.Schema{
 		Schema:      "https://json-schema.org/draft/2020-12/schema",
 		Title:       "What the commands of backref print as JSON",
-		Description: "By command. copy, copyTags (copies of many tags), rebuild (verify too), prune and hold print one object a line; the others one value.",
+		Description: "By command. copy, copyTags (copies of many tags), rebuild (verify too), retain, prune and hold print one object a line; the others one value.",
 		Defs:        map[string]*jsonschema.Schema{},
 	}
 	for name, printed := range outputs() {
