@@ -51,6 +51,17 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 	t.Cleanup(behind.Close)
 	log, level := zaptest.NewLogger(t), zap.NewAtomicLevel()
 	maintenance := reconcile.New(store(kept), reconcile.NewSource(options.Source(settings, behind, kept)), options.Reconcile(settings.Reconcile), log)
+	retaining := options.Retaining(settings)
+	retaining.Store, retaining.Source, retaining.Log = kept, reconcile.NewSource(options.Source(settings, behind, kept)), log
+	retaining.Settings = func() reconcile.RetentionSettings {
+		settings, err := options.RetentionSettings(config.Retention{Rate: 1, MaxPerRun: 1, Rules: []config.RetentionRule{
+			{Name: "all", Repositories: []string{"**"}, Keep: config.RetentionKeep{All: true}},
+		}})
+		if err != nil {
+			t.Error(err)
+		}
+		return settings
+	}
 	operators := httptest.NewServer(admin.New(admin.Options{
 		Ready: func(context.Context, []string) []admin.Part {
 			parts := []admin.Part{{Name: "server", OK: true, Required: true, Since: time.Now()}, {Name: "upstream", Message: "not looked at"}}
@@ -59,7 +70,7 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 			}
 			return parts
 		},
-		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Maintenance: maintenance.Handler(), Level: &level,
+		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Maintenance: maintenance.Handler(reconcile.NewRetention(retaining).Routes), Level: &level,
 	}))
 	t.Cleanup(operators.Close)
 	o.adminURL = operators.URL
@@ -146,6 +157,9 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 		{method: http.MethodPost, at: "/admin/rebuild", body: options, status: http.StatusOK},
 		{method: http.MethodPost, at: "/admin/prune", body: options, status: http.StatusOK},
 		{method: http.MethodPost, at: "/admin/hold?dryRun=false", body: options, status: http.StatusOK},
+		{method: http.MethodPost, at: "/admin/retain", body: `{"dryRun":true}`, status: http.StatusOK},
+		{method: http.MethodPost, at: "/admin/retain", body: `{"repositories":["A"]}`, status: http.StatusBadRequest},
+		{method: http.MethodPost, at: "/admin/retain/stop", status: http.StatusOK},
 		{method: http.MethodPost, at: "/admin/verify", body: "", status: http.StatusBadRequest},
 		{method: http.MethodPost, at: "/admin/rebuild", body: `{"unheard":1}`, status: http.StatusBadRequest},
 		{method: http.MethodPost, at: "/admin/prune", body: "[]", status: http.StatusBadRequest},

@@ -12,7 +12,7 @@ import (
 // Routes adds the admin API of retention to that of the index:
 //
 //	POST /retain        RetainOptions; answers Lines
-//	POST /retain/stop   stops the run that is under way; 409 where none is in this process
+//	POST /retain/stop   stops the run that is under way in this process; answers {"stopped": whether there was one}
 //
 // A client that goes away ends the run that it began.
 func (r *Retention) Routes(router chi.Router) {
@@ -38,9 +38,8 @@ func (r *Retention) serveRetain(w http.ResponseWriter, req *http.Request) {
 }
 
 func (r *Retention) serveStop(w http.ResponseWriter, _ *http.Request) {
-	if !r.Stop() {
-		writeError(w, http.StatusConflict, oci.CodeUnsupported, "no run of retention is under way in this process; with several replicas ask the one that runs it, or take the rules away")
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(struct {
+		Stopped bool `json:"stopped"`
+	}{r.Stop()})
 }
