@@ -3,6 +3,7 @@ package maintenance
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -136,13 +137,14 @@ func TestRetentionGoesOnAfterAKill(t *testing.T) {
 	}
 }
 
-// A run is stopped by the admin API, and by a reload that takes its rule away; what is
-// being deleted is carried to its end, and nothing after it goes.
+// A run is stopped by the admin API; what is being deleted is carried to its end, and
+// nothing after it goes. There is no second run beside it.
 func TestRetentionIsStopped(t *testing.T) {
 	t.Parallel()
 	registry := rig.NewRegistry(t, rig.Distribution2)
 	relay := rig.NewRelay(t, registry.URL)
-	backref := rig.NewBackref(t, relay.URL, append([]string{"--set", keepOne, "--set", "retention.rate=1000", "--set", "referrers.hiddenTags=false"}, quick...)...)
+	backref := rig.NewBackref(t, relay.URL, append(slices.Clone(quick), "--set", keepOne, "--set", "retention.rate=1000", "--set", "referrers.hiddenTags=false",
+		"--set", "upstream.timeouts.responseHeader=1m")...)
 	crowd(t, backref, 2)
 	reached, goOn := make(chan struct{}), make(chan struct{})
 	var first atomic.Bool
