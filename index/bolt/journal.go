@@ -90,16 +90,18 @@ func (s *Store) DropJournal(ctx context.Context, book index.Book, keys ...string
 
 // TrimJournal implements [index.Journal].
 func (s *Store) TrimJournal(ctx context.Context, book index.Book, before string, limit int) (dropped int, err error) {
+	// A change whose context has ended may still be under way, and write to it.
+	var trimmed int
 	if err = book.CheckPlace(before); err == nil {
 		err = s.change(ctx, func(w *writing) (err error) {
-			dropped, err = w.trimJournal(book, []byte(before), limit)
+			trimmed, err = w.trimJournal(book, []byte(before), limit)
 			return err
 		})
 	}
 	if err != nil {
 		return 0, fmt.Errorf("trim the journal %s: %w", book, err)
 	}
-	return dropped, nil
+	return trimmed, nil
 }
 
 func (w *writing) trimJournal(book index.Book, before []byte, limit int) (dropped int, err error) {
