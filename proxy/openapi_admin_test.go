@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-chi/chi/v5"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
@@ -70,7 +71,8 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 			}
 			return parts
 		},
-		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Maintenance: maintenance.Handler(reconcile.NewRetention(retaining).Routes), Level: &level,
+		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Level: &level,
+		Maintenance: maintenance.Handler(reconcile.NewRetention(retaining).Routes, o.proxy.Routes),
 	}))
 	t.Cleanup(operators.Close)
 	o.adminURL = operators.URL
@@ -170,6 +172,9 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 		{method: http.MethodPost, at: "/events", body: pushed, status: http.StatusUnsupportedMediaType},
 		{method: http.MethodPost, at: "/admin/stats", status: http.StatusMethodNotAllowed},
 		{method: http.MethodGet, at: "/admin/unheard", status: http.StatusNotFound},
+		{method: http.MethodGet, at: "/admin/policy/present?repository=app&reference=" + o.subject.String(), status: http.StatusOK},
+		{method: http.MethodGet, at: "/admin/policy/present?repository=app&reference=v9", status: http.StatusOK},
+		{method: http.MethodGet, at: "/admin/policy/present?repository=app", status: http.StatusBadRequest},
 	} {
 		if got := o.ask(document, c.method, c.at, c.body, c.headers...); got.status != c.status {
 			t.Errorf("%s %s: status %d, want %d: %s", c.method, c.at, got.status, c.status, got.body)
@@ -178,6 +183,13 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 	withoutService := newEventsFixture(t, func(cfg *config.Config) { cfg.Upstream.Service.Anonymous = false })
 	refused := withoutService.tell(http.StatusServiceUnavailable)
 	checkDescribed(t, document, http.MethodPost, "/events", refused)
+	presentWithout(t, document, withoutService.fixture, http.StatusNotImplemented)
+	o.registry.answer(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
+	presentWithout(t, document, o.fixture, http.StatusBadGateway)
+	o.registry.answer(nil)
 	o.down = errors.New("it starts")
 	for _, at := range []string{"/readyz", "/readyz?verbose"} {
 		if got := o.ask(document, http.MethodGet, at, ""); got.status != http.StatusServiceUnavailable || !strings.Contains(string(got.body), "it starts") {
@@ -196,6 +208,21 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 		t.Errorf("numbers of an index that can't be read: status %d", got.status)
 	}
 	wantAllSeen(t, document, func(answer string) bool { return !strings.Contains(answer, " /v2/") })
+}
+
+// presentWithout asks a proxy what is there that can't know.
+func presentWithout(t *testing.T, document *openapi.Document, f *fixture, status int) {
+	t.Helper()
+	router := chi.NewRouter()
+	f.proxy.Routes(router)
+	recorder := httptest.NewRecorder()
+	recorder.Header().Set("Server", admin.Server)
+	router.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/policy/present?repository=app&reference=v1", nil))
+	got := reply{recorder.Code, recorder.Header(), recorder.Body.Bytes()}
+	checkDescribed(t, document, http.MethodGet, "/admin/policy/present", got)
+	if got.status != status {
+		t.Errorf("what is there: status %d, want %d: %s", got.status, status, got.body)
+	}
 }
 
 // refusals has all that is for operators alone refused to others.

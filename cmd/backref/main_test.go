@@ -32,6 +32,11 @@ func TestExitCodes(t *testing.T) {
 		"copy --referrers= localhost/a localhost/b":    exitUsage,
 		"copy --referrers all localhost/a localhost/b": exitUsage,
 		"referrers --limit -1 localhost/a":             exitUsage,
+		"policy test":                                  exitUsage,
+		"policy test -f /dev/null":                     exitUsage,
+		"policy test -f testdata/cases/failing.yaml":   exitFailure,
+		"policy test -f testdata/cases/passing.yaml":   0,
+		"policy explain A":                             exitUsage,
 	} {
 		var stdout, stderr bytes.Buffer
 		if got := run(t.Context(), strings.Fields(args), nil, &stdout, &stderr); got != want {

@@ -181,7 +181,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 	sharer, _ := s.store.(index.Sharer)
 	s.background = append(s.background, reconcile.Background(sharer, s.log, works...))
 	settings.Metrics, settings.Audit = metrics, s.audit
-	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes))
+	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes, handler.Routes))
 }
 
 // newRetention returns what carries out the rules of which referrers stay. What it

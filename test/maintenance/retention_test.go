@@ -211,7 +211,7 @@ func orphansGo(t *testing.T, registry *rig.Registry, backref *rig.Backref) {
 		// The index holds its entries, and shelters the referrers of the image that it
 		// lists, until it is gone too.
 		rig.Do(t, http.MethodDelete, from+"/v2/"+repository+"/manifests/"+index.Digest().String(), nil).Want(t, http.StatusAccepted)
-		eventually(t, "the referrers are known to be orphans", func() bool {
+		rig.Eventually(t, "the referrers are known to be orphans", func() bool {
 			d = retain(t, backref, in(repository))
 			return d.report.Removed > 0
 		})

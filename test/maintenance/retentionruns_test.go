@@ -114,7 +114,7 @@ func TestRetentionGoesOnAfterAKill(t *testing.T) {
 	relay.Before(nil)
 	relay.Seen()
 	backref.Restart()
-	eventually(t, "all are gone that go", func() bool {
+	rig.Eventually(t, "all are gone that go", func() bool {
 		left := 0
 		for i := range repositories {
 			repository := fmt.Sprintf("app%02d", i)
@@ -122,7 +122,7 @@ func TestRetentionGoesOnAfterAKill(t *testing.T) {
 		}
 		return left == repositories
 	})
-	eventually(t, "the run has ended", func() bool {
+	rig.Eventually(t, "the run has ended", func() bool {
 		return strings.Contains(strings.Join(backref.Log(), "\n"), `"message":"retention ended"`)
 	})
 	log := strings.Join(backref.Log(), "\n")

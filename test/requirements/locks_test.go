@@ -29,7 +29,7 @@ func wantDenied(t *testing.T, got rig.Reply, rule string) {
 // SBOMs can still be added, and taken away.
 func TestC6TagLocks(t *testing.T) {
 	rig.Each(t, func(t *testing.T, version rig.Distribution) {
-		s := newStage(t, version, "--set", lockReleases)
+		s := newStage(t, version, "--set", lockReleases, "--set", "upstream.service.anonymous=true")
 		amd64, arm64, next := rig.Image("amd64"), rig.Image("arm64"), rig.Image("next")
 		release := rig.Index(amd64.Descriptor(), arm64.Descriptor())
 		push := func(tag string, m rig.Manifest) rig.Reply { return rig.Push(t, s.backref.URL, "app", tag, m) }
@@ -66,6 +66,22 @@ func TestC6TagLocks(t *testing.T) {
 		stands := rig.Do(t, http.MethodGet, s.registry.URL+"/v2/app/manifests/v1.0.0", nil, "Accept", rig.ImageIndex).Want(t, http.StatusOK)
 		if string(stands.Body) != string(release.Bytes()) {
 			t.Errorf("the locked tag is %s", stands.Body)
+		}
+
+		push("latest", next).Want(t, http.StatusCreated)
+		for reference, says := range map[string][]string{
+			":v1.0.0":                         {"there: " + release.Digest().String()[:19] + ", held by releases", "move    deny"},
+			":latest":                         {"there: " + next.Digest().String()[:19] + ", held by no locked tag", "move    allow"},
+			":v9":                             {"the registry has no such tag or manifest"},
+			"@" + arm64.Digest().String():     {"an index behind tag v1.0.0 lists it", "delete  deny"},
+			"@" + signature.Digest().String(): {"the registry has no such tag or manifest"},
+		} {
+			got := rig.RunCommandLine(t, t.TempDir(), "policy", "explain", "app"+reference, "--set", lockReleases, "--admin", s.backref.AdminURL)
+			for _, text := range says {
+				if !strings.Contains(got, text) {
+					t.Errorf("policy explain app%s says not %q: %s", reference, text, got)
+				}
+			}
 		}
 
 		s.backref.Restart("--set", "tags.deletion=tag")
