@@ -335,10 +335,10 @@ func TestKindNames(t *testing.T) {
 	for kind := index.EdgeKind(1); kind <= 6; kind++ {
 		names = append(names, kind.String())
 	}
-	for kind := index.IntentKind(1); kind <= 4; kind++ {
+	for kind := index.IntentKind(1); kind <= 5; kind++ {
 		names = append(names, kind.String())
 	}
-	want := "subject config layer manifest blob kind-6 push delete import kind-4"
+	want := "subject config layer manifest blob kind-6 push delete import removal kind-5"
 	if got := strings.Join(names, " "); got != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
@@ -357,7 +357,7 @@ func TestKindsAsText(t *testing.T) {
 			t.Errorf("%s is taken for an edge", text)
 		}
 	}
-	if _, err := json.Marshal(index.Intent{Kind: 4}); !errors.Is(err, index.ErrInvalid) {
+	if _, err := json.Marshal(index.Intent{Kind: 5}); !errors.Is(err, index.ErrInvalid) {
 		t.Errorf("a kind that is none: %v", err)
 	}
 }

@@ -71,7 +71,7 @@ func (g *RetentionGraph) Decide() *RetentionDecisions {
 	d := &RetentionDecisions{graph: g, fates: make([]retentionFate, len(g.nodes)), dependents: make([][]int32, len(g.nodes))}
 	d.order = make([]int32, len(g.nodes))
 	for i := range d.order {
-		d.order[i] = int32(i) //nolint:gosec // There are fewer nodes.
+		d.order[i] = int32(i)
 		d.fates[i] = retentionFate{keeper: none, remover: none, by: none}
 	}
 	slices.SortFunc(d.order, func(a, b int32) int { return cmp.Compare(g.nodes[a].digest, g.nodes[b].digest) })

@@ -212,7 +212,7 @@ func (g *RetentionGraph) Subjects() iter.Seq[digest.Digest] {
 		for i := range g.nodes {
 			node := &g.nodes[i]
 			shields := node.known && node.subject == none && slices.ContainsFunc(node.lists, func(listed int32) bool { return wanted[listed] })
-			if (wanted[int32(i)] || shields) && !yield(node.digest) { //nolint:gosec // There are fewer nodes.
+			if (wanted[int32(i)] || shields) && !yield(node.digest) {
 				return
 			}
 		}
@@ -227,7 +227,7 @@ func (g *RetentionGraph) Unknown() []digest.Digest {
 	listed := d.listed()
 	unknown := map[int32]bool{}
 	for i := range g.nodes {
-		at, node := int32(i), &g.nodes[i] //nolint:gosec // There are fewer nodes.
+		at, node := int32(i), &g.nodes[i]
 		if !node.known && node.tags != nil {
 			unknown[at] = true
 		}

@@ -26,7 +26,7 @@ func (d *RetentionDecisions) ask() {
 		}
 		newest := d.newest(selected, rule.Keep.Newest)
 		for _, at := range selected {
-			d.fates[at].judge(int32(i), rule, newest[at], g.youngerThan(at, rule.Keep.YoungerThan)) //nolint:gosec // There are few rules.
+			d.fates[at].judge(int32(i), rule, newest[at], g.youngerThan(at, rule.Keep.YoungerThan))
 		}
 	}
 }

@@ -168,11 +168,12 @@ func TestWhatALockedIndexListsStays(t *testing.T) {
 		inner := indexOf(nested)
 		outer := indexOf(platform, inner)
 		for reference, manifest := range map[string][]byte{"": platform, " ": nested, "inner": inner, "frozen": outer, "x": other} {
-			if past {
+			switch {
+			case past:
 				f.registry.put("app", manifest, strings.TrimSpace(reference))
-			} else if strings.TrimSpace(reference) == "" {
+			case strings.TrimSpace(reference) == "":
 				f.want(f.put(sumOf(manifest), manifest), 201)
-			} else {
+			default:
 				f.want(f.put(reference, manifest), 201)
 			}
 		}

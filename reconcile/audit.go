@@ -125,7 +125,7 @@ func (a *Audit) Run(ctx context.Context) {
 		if again != nil {
 			queue = nil
 		}
-		written := true
+		var written bool
 		select {
 		case <-ctx.Done():
 			return

@@ -42,13 +42,13 @@ func parseAuditQuery(values url.Values) (q AuditQuery, err error) {
 	q.Rule, q.Outcome = values.Get("rule"), values.Get("outcome")
 	for name, given := range values {
 		if len(given) > 1 {
-			return q, &badAuditQuery{name + ": give it once"}
+			return q, &auditQueryError{name + ": give it once"}
 		}
 		switch name {
 		case "since", "until":
 			at, err := time.Parse(time.RFC3339Nano, given[0])
 			if err != nil {
-				return q, &badAuditQuery{name + ": need a time of RFC 3339"}
+				return q, &auditQueryError{name + ": need a time of RFC 3339"}
 			}
 			if name == "since" {
 				q.Since = at
@@ -57,20 +57,20 @@ func parseAuditQuery(values url.Values) (q AuditQuery, err error) {
 			}
 		case "repository":
 			if q.Repository, err = oci.ParseGlob(given[0]); err != nil {
-				return q, &badAuditQuery{"repository: " + err.Error()}
+				return q, &auditQueryError{"repository: " + err.Error()}
 			}
 		case "rule", "outcome":
 		default:
-			return q, &badAuditQuery{name + ": there is no such parameter"}
+			return q, &auditQueryError{name + ": there is no such parameter"}
 		}
 	}
 	return q, nil
 }
 
-// badAuditQuery says what is wrong with a query.
-type badAuditQuery struct{ reason string }
+// auditQueryError says what is wrong with a query.
+type auditQueryError struct{ reason string }
 
-func (e *badAuditQuery) Error() string { return e.reason }
+func (e *auditQueryError) Error() string { return e.reason }
 
 // serveAudit sends the records of the audit, one JSON object a line.
 func (r *Reconciler) serveAudit(w http.ResponseWriter, req *http.Request) {

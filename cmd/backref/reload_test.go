@@ -93,6 +93,10 @@ func changed(t *testing.T, cfg config.Config, path string) config.Config {
 		*value = []config.Listener{{Name: "other", Listen: "127.0.0.1:1"}}
 	case *string:
 		*value = otherText(key)
+	case *[]config.TagLock:
+		*value = append(*value, config.TagLock{Name: "other", Repositories: []string{"other/**"}, Tags: []string{"v*"}})
+	case *[]config.CascadeRule:
+		*value = append(*value, config.CascadeRule{Name: "other", Repositories: []string{"other/**"}})
 	default:
 		t.Fatalf("%s: no way to change a %s", path, key.value.Type())
 	}

@@ -285,8 +285,8 @@ func (m *Model) Confirm(_ context.Context, id index.IntentID, at time.Time) erro
 	case index.IntentDelete:
 		m.remove(about)
 		m.foundGone(about)
-	case index.IntentImport:
-		// What it read was observed.
+	case index.IntentImport, index.IntentRemoval:
+		// What an import read was observed; a removal was confirmed before.
 	}
 	return nil
 }
@@ -360,6 +360,8 @@ func (m *Model) Unsettled(_ context.Context, repository string, subject digest.D
 			concerns = m.refers(manifestOf(intent.Record), subject)
 		case index.IntentImport:
 			concerns = intent.Tag == oci.ReferrersTag(subject)
+		case index.IntentRemoval:
+			// Its manifest is listed no more.
 		}
 		if concerns && intent.Record.Repository == repository {
 			unsettled = append(unsettled, intent)

@@ -2,6 +2,7 @@ package indextest
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -170,7 +171,7 @@ func walkRemovals(t tester, store index.Store, repository string, limit int) (go
 	}
 }
 
-func crowdMember(i int) index.Record { return signature(string(rune('a'+i)), name("subject")) }
+func crowdMember(i int) index.Record { return signature(strconv.Itoa(i), name("subject")) }
 
 func removalSettlesNothing(t *testing.T, store index.Store) {
 	record := signature("sig", name("subject"))

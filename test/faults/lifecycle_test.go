@@ -89,7 +89,7 @@ func soon() []string {
 
 func (s *steps) pushed(t *testing.T, repository string, m rig.Manifest) rig.Manifest {
 	t.Helper()
-	rig.Send(t, http.MethodPut, s.backref.URL+"/v2/"+repository+"/manifests/"+m.Digest().String(), m.Bytes(), "Content-Type", m.MediaType)
+	rig.Do(t, http.MethodPut, s.backref.URL+"/v2/"+repository+"/manifests/"+m.Digest().String(), m.Bytes(), "Content-Type", m.MediaType).Want(t, http.StatusCreated)
 	return m
 }
 
