@@ -74,6 +74,7 @@ func explainers() []explainer {
 		{"auth.rules", (*ruleBook).judgeAccess, nil},
 		{"artifacts.rules", (*ruleBook).judgeArtifact, (*ruleBook).artifactRules},
 		{"tags.locks", (*ruleBook).judgeLocks, (*ruleBook).lockRules},
+		{"delete.cascade", nil, (*ruleBook).cascadeRules},
 		{"retention.rules", nil, (*ruleBook).retentionRules},
 	}
 }
@@ -141,6 +142,10 @@ func (b *ruleBook) lockRules(repository string) []string {
 
 func (b *ruleBook) artifactRules(repository string) []string {
 	return namesAbout(repository, b.cfg.Artifacts.Rules, func(r config.ArtifactRule) (string, []string) { return r.Name, r.Repositories })
+}
+
+func (b *ruleBook) cascadeRules(repository string) []string {
+	return namesAbout(repository, b.cfg.Delete.Cascade, func(r config.CascadeRule) (string, []string) { return r.Name, r.Repositories })
 }
 
 func (b *ruleBook) retentionRules(repository string) []string {
