@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/backref/backref/config"
+	"github.com/backref/backref/index"
 	"github.com/backref/backref/registry"
 )
 
@@ -202,6 +203,16 @@ func TestC2WhatIsLeftGoesLater(t *testing.T) {
 	}
 	if len(f.list("a", f.image)) > 0 {
 		t.Error("what is to be deleted is listed")
+	}
+	// Whoever pushes it again wants it there.
+	if got := f.do(http.MethodPut, "/v2/a/manifests/v1", image("app"), "Content-Type", imageManifest); got.status != http.StatusCreated || got.header.Get("OCI-Subject") != "" {
+		t.Errorf("pushed again: %d %s", got.status, got.body)
+	}
+	// A listing waits for what is being written.
+	f.list("a", f.image)
+	open, err := f.store.Removals(t.Context(), "a", 0, 10)
+	if err != nil || slices.ContainsFunc(open, func(removal index.Intent) bool { return removal.Record.Digest == f.image }) || len(open) == 0 {
+		t.Errorf("open removals: %v, %v", open, err)
 	}
 	down = false
 	if got, _ := f.delete(f.image.String() + "?referrers=delete"); got.status != http.StatusAccepted {

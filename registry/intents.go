@@ -31,7 +31,7 @@ func (w intents) Push(ctx context.Context, push *Push) (*http.Response, error) {
 	case push.Caller.elsewhere != "":
 		return w.pushElsewhere(ctx, push)
 	case push.Manifest.Subject() != "":
-		return w.pushReferrer(ctx, push)
+		return w.pushAnnounced(ctx, push)
 	case w.registry.ShowsListing(push.Tag):
 		return w.pushReferrersTag(ctx, push)
 	default:
@@ -39,10 +39,10 @@ func (w intents) Push(ctx context.Context, push *Push) (*http.Response, error) {
 	}
 }
 
-// pushReferrer pushes a manifest with a subject. The intent is durable before
-// the upstream sees the manifest, and the record or still the intent before
-// the caller sees the answer.
-func (w intents) pushReferrer(ctx context.Context, push *Push) (*http.Response, error) {
+// pushAnnounced pushes a manifest with a subject, or one that is being removed. The
+// intent is durable before the upstream sees the manifest, and the record or still
+// the intent before the caller sees the answer.
+func (w intents) pushAnnounced(ctx context.Context, push *Push) (*http.Response, error) {
 	r, record := w.registry, w.registry.recordOf(push)
 	mark, err := r.store.Mark(ctx)
 	if err != nil {
@@ -53,7 +53,9 @@ func (w intents) pushReferrer(ctx context.Context, push *Push) (*http.Response, 
 		return nil, err
 	}
 	defer intent.leave()
-	Note(ctx, zap.Stringer("subject", record.Subject()))
+	if record.Subject() != "" {
+		Note(ctx, zap.Stringer("subject", record.Subject()))
+	}
 	resp, err := w.next.Push(ctx, push)
 	if err != nil {
 		intent.unknown()
@@ -74,7 +76,9 @@ func (w intents) pushReferrer(ctx context.Context, push *Push) (*http.Response, 
 	} else {
 		intent.confirm()
 	}
-	resp.Header.Set("OCI-Subject", record.Subject().String())
+	if record.Subject() != "" {
+		resp.Header.Set("OCI-Subject", record.Subject().String())
+	}
 	return resp, nil
 }
 
@@ -91,9 +95,14 @@ func storedAs(resp *http.Response, body []byte, record index.Record) (index.Reco
 
 // pushManifest pushes a manifest without a subject. Its record serves walks
 // of the graph, of which nothing is promised, so that one write afterwards is
-// enough.
+// enough. One that was to be deleted is announced: the push is the later word, and
+// only an intent says so to whoever would carry the delete out.
 func (w intents) pushManifest(ctx context.Context, push *Push) (*http.Response, error) {
 	r, record := w.registry, w.registry.recordOf(push)
+	// Where the index can't say so nothing is carried out by it either.
+	if removing, err := r.store.Removing(ctx, record.Repository, []digest.Digest{record.Digest}); err == nil && len(removing) > 0 {
+		return w.pushAnnounced(ctx, push)
+	}
 	mark, markErr := r.store.Mark(ctx)
 	resp, err := w.next.Push(ctx, push)
 	if err != nil {
