@@ -56,6 +56,8 @@ type ownMaintenance struct {
 	*reconcile.Retention
 	store    index.Maintainer
 	upstream *upstream.Registry
+	// endAudit has written what was recorded; nil where nothing records.
+	endAudit func()
 }
 
 // openOwn opens the index itself.
@@ -91,10 +93,29 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 	retaining.Locked = func(repository, tag string) policy.Decision {
 		return policies.Locks.Decide(repository, tag, time.Now())
 	}
+	audit := reconcile.NewAudit(reconcile.AuditOptions{Journal: store, Log: log, Bounds: options.Audit(cfg.Audit)})
+	retaining.Audit = audit.Record
 	return &ownMaintenance{
+		endAudit:   runAudit(ctx, audit),
 		Reconciler: reconcile.New(store, source, options.Reconcile(cfg.Reconcile), log), Retention: reconcile.NewRetention(retaining),
 		store: store, upstream: registry,
 	}, nil
+}
+
+// runAudit has an audit written until the function that it returns is called, also
+// where ctx ends before.
+func runAudit(ctx context.Context, audit *reconcile.Audit) (end func()) {
+	within, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		audit.Run(within)
+	}()
+	return func() {
+		stop()
+		<-ended
+		audit.Close()
+	}
 }
 
 func (o *ownMaintenance) Stats(ctx context.Context) (index.Stats, error) {
@@ -122,6 +143,9 @@ func (o *ownMaintenance) Backup(ctx context.Context, w io.Writer) error {
 }
 
 func (o *ownMaintenance) Close() error {
+	if o.endAudit != nil {
+		o.endAudit()
+	}
 	if o.upstream != nil {
 		o.upstream.Close()
 	}

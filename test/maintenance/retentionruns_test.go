@@ -29,8 +29,7 @@ func crowd(t *testing.T, backref *rig.Backref, n int) {
 // delete, with an error that says what to do, and nothing is half done.
 func TestRetentionNeedsDeletes(t *testing.T) {
 	rig.Each(t, func(t *testing.T, version rig.Distribution) {
-		t.Setenv("REGISTRY_STORAGE_DELETE_ENABLED", "false")
-		registry := rig.NewRegistry(t, version)
+		registry := rig.NewKeepingRegistry(t, version)
 		relay := rig.NewRelay(t, registry.URL)
 		backref := rig.NewBackref(t, relay.URL, append([]string{"--set", keepOne}, quick...)...)
 		image := prepare(t, backref.URL, "app")
@@ -82,6 +81,19 @@ func TestRetentionAsksFirst(t *testing.T) {
 		if c := without.Try(t, "retain", "--dry-run"); c.Err == nil || !strings.Contains(c.Stderr, what) {
 			t.Errorf("want %q: %v %s", what, c.Err, c.Stderr)
 		}
+	}
+}
+
+// A run at the index itself leaves a record of each delete there.
+func TestRetentionIsAuditedWithoutAServer(t *testing.T) {
+	t.Parallel()
+	registry := rig.NewRegistry(t, rig.Distribution3)
+	backref := rig.NewBackref(t, registry.URL, append([]string{"--set", keepOne}, quick...)...)
+	crowd(t, backref, 1)
+	backref.Stop()
+	backref.Run(t, "retain")
+	if records := backref.Run(t, "audit", "--outcome", "deleted", "-o", "json"); strings.Count(records, `"action": "retain"`) != 2 {
+		t.Errorf("the audit has %s", records)
 	}
 }
 
