@@ -22,13 +22,14 @@ func TestStoreDurable(t *testing.T) {
 	indextest.RunDurable(t, place)
 }
 
-// fewerHistories has a test make a quarter of the random histories that are
-// asked for: each step of one waits for the database.
+// fewerHistories has a test make an eighth of the random histories that are
+// asked for: each step of one waits for the database. The rules are the same for
+// every store, and the histories of the others are about them.
 func fewerHistories(t *testing.T) {
 	t.Helper()
 	number, err := strconv.Atoi(flag.Lookup("rapid.checks").Value.String())
 	must(t, err)
-	setChecks(t, strconv.Itoa(max(1, number/4)))
+	setChecks(t, strconv.Itoa(max(1, number/8)))
 }
 
 // setChecks has a test make so many random histories.
