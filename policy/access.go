@@ -32,6 +32,13 @@ func (c Client) Anonymous() bool {
 	return c.User == ""
 }
 
+// among tells whether a client that has signed in is one of some users, or in one of
+// some groups.
+func (c Client) among(users, groups []string) bool {
+	return slices.Contains(users, Everyone) || slices.Contains(users, c.User) ||
+		slices.ContainsFunc(c.Groups, func(group string) bool { return slices.Contains(groups, group) })
+}
+
 // Rule lets the clients that it is for do what it allows in the repositories
 // that match one of its patterns. It is for the users and the members of the
 // groups that it names, and for everyone where Anonymous is set.
@@ -52,7 +59,7 @@ type Access struct {
 // rule is a Rule whose patterns have been read.
 type rule struct {
 	Rule
-	repositories []oci.Glob
+	repositories
 }
 
 // NewAccess returns the set of rules. Errors name what can never match.
@@ -60,12 +67,9 @@ func NewAccess(rules []Rule) (*Access, error) {
 	a := &Access{}
 	for i, given := range rules {
 		checked := rule{Rule: given}
-		for _, pattern := range given.Repositories {
-			glob, err := oci.ParseGlob(pattern)
-			if err != nil {
-				return nil, fmt.Errorf("rule %d: %w", i+1, err)
-			}
-			checked.repositories = append(checked.repositories, glob)
+		var err error
+		if checked.repositories, err = parseRepositories(given.Repositories); err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
 		for _, action := range given.Allow {
 			if !slices.Contains([]Action{Pull, Push, Delete, Admin}, action) {
@@ -113,14 +117,9 @@ func (r Rule) includes(client Client) bool {
 	if client.Anonymous() {
 		return false
 	}
-	return slices.Contains(r.Users, Everyone) || slices.Contains(r.Users, client.User) ||
-		slices.ContainsFunc(client.Groups, func(group string) bool { return slices.Contains(r.Groups, group) })
+	return client.among(r.Users, r.Groups)
 }
 
 func (r Rule) allows(action Action) bool {
 	return slices.Contains(r.Allow, action) || slices.Contains(r.Allow, Admin)
-}
-
-func (r rule) covers(repository string) bool {
-	return slices.ContainsFunc(r.repositories, func(glob oci.Glob) bool { return glob.Match(repository) })
 }

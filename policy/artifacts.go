@@ -68,7 +68,7 @@ type Artifacts struct {
 // artifactRule is an ArtifactRule whose patterns have been read.
 type artifactRule struct {
 	ArtifactRule
-	repositories []oci.Glob
+	repositories
 }
 
 // NewArtifacts returns the set of rules. Errors name the rule, and what of it can
@@ -101,12 +101,9 @@ func newArtifactRule(given ArtifactRule) (*artifactRule, error) {
 	}
 	rule := &artifactRule{ArtifactRule: given}
 	rule.Allow, rule.Deny, rule.UserAgents = lower(given.Allow), lower(given.Deny), lower(given.UserAgents)
-	for _, pattern := range given.Repositories {
-		glob, err := oci.ParseGlob(pattern)
-		if err != nil {
-			return nil, err
-		}
-		rule.repositories = append(rule.repositories, glob)
+	var err error
+	if rule.repositories, err = parseRepositories(given.Repositories); err != nil {
+		return nil, err
 	}
 	for _, action := range given.Actions {
 		if action != Push && action != Pull {
@@ -243,10 +240,6 @@ func (a Artifact) reason() string {
 	}
 }
 
-func (r *artifactRule) covers(repository string) bool {
-	return slices.ContainsFunc(r.repositories, func(glob oci.Glob) bool { return glob.Match(repository) })
-}
-
 func (r *artifactRule) includes(by Requester) bool {
 	return (len(r.Listeners) == 0 || slices.Contains(r.Listeners, by.Listener)) &&
 		(len(r.UserAgents) == 0 || slices.ContainsFunc(r.UserAgents, func(pattern string) bool {
@@ -262,6 +255,5 @@ func (r *artifactRule) means(client Client) bool {
 	case client.Anonymous():
 		return r.Anonymous
 	}
-	return slices.Contains(r.Users, Everyone) || slices.Contains(r.Users, client.User) ||
-		slices.ContainsFunc(client.Groups, func(group string) bool { return slices.Contains(r.Groups, group) })
+	return client.among(r.Users, r.Groups)
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
-
-	"github.com/backref/backref/oci"
 )
 
 // CascadeRule has the referrers of a manifest go with it, in the repositories that
@@ -31,8 +29,9 @@ type Cascades struct {
 
 type cascadeRule struct {
 	CascadeRule
-	repositories []oci.Glob
-	types        Types
+	repositories
+
+	types Types
 }
 
 // NewCascades reads rules. Errors name the rule.
@@ -41,7 +40,7 @@ func NewCascades(rules []CascadeRule) (*Cascades, error) {
 	for _, given := range rules {
 		checked := cascadeRule{CascadeRule: given}
 		var err error
-		if checked.repositories, err = readGlobs(given.Repositories); err == nil {
+		if checked.repositories, err = parseRepositories(given.Repositories); err == nil {
 			checked.types, err = NewTypes(given.ArtifactTypes)
 		}
 		switch {
@@ -57,18 +56,6 @@ func NewCascades(rules []CascadeRule) (*Cascades, error) {
 	return c, nil
 }
 
-func readGlobs(patterns []string) ([]oci.Glob, error) {
-	globs := make([]oci.Glob, 0, len(patterns))
-	for _, pattern := range patterns {
-		glob, err := oci.ParseGlob(pattern)
-		if err != nil {
-			return nil, err
-		}
-		globs = append(globs, glob)
-	}
-	return globs, nil
-}
-
 // For returns what of the referrers of a manifest goes with it: the types, and the
 // name of the rule that says so, the first that is for the repository. untagged
 // says that it is the last tag of the manifest that is deleted. It is false where
@@ -78,8 +65,7 @@ func (c *Cascades) For(repository string, untagged bool) (types Types, rule stri
 		return Types{}, "", false
 	}
 	for _, rule := range c.rules {
-		covers := slices.ContainsFunc(rule.repositories, func(glob oci.Glob) bool { return glob.Match(repository) })
-		if covers && (rule.LastTag || !untagged) {
+		if rule.covers(repository) && (rule.LastTag || !untagged) {
 			return rule.types, rule.Name, true
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/backref/backref/oci"
 )
 
 // RetentionRule says what becomes of the referrers that it selects: what it keeps
@@ -75,7 +73,8 @@ type Retention struct {
 // retentionRule is a rule whose patterns have been read.
 type retentionRule struct {
 	RetentionRule
-	repositories []oci.Glob
+	repositories
+
 	// keepsOnly says that what the rule does not keep is left to others.
 	keepsOnly bool
 }
@@ -100,12 +99,9 @@ func NewRetention(rules []RetentionRule) (*Retention, error) {
 			return nil, at("has a number below 0")
 		}
 		names[given.Name] = true
-		for _, pattern := range given.Repositories {
-			glob, err := oci.ParseGlob(pattern)
-			if err != nil {
-				return nil, at("%w", err)
-			}
-			rule.repositories = append(rule.repositories, glob)
+		var err error
+		if rule.repositories, err = parseRepositories(given.Repositories); err != nil {
+			return nil, at("%w", err)
 		}
 		r.rules = append(r.rules, rule)
 	}
@@ -164,8 +160,4 @@ func (r *Retention) all() []retentionRule {
 		return nil
 	}
 	return r.rules
-}
-
-func (r retentionRule) covers(repository string) bool {
-	return slices.ContainsFunc(r.repositories, func(glob oci.Glob) bool { return glob.Match(repository) })
 }

@@ -59,7 +59,8 @@ type TagLocks struct {
 // tagLock is a TagLock whose patterns have been read.
 type tagLock struct {
 	TagLock
-	repositories []oci.Glob
+	repositories
+
 	tags, except []tagPattern
 }
 
@@ -95,14 +96,10 @@ func newTagLock(given TagLock) (tagLock, error) {
 	case len(given.Tags) == 0 && (given.Versions == "" || given.Versions == NoVersions):
 		return checked, errors.New("locks nothing: set tags or versions")
 	}
-	for _, text := range given.Repositories {
-		glob, err := oci.ParseGlob(text)
-		if err != nil {
-			return checked, err
-		}
-		checked.repositories = append(checked.repositories, glob)
-	}
 	var err error
+	if checked.repositories, err = parseRepositories(given.Repositories); err != nil {
+		return checked, err
+	}
 	if checked.tags, err = parseTagPatterns(given.Tags); err != nil {
 		return checked, err
 	}
@@ -155,10 +152,6 @@ func (l tagLock) reason() string {
 
 func (l tagLock) holds(now time.Time) bool {
 	return l.Until.IsZero() || now.Before(l.Until)
-}
-
-func (l tagLock) covers(repository string) bool {
-	return slices.ContainsFunc(l.repositories, func(glob oci.Glob) bool { return glob.Match(repository) })
 }
 
 func (l tagLock) locks(tag string) bool {

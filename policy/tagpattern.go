@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"strings"
+
+	"github.com/backref/backref/oci"
 )
 
 // tagPattern is a pattern of tags, in which "*" stands for any part of a tag,
@@ -20,26 +22,5 @@ func parseTagPattern(text string) (tagPattern, error) {
 	return tagPattern(text), nil
 }
 
-// match reports whether a tag matches. It takes at most the product of the
-// lengths of steps.
-func (p tagPattern) match(tag string) bool {
-	pattern := string(p)
-	// Where to go on after the last "*", and from where in the tag.
-	at, star, starAt := 0, -1, 0
-	for n := 0; n < len(tag); {
-		switch {
-		case at < len(pattern) && pattern[at] == '*':
-			star, starAt = at, n
-			at++
-		case at < len(pattern) && pattern[at] == tag[n]:
-			at++
-			n++
-		case star >= 0:
-			starAt++
-			at, n = star+1, starAt
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[at:], "*") == ""
-}
+// match reports whether a tag matches. No pattern has the ? of [oci.MatchGlob].
+func (p tagPattern) match(tag string) bool { return oci.MatchGlob(string(p), tag) }
