@@ -14,7 +14,7 @@ import (
 
 // OpenRemovals are the removals of an index: see [index.Remover].
 type OpenRemovals interface {
-	registry.Removals
+	registry.RemovalStore
 	Removals(ctx context.Context, repository string, after index.IntentID, limit int) ([]index.Intent, error)
 }
 

@@ -23,7 +23,7 @@ var (
 )
 
 // OwnTags is what backref writes to the registry, and deletes there, of its own
-// accord, but for the manifests that a [Removal] deletes. Nothing else calls
+// accord, but for the manifests that a [Removal] and [CarryingOut] delete. Nothing else calls
 // [upstream.Registry.PutManifest], [upstream.Registry.DeleteManifest] and
 // [upstream.Registry.DeleteTag]. Each
 // method asks the registry what is there just before it acts, and again before

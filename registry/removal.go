@@ -16,7 +16,8 @@ import (
 // Nothing was changed.
 var ErrNoDeletes = errors.New("the registry deletes no manifests; allow that in its configuration (CNCF Distribution: storage.delete.enabled)")
 
-// RemovalStore is what a [Removal] needs of the index.
+// RemovalStore is what a [Removal], and [CarryingOut], needs of the index: methods of
+// [index.Ledger].
 type RemovalStore interface {
 	Begin(ctx context.Context, intent index.Intent) (index.IntentID, error)
 	Confirm(ctx context.Context, id index.IntentID, at time.Time) error
@@ -24,8 +25,8 @@ type RemovalStore interface {
 	unholder
 }
 
-// Removal deletes manifests that a rule has decided to delete, one by one: nothing
-// else of backref's own accord does. It may be used concurrently.
+// Removal deletes manifests that a rule has decided to delete, one by one: beside it
+// only [CarryingOut] deletes manifests for others. It may be used concurrently.
 type Removal struct {
 	*Reader
 	Store RemovalStore

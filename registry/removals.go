@@ -13,20 +13,11 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// Removals are the removals of an index, which are to be carried out.
-type Removals interface {
-	// Begin, Confirm and Cancel are those of [index.Ledger].
-	Begin(ctx context.Context, intent index.Intent) (index.IntentID, error)
-	Confirm(ctx context.Context, id index.IntentID, at time.Time) error
-	Cancel(ctx context.Context, id index.IntentID) error
-	unholder
-}
-
 // CarryingOut carries out removals, one by one: it deletes the manifest upstream
 // and writes what came of that. It may be used concurrently.
 type CarryingOut struct {
 	Own   OwnTags
-	Store Removals
+	Store RemovalStore
 	// RequestTime is how long a request may take effect in the upstream after it
 	// was begun.
 	RequestTime time.Duration

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/policy"
-	"github.com/backref/backref/upstream"
 )
 
 // The headers of the answer to a push that replaces referrers: each digest once,
@@ -133,24 +131,29 @@ func unknownReplaced(replaced digest.Digest) *oci.Error {
 func (r *Registry) dropReplaced(ctx context.Context, push *Push, resp *http.Response) {
 	ctx = context.WithoutCancel(ctx)
 	caller := push.Caller
+	told := map[digest.Digest]string{}
 	for _, removal := range r.removalsOf(ctx, caller, push.Replaces) {
 		came := r.carryOut(ctx, caller, removal, true)
 		if !came.Gone {
-			resp.Header.Add(HeaderReplacing, removal.Record.Digest.String())
+			told[removal.Record.Digest] = HeaderReplacing
 			continue
 		}
+		told[removal.Record.Digest] = HeaderReplaced
 		r.audit(ctx, AuditEvent{
 			Outcome: AuditDeleted, Action: "replace", Repository: caller.repository, Digest: removal.Record.Digest,
 			Reason: "replaced by " + push.Manifest.Digest.String(),
 		})
 	}
-	pending := resp.Header.Values(HeaderReplacing)
 	for _, replaced := range push.Replaces {
-		if gone, err := r.goneUpstream(ctx, caller, replaced); err == nil && gone {
-			resp.Header.Add(HeaderReplaced, replaced.String())
-		} else if !slices.Contains(pending, replaced.String()) {
-			resp.Header.Add(HeaderReplacing, replaced.String())
+		what, known := told[replaced]
+		if !known {
+			// It went before, or its removal is not to be had.
+			what = HeaderReplaced
+			if present, err := r.upstream.Has(ctx, caller.as, caller.repository, replaced); err != nil || present {
+				what = HeaderReplacing
+			}
 		}
+		resp.Header.Add(what, replaced.String())
 	}
 }
 
@@ -163,15 +166,6 @@ func (r *Registry) removeReplaced(ctx context.Context, push *Push) {
 	if _, err := r.remove(context.WithoutCancel(ctx), push.Caller, push.Replaces); err != nil {
 		Note(ctx, zap.NamedError("removal", err))
 	}
-}
-
-// goneUpstream asks whether the upstream has a manifest no more.
-func (r *Registry) goneUpstream(ctx context.Context, caller *Caller, manifest digest.Digest) (bool, error) {
-	present, err := r.upstream.Has(ctx, caller.as, caller.repository, manifest)
-	if errors.Is(err, upstream.ErrNotFound) {
-		return true, nil
-	}
-	return err == nil && !present, err
 }
 
 // removalsOf returns the open removals of manifests.
