@@ -105,20 +105,10 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.measure(metrics, store)
-	door, err := options.Proxy(s.config, s.store, s.upstream, s.log)
+	handler, err := s.openDoor(metrics)
 	if err != nil {
 		return err
 	}
-	s.audit = reconcile.NewAudit(reconcile.AuditOptions{Journal: s.store, Log: s.log, Bounds: options.Audit(s.config.Audit), Metrics: metrics})
-	s.background = append(s.background, s.audit.Run)
-	door.Registry.Audit = s.audit.Record
-	door.Registry.Metrics, door.Registry.Tracer, door.Access = metrics, s.tracing.tracer(), s.logs.access
-	s.signIn = door.SignIn
-	handler, err := proxy.New(door)
-	if err != nil {
-		return err
-	}
-	s.proxy = handler
 	s.lookout = reconcile.NewLookout(s.upstream, s.config.Upstream.CheckInterval, s.log, metrics)
 	s.background = append(s.background, s.lookout.Run)
 	if s.front, err = s.listen("server", s.config.Server.Listen, s.config.Server.TLS, handler); err != nil {
@@ -149,6 +139,25 @@ func (s *server) open(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// openDoor makes the door, and the audit that it records in.
+func (s *server) openDoor(metrics *prometheus.Registry) (*proxy.Proxy, error) {
+	door, err := options.Proxy(s.config, s.store, s.upstream, s.log)
+	if err != nil {
+		return nil, err
+	}
+	s.audit = reconcile.NewAudit(reconcile.AuditOptions{Journal: s.store, Log: s.log, Bounds: options.Audit(s.config.Audit), Metrics: metrics})
+	s.background = append(s.background, s.audit.Run)
+	door.Registry.Audit = s.audit.Record
+	door.Registry.Metrics, door.Registry.Tracer, door.Access = metrics, s.tracing.tracer(), s.logs.access
+	s.signIn = door.SignIn
+	handler, err := proxy.New(door)
+	if err != nil {
+		return nil, err
+	}
+	s.proxy = handler
+	return handler, nil
 }
 
 // maintain puts together what runs beside requests, and returns the admin API

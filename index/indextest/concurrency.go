@@ -9,8 +9,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
 )
 
 const (

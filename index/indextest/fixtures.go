@@ -8,9 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
-	"github.com/opencontainers/go-digest"
 )
 
 // tester is what the checks need of a test, be it a run of rapid or not.

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/backref/backref/index"
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // histories makes the same random calls of a store and of the model, and

@@ -1,9 +1,10 @@
 package indextest
 
 import (
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
+
+	"github.com/backref/backref/index"
 )
 
 // enough is a limit that no listing of the tests reaches.

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
-	"github.com/opencontainers/go-digest"
 )
 
 func intentStories() []story {

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
 )
 
 func limitStories() []story {

@@ -12,9 +12,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
-	"github.com/opencontainers/go-digest"
 )
 
 // Model is the contract of [index.Maintainer] written down as plainly as

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
 )
 
 var _ index.Listings = (*Model)(nil)

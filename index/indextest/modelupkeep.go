@@ -11,8 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
 )
 
 // Intents implements [index.Maintainer].

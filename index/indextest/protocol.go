@@ -7,9 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
+
+	"github.com/backref/backref/index"
 )
 
 // protocol lets writers, readers and pullers work in front of an imagined

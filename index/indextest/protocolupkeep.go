@@ -3,8 +3,9 @@ package indextest
 import (
 	"errors"
 
-	"github.com/backref/backref/index"
 	"pgregory.net/rapid"
+
+	"github.com/backref/backref/index"
 )
 
 // addUpkeep lets a rebuild and a patrol work in the world.

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
+
+	"github.com/backref/backref/index"
 )
 
 func queryStories() []story {

@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
 )
 
 func recordStories() []story {

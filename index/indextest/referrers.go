@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/index"
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 func referrerStories() []story {

@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backref/backref/index"
-	"github.com/backref/backref/oci"
 	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
+
+	"github.com/backref/backref/index"
+	"github.com/backref/backref/oci"
 )
 
 // listings is a store that keeps what was served.

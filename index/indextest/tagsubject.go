@@ -4,9 +4,10 @@ import (
 	"context"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
-	"github.com/opencontainers/go-digest"
 )
 
 var _ index.TagSubjects = (*Model)(nil)

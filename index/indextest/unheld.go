@@ -3,8 +3,9 @@ package indextest
 import (
 	"testing"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
 )
 
 func unheldStories() []story {

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/backref/backref/index"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/index"
 )
 
 func upkeepStories() []story {

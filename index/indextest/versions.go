@@ -3,9 +3,10 @@ package indextest
 import (
 	"encoding/json"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
-	"github.com/opencontainers/go-digest"
 )
 
 // looks are the listings as they were seen last, each with its version.
