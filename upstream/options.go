@@ -30,6 +30,8 @@ type Options struct {
 	// Proxy returns the proxy for a request, to the registry or elsewhere, nil for
 	// none, as [http.ProxyFromEnvironment] does; nil is none for all.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Shims make up for what the registry lacks, the innermost first.
+	Shims []Shim
 	// Watch is told of each request, to the registry or elsewhere; nil for nobody.
 	Watch Watch
 	// Tracer makes spans of requests; nil makes none.

@@ -13,6 +13,13 @@ import (
 
 // Registry is the registry behind backref. It may be used concurrently.
 type Registry struct {
+	*reached
+	// sender is how requests get there: by all shims, or by those below one.
+	sender Sender
+}
+
+// reached is what all views of a registry, with more or fewer shims, have in common.
+type reached struct {
 	base    *url.URL
 	options Options
 	// ways is how it is reached.
@@ -39,19 +46,23 @@ func New(o Options) (*Registry, error) {
 	if base.Path = strings.Trim(base.Path, "/"); base.Path != "" {
 		base.Path = "/" + base.Path
 	}
-	r := &Registry{
+	bare := &reached{
 		base:       &base,
 		options:    o,
 		queries:    o.Timeouts.query(),
 		configured: o.Service.configured(),
 		anonymous:  o.Service.Anonymous,
 	}
+	r := &Registry{bare, direct{bare}}
 	r.metrics = newMetrics(o.Metrics, r.ways.Load)
 	first, err := r.newWays(o, nil)
 	if err != nil {
 		return nil, err
 	}
 	r.ways.Store(first)
+	for _, shim := range o.Shims {
+		r = &Registry{bare, shim(r)}
+	}
 	return r, nil
 }
 
@@ -60,26 +71,14 @@ func (r *Registry) Close() {
 	r.ways.Load().close()
 }
 
-// RoundTrip sends a request whose URL holds only path and query, as a client
-// of the registry would write them, to the registry. The response is as it
-// came; the caller closes its body. A failure to get one is reported as an
-// error that matches [ErrUnreachable].
-//
-// A body that the system can move has a method
-// Move(to Mover, most int64, within time.Duration) (int64, error), see [Mover].
-func (r *Registry) RoundTrip(req *http.Request) (*http.Response, error) {
-	r.aim(req)
-	return r.by(r.ways.Load().transport, true).RoundTrip(req)
-}
-
 // by returns one of the ways, to the registry or elsewhere, with what goes with all
 // of them.
-func (r *Registry) by(way *wire.Transport, registry bool) reaching {
+func (r *reached) by(way *wire.Transport, registry bool) reaching {
 	return reaching{way, r.options.Watch, tracing{r.options.Tracer, registry}}
 }
 
 // aim points a request at the registry.
-func (r *Registry) aim(req *http.Request) {
+func (r *reached) aim(req *http.Request) {
 	req.URL.Scheme = r.base.Scheme
 	req.URL.Host = r.base.Host
 	req.Host = ""

@@ -90,35 +90,6 @@ func loopback(host string) bool {
 	return host == "localhost" || address != nil && address.IsLoopback()
 }
 
-// Send sends a request as [Registry.RoundTrip] does, as whoever the
-// credentials are. The request's own header must hold none.
-//
-// [ErrBodySpent] means that the registry wants a new token for a request whose
-// body can't be sent again; the next try has it.
-func (r *Registry) Send(as Credentials, req *http.Request) (*http.Response, error) {
-	if !as.service {
-		as.apply(req.Header)
-		return r.RoundTrip(req)
-	}
-	scopes := scopesOf(req.Method, req.URL, as.repository)
-	r.aim(req)
-	ctx := auth.WithScopesForHost(req.Context(), r.base.Host, scopes...)
-	service := r.ways.Load().service
-	if streamed(req) {
-		if err := r.prepare(ctx, service, req); err != nil {
-			return nil, err
-		}
-	}
-	resp, err := service.Do(req.WithContext(ctx))
-	switch {
-	case errors.Is(err, ErrBodySpent):
-		return nil, err
-	case err != nil:
-		return nil, errors.Join(ErrUnreachable, r.withoutQuery(err, req.URL), ctx.Err())
-	}
-	return resp, nil
-}
-
 // notSignedIn says that the service was refused a token, or has nothing to sign
 // in with: that is an answer, and to ask again doesn't help. Of all other errors
 // it is empty.
@@ -142,7 +113,7 @@ func streamed(req *http.Request) bool {
 // for it is fetched before, where it isn't kept. A registry that asks nobody to
 // sign in at its door may still do so here; it is given the time to, before the
 // body is sent.
-func (r *Registry) prepare(ctx context.Context, service *auth.Client, req *http.Request) error {
+func (r *reached) prepare(ctx context.Context, service *auth.Client, req *http.Request) error {
 	body := &onceBody{source: req.Body}
 	req.GetBody = body.again
 	req.Body = &attempt{body: body}
@@ -164,13 +135,13 @@ func (r *Registry) prepare(ctx context.Context, service *auth.Client, req *http.
 }
 
 // signedIn tells whether the token is kept that a request needs.
-func (r *Registry) signedIn(ctx context.Context, service *auth.Client) bool {
+func (r *reached) signedIn(ctx context.Context, service *auth.Client) bool {
 	_, _, kept := r.keptToken(ctx, service)
 	return kept
 }
 
 // keptToken returns the token that a request needs, if it is kept.
-func (r *Registry) keptToken(ctx context.Context, service *auth.Client) (scheme auth.Scheme, token string, kept bool) {
+func (r *reached) keptToken(ctx context.Context, service *auth.Client) (scheme auth.Scheme, token string, kept bool) {
 	scheme, err := service.Cache.GetScheme(ctx, r.base.Host)
 	if err != nil {
 		return scheme, "", false
@@ -181,14 +152,4 @@ func (r *Registry) keptToken(ctx context.Context, service *auth.Client) (scheme 
 	}
 	token, err = service.Cache.GetToken(ctx, r.base.Host, scheme, key)
 	return scheme, token, err == nil
-}
-
-// do sends a question of backref's own, which has a header and a URL of its own.
-func (r *Registry) do(ctx context.Context, as Credentials, req *http.Request) (*http.Response, error) {
-	as.describe(req)
-	resp, err := r.Send(as, req.WithContext(ctx))
-	if reason := notSignedIn(err); reason != "" {
-		return nil, fmt.Errorf("%w: %s", &StatusError{Status: http.StatusUnauthorized, Header: http.Header{}}, reason)
-	}
-	return resp, err
 }

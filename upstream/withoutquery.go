@@ -13,7 +13,7 @@ var errTokenService = errors.New("the token service, or where the registry sent 
 // withoutQuery returns the error of a request without the query of its URL, which
 // may hold what nobody but the registry and the client should know: the client of
 // net/http names the URL, and so does oras-go around what its token service says.
-func (r *Registry) withoutQuery(err error, asked *url.URL) error {
+func (r *reached) withoutQuery(err error, asked *url.URL) error {
 	if named := (*url.Error)(nil); errors.As(err, &named) {
 		at, parseErr := url.Parse(named.URL)
 		elsewhere := parseErr == nil && at.Host != "" && !strings.EqualFold(at.Host, r.base.Host)
