@@ -16,7 +16,7 @@ func TestErrorsWithoutTheQuery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Registry{base: base}
+	r := &Registry{reached: &reached{base: base}}
 	asked := base.JoinPath("/v2/app/blobs/uploads/1")
 	asked.RawQuery = "_state=s3cret&digest=sha256%3Aabc"
 	for name, c := range map[string]struct {
