@@ -62,6 +62,15 @@ type Upstream struct {
 	CheckInterval      time.Duration    `key:"checkInterval" doc:"How often it is looked whether the registry can be used: reached, spoken to, signed in to with upstream.service. What is found goes to the log when it changes, and to backref_upstream_up. 0 looks until it could be used once."`
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
 	Transport          string           `key:"transport" doc:"How requests without a body are sent over HTTP/1.1: own by connections of backref's, which move large bodies from socket to socket, standard by Go's net/http as all others are. Answers are the same; standard is slower." enum:"own,standard"`
+	Shims              UpstreamShims    `key:"shims" doc:"What is made up for where the registry refuses it, or answers it wrongly. Each acts then only: what a registry does right passes as it came."`
+}
+
+// UpstreamShims says what is made up for that a registry lacks.
+type UpstreamShims struct {
+	Ranges    bool `key:"ranges" doc:"Whether a range of a blob that can't be satisfied is answered by 416 where the registry breaks off instead (Distribution 2.8)."`
+	Chunks    bool `key:"chunks" doc:"Whether a chunk of an upload that does not begin where the last one ended is answered by 416 where the registry takes it (Distribution 2.8)."`
+	Digests   bool `key:"digests" doc:"Whether content is found by the digest that it was pushed by, such as sha512, where the registry keeps it by its own one, sha256 (Distribution, GitLab)."`
+	Envelopes bool `key:"envelopes" doc:"Whether a manifest that the registry refuses, though all that it names is there, is kept in an envelope that the registry takes, under a hidden tag sha256-HEX.kept, and served as it was pushed (Docker's old registries; GitLab; manifests that name sha512 blobs)."`
 }
 
 // The values of [Upstream.Transport].
@@ -225,6 +234,7 @@ func Default() Config {
 				Grace:          time.Minute,
 			},
 			CheckInterval:      30 * time.Second,
+			Shims:              UpstreamShims{Ranges: true, Chunks: true, Digests: true, Envelopes: true},
 			MaxIdleConnections: 256,
 			Transport:          TransportOwn,
 		},

@@ -75,7 +75,9 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 		// Nothing that is asked for needs the registry.
 		return &ownMaintenance{store: store}, nil
 	}
-	registry, err := upstream.New(options.Upstream(cfg.Upstream))
+	behind := options.Upstream(cfg.Upstream)
+	behind.Shims = options.Shims(cfg.Upstream.Shims)
+	registry, err := upstream.New(behind)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
