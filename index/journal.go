@@ -16,6 +16,9 @@ const (
 	BookRetention Book = "retention"
 	// BookGone has since when the subjects of referrers are known to be gone.
 	BookGone Book = "gone"
+	// BookAliases has by which digest the registry keeps what was pushed by another
+	// one: see [Aliases].
+	BookAliases Book = "aliases"
 )
 
 // Bounds of an entry.
@@ -70,7 +73,7 @@ func (b Book) CheckEntries(entries ...JournalEntry) error {
 // or it is none.
 func (b Book) CheckKeys(keys ...string) error {
 	switch b {
-	case BookAudit, BookRetention, BookGone:
+	case BookAudit, BookRetention, BookGone, BookAliases:
 	default:
 		return fmt.Errorf("%w: book %.50q", ErrInvalid, string(b))
 	}

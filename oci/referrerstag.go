@@ -76,6 +76,37 @@ func HiddenTagOf(tag string) (digest.Digest, bool) {
 	return named, named != ""
 }
 
+// keptSuffix ends the kept tags, which no referrers tag and no hidden tag does.
+const keptSuffix = ".kept"
+
+// KeptTag returns the tag under which a manifest is kept that the registry does not
+// have by its digest: in an envelope, or as what it is by a digest of another
+// algorithm.
+func KeptTag(manifest digest.Digest) string {
+	return ReferrersTag(manifest) + keptSuffix
+}
+
+// IsKeptTag reports whether a tag has the form of [KeptTag].
+func IsKeptTag(tag string) bool {
+	name, found := strings.CutSuffix(tag, keptSuffix)
+	return found && IsReferrersTag(name)
+}
+
+// OwnTagOf returns the digest of the manifest whose hidden tag or kept tag it is, by
+// its form. It is false for a tag of another form, and where the digest is cut.
+func OwnTagOf(tag string) (digest.Digest, bool) {
+	if name, kept := strings.CutSuffix(tag, keptSuffix); kept {
+		return HiddenTagOf(name + hiddenSuffix)
+	}
+	return HiddenTagOf(tag)
+}
+
+// IsOwnTag reports whether a tag has the form of [HiddenTag] or [KeptTag]: of those
+// that backref makes itself.
+func IsOwnTag(tag string) bool {
+	return IsHiddenTag(tag) || IsKeptTag(tag)
+}
+
 func clip(s string, limit int) string {
 	return s[:min(len(s), limit)]
 }

@@ -35,6 +35,19 @@ func CredentialsOf(header http.Header) Credentials {
 	return Credentials{header: header}
 }
 
+// Behind returns the credentials by which a request is sent with the given ones: its
+// own, where those are the zero value. Further questions are asked with them in the
+// name of whoever sent the request.
+func (c Credentials) Behind(req *http.Request) Credentials {
+	if c.service || c.header != nil {
+		return c
+	}
+	c.header = req.Header
+	c.origin = originOf(req.Header)
+	c.namespace = req.URL.Query().Get(paramNamespace)
+	return c
+}
+
 // On returns the same credentials for questions that backref asks on behalf of
 // a client: the registry is told of its address, and of its program, as the
 // header of its request says.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"encoding/binary"
+	"net/http"
 	"net/netip"
 	"strings"
 )
@@ -14,6 +15,17 @@ type Origin struct {
 	// Before are the values of X-Forwarded-For that the peer sent; empty where
 	// it is not to be believed.
 	Before []string
+}
+
+// originOf reads the origin that a request tells the registry.
+func originOf(header http.Header) Origin {
+	chain := strings.Split(strings.Join(header["X-Forwarded-For"], ", "), ", ")
+	last := len(chain) - 1
+	peer, err := netip.ParseAddr(chain[last])
+	if err != nil {
+		return Origin{}
+	}
+	return Origin{Peer: peer, Before: chain[:last]}
 }
 
 // ForwardedFor returns what the registry is told as X-Forwarded-For; empty for

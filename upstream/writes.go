@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -15,13 +17,56 @@ import (
 // known.
 func (r *Registry) PutManifest(ctx context.Context, as Credentials, repository, reference, mediaType string, body []byte) error {
 	req := newQuery(http.MethodPut, manifestURL(repository, reference), http.Header{"Content-Type": {mediaType}})
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	req.ContentLength = int64(len(body))
+	setBody(req, body)
 	if err := r.change(ctx, as, req); err != nil {
 		return fmt.Errorf("push manifest %s of %s: %w", reference, repository, err)
 	}
 	return nil
+}
+
+// PutBlob pushes a small blob whole (distribution-spec, "Pushing a blob
+// monolithically"), unless the repository has it. Errors are those of
+// [Registry.PutManifest].
+func (r *Registry) PutBlob(ctx context.Context, as Credentials, repository string, body []byte) error {
+	blob := digest.FromBytes(body)
+	if err := r.putBlob(ctx, as, repository, blob, body); err != nil {
+		return fmt.Errorf("push blob %s of %s: %w", blob, repository, err)
+	}
+	return nil
+}
+
+func (r *Registry) putBlob(ctx context.Context, as Credentials, repository string, blob digest.Digest, body []byte) error {
+	if has, err := r.HasBlob(ctx, as, repository, blob); has || err != nil {
+		return err
+	}
+	begin := newQuery(http.MethodPost, &url.URL{Path: "/v2/" + repository + "/blobs/uploads/"}, http.Header{"Content-Length": {"0"}})
+	var upload *url.URL
+	err := r.changing(ctx, as, begin, func(resp *http.Response) error {
+		location, err := url.Parse(resp.Header.Get("Location"))
+		if err != nil || resp.StatusCode != http.StatusAccepted {
+			return fmt.Errorf("%w: %s to the begin of an upload, with Location %q", ErrInvalid, resp.Status, resp.Header.Get("Location"))
+		}
+		local, ours := r.ClientPath(location)
+		switch {
+		case ours:
+			upload = local
+		case location.Host == "" && strings.HasPrefix(location.Path, "/"):
+			upload = location
+		default:
+			return fmt.Errorf("%w: the upload is to go to %q", ErrInvalid, location.Host)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if upload.RawQuery != "" {
+		upload.RawQuery += "&"
+	}
+	upload.RawQuery += "digest=" + url.QueryEscape(blob.String())
+	req := newQuery(http.MethodPut, upload, http.Header{"Content-Type": {"application/octet-stream"}})
+	setBody(req, body)
+	return r.change(ctx, as.For(repository), req)
 }
 
 // DeleteManifest deletes a manifest. Errors: [ErrNotFound], [*StatusError]
@@ -45,8 +90,20 @@ func (r *Registry) DeleteTag(ctx context.Context, as Credentials, repository, ta
 	return nil
 }
 
+// setBody gives a request a body that can be sent again.
+func setBody(req *http.Request, body []byte) {
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body, _ = req.GetBody()
+	req.ContentLength = int64(len(body))
+}
+
 // change sends a request that any status of success answers.
 func (r *Registry) change(ctx context.Context, as Credentials, req *http.Request) error {
+	return r.changing(ctx, as, req, func(*http.Response) error { return nil })
+}
+
+// changing sends a request, and reads an answer of success.
+func (r *Registry) changing(ctx context.Context, as Credentials, req *http.Request, read func(*http.Response) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.queries)
 	defer cancel()
 	resp, err := r.do(ctx, as, req.WithContext(ctx))
@@ -57,5 +114,5 @@ func (r *Registry) change(ctx context.Context, as Credentials, req *http.Request
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return statusError(resp)
 	}
-	return nil
+	return read(resp)
 }

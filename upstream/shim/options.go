@@ -8,11 +8,17 @@ type Options struct {
 	Ranges bool
 	// Chunks has chunks of uploads refused that are out of their order.
 	Chunks bool
+	// Aliases has content found by a digest that the registry does not keep; nil is
+	// for none.
+	Aliases Aliases
 }
 
 // Shims returns the shims that o has, for [upstream.Options], in the order in which
 // they need each other.
 func (o Options) Shims() []upstream.Shim {
 	var shims []upstream.Shim
+	if o.Aliases != nil {
+		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return digests{o.Aliases, without} })
+	}
 	return shims
 }

@@ -1,0 +1,170 @@
+package shim
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream"
+)
+
+// Aliases keep, durably, by which digest the registry has a blob that was pushed by a
+// digest of another algorithm. They may be used concurrently.
+type Aliases interface {
+	// Alias returns the registry's digest; empty where none is known.
+	Alias(ctx context.Context, repository string, named digest.Digest) (digest.Digest, error)
+	SetAlias(ctx context.Context, repository string, named, kept digest.Digest) error
+}
+
+// digests is the shim for registries that take a blob by the digest of any algorithm,
+// and have it by one of their own from then on: CNCF Distribution 2 and 3, and those
+// made of it, verify a sha512 and keep a sha256. What such a registry answers to the
+// push says by which, and is kept before the client hears of it.
+type digests struct {
+	aliases Aliases
+	next    upstream.Sender
+}
+
+// Send implements [upstream.Sender].
+func (d digests) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
+	t := targetOf(req)
+	query := req.URL.Query()
+	switch named := digest.Digest(t.reference); {
+	case t.endpoint == endpointBlobs && foreign(named):
+		return d.blob(as, req, t, named)
+	case t.endpoint == endpointUploads && req.Method == http.MethodPost && foreign(digest.Digest(query.Get("mount"))):
+		return d.mount(as, req, t, query)
+	case ends(req) && foreign(digest.Digest(query.Get("digest"))):
+		return d.push(as, req, t, digest.Digest(query.Get("digest")))
+	default:
+		return d.next.Send(as, req)
+	}
+}
+
+// ends tells whether a request may end an upload: by whatever URL the registry gave to
+// it.
+func ends(req *http.Request) bool {
+	return req.Method == http.MethodPut || req.Method == http.MethodPost
+}
+
+// foreign tells whether something is a digest of another algorithm than the one that
+// all registries have.
+func foreign(named digest.Digest) bool {
+	return named != "" && oci.CheckDigest(named) == nil && named.Algorithm() != digest.Canonical
+}
+
+// blob reads or deletes a blob. What is known of a deleted one stays true, and spares
+// it the question by its own digest, to which Distribution 2.8 answers 500 then.
+func (d digests) blob(as upstream.Credentials, req *http.Request, t target, named digest.Digest) (*http.Response, error) {
+	kept, err := d.aliases.Alias(req.Context(), t.repository, named)
+	if err != nil {
+		return nil, err
+	}
+	if kept == "" {
+		return d.next.Send(as, req)
+	}
+	retarget(req, blobURL(t.repository, kept).Path)
+	resp, err := d.next.Send(as, req)
+	if err != nil {
+		return nil, err
+	}
+	call(resp, named, kept)
+	return resp, nil
+}
+
+// push ends an upload.
+func (d digests) push(as upstream.Credentials, req *http.Request, t target, named digest.Digest) (*http.Response, error) {
+	ctx := req.Context()
+	resp, err := d.next.Send(as, req)
+	if err != nil || resp.StatusCode != http.StatusCreated {
+		return resp, err
+	}
+	return orDiscard(resp, d.note(ctx, resp, t.repository, named))
+}
+
+// mount mounts a blob from another repository by what the registry calls it there.
+func (d digests) mount(as upstream.Credentials, req *http.Request, t target, query url.Values) (*http.Response, error) {
+	ctx, named := req.Context(), digest.Digest(query.Get("mount"))
+	from := query.Get("from")
+	if from == "" {
+		// Which repository has it is for the registry to find; what is known is this one.
+		from = t.repository
+	}
+	kept, err := d.aliases.Alias(ctx, from, named)
+	if err != nil {
+		return nil, err
+	}
+	if kept != "" {
+		query.Set("mount", kept.String())
+		req.URL.RawQuery = query.Encode()
+	}
+	resp, err := d.next.Send(as, req)
+	if err != nil || resp.StatusCode != http.StatusCreated {
+		return resp, err
+	}
+	return orDiscard(resp, d.note(ctx, resp, t.repository, named))
+}
+
+// note keeps by which digest the registry has what it says that it has now, and calls
+// that by the digest of the client.
+func (d digests) note(ctx context.Context, resp *http.Response, repository string, named digest.Digest) error {
+	location := locationOf(resp)
+	if location.endpoint == endpointBlobs {
+		// An upload may have a URL that names no repository.
+		repository = location.repository
+	}
+	kept := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
+	if oci.CheckDigest(kept) != nil {
+		kept = digest.Digest(location.reference)
+	}
+	if oci.CheckDigest(kept) != nil || kept.Algorithm() == named.Algorithm() {
+		return nil
+	}
+	if err := d.aliases.SetAlias(context.WithoutCancel(ctx), repository, named, kept); err != nil {
+		return err
+	}
+	call(resp, named, kept)
+	return nil
+}
+
+// locationOf returns what the Location of a response is about.
+func locationOf(resp *http.Response) target {
+	location, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil {
+		return target{}
+	}
+	at := strings.Index(location.Path, "/v2/")
+	if at < 0 {
+		return target{}
+	}
+	return targetOf(&http.Request{URL: &url.URL{Path: location.Path[at:]}})
+}
+
+// call names in the header of a response what the registry has by another digest as
+// the client did.
+func call(resp *http.Response, named, kept digest.Digest) {
+	if resp.Header.Get("Docker-Content-Digest") == kept.String() {
+		resp.Header.Set("Docker-Content-Digest", named.String())
+	}
+	if before, found := strings.CutSuffix(resp.Header.Get("Location"), "/blobs/"+kept.String()); found {
+		resp.Header.Set("Location", before+"/blobs/"+named.String())
+	}
+}
+
+// retarget has a request go to another path.
+func retarget(req *http.Request, path string) {
+	req.URL.Path, req.URL.RawPath = path, ""
+}
+
+// orDiscard returns a response, or the error of what had to be done with it.
+func orDiscard(resp *http.Response, err error) (*http.Response, error) {
+	if err != nil {
+		discard(resp)
+		return nil, err
+	}
+	return resp, nil
+}
