@@ -17,6 +17,12 @@ type Options struct {
 // they need each other.
 func (o Options) Shims() []upstream.Shim {
 	var shims []upstream.Shim
+	if o.Ranges {
+		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return ranges{without} })
+	}
+	if o.Chunks {
+		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return newChunks(without) })
+	}
 	if o.Aliases != nil {
 		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return digests{o.Aliases, without} })
 	}
