@@ -162,7 +162,7 @@ func (g *RetentionGraph) Names(manifest digest.Digest) bool {
 
 // Tag takes a tag and what it stands for.
 func (g *RetentionGraph) Tag(tag string, manifest digest.Digest) {
-	if hidden, is := oci.HiddenTagOf(tag); is && hidden == manifest {
+	if tag == oci.HiddenTag(manifest) || tag == oci.KeptTag(manifest) {
 		return
 	}
 	tags := g.tagsOf(manifest)

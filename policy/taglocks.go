@@ -155,7 +155,7 @@ func (l tagLock) holds(now time.Time) bool {
 }
 
 func (l tagLock) locks(tag string) bool {
-	if oci.IsHiddenTag(tag) || matchesAny(l.except, tag) {
+	if oci.IsOwnTag(tag) || matchesAny(l.except, tag) {
 		return false
 	}
 	patterns := l.tags

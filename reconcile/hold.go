@@ -84,14 +84,15 @@ type holding struct {
 	noted bool
 
 	repository string
-	hidden     map[digest.Digest]bool
+	// own are the tags that hold manifests by their form.
+	own map[string]bool
 }
 
 func (h *holding) one(ctx context.Context, record index.Record) error {
 	if err := h.enter(ctx, record.Repository); err != nil {
 		return err
 	}
-	if h.hidden[record.Digest] {
+	if h.own[oci.HiddenTag(record.Digest)] || h.own[oci.KeptTag(record.Digest)] {
 		return h.note(ctx, record, false)
 	}
 	held := Held{Repository: record.Repository, Digest: record.Digest}
@@ -120,17 +121,17 @@ func (h *holding) note(ctx context.Context, record index.Record, unheld bool) er
 
 // enter reads the hidden tags of a repository.
 func (h *holding) enter(ctx context.Context, repository string) error {
-	if h.hidden != nil && h.repository == repository {
+	if h.own != nil && h.repository == repository {
 		return nil
 	}
 	tags, err := h.source.tags(ctx, repository)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrIncomplete, err)
 	}
-	h.repository, h.hidden = repository, map[digest.Digest]bool{}
+	h.repository, h.own = repository, map[string]bool{}
 	for _, tag := range tags {
-		if referrer, is := oci.HiddenTagOf(tag); is {
-			h.hidden[referrer] = true
+		if oci.IsOwnTag(tag) {
+			h.own[tag] = true
 		}
 	}
 	return nil

@@ -180,11 +180,11 @@ func (s *Source) tags(ctx context.Context, repository string) ([]string, error) 
 	return s.tagsWithout(ctx, repository, func(string) bool { return false })
 }
 
-// visibleTags is tags without those of the form of hidden tags that stand for
+// visibleTags is tags without those of the form of hidden tags and kept tags that stand for
 // nothing else, as far as their names tell.
 func (s *Source) visibleTags(ctx context.Context, repository string) ([]string, error) {
 	return s.tagsWithout(ctx, repository, func(tag string) bool {
-		_, hidden := oci.HiddenTagOf(tag)
+		_, hidden := oci.OwnTagOf(tag)
 		return hidden
 	})
 }

@@ -99,7 +99,7 @@ func (r *Registry) namesOf(ctx context.Context, caller *Caller, manifest digest.
 		if err != nil {
 			return nil, err
 		}
-		if name != but && !oci.IsHiddenTag(name) {
+		if name != but && !oci.IsOwnTag(name) {
 			names = append(names, name)
 		}
 	}

@@ -100,7 +100,7 @@ func (w hidden) Push(ctx context.Context, push *Push) (*http.Response, error) {
 	if refusal == "" {
 		refusal = tagToo(ctx, push, tag)
 	}
-	r.countHidden(ctx, push, r.standsAlready(ctx, push, tag, refusal))
+	r.countHidden(ctx, push, r.standsAlready(ctx, push, refusal))
 	return resp, nil
 }
 
@@ -187,11 +187,16 @@ func refusalOf(resp *http.Response) string {
 	return strings.TrimSpace(resp.Status + " " + string(said))
 }
 
-// standsAlready returns no refusal where the hidden tag is there all the same:
-// some registries let no tag be pushed twice.
-func (r *Registry) standsAlready(ctx context.Context, push *Push, tag, refusal string) string {
-	if refusal == "" || push.Digest.Algorithm() != digest.Canonical {
-		return refusal
+// standsAlready returns no refusal where a tag is there all the same: some registries
+// let no tag be pushed twice, and a referrer of another algorithm's digest may be kept
+// under a tag of its own.
+func (r *Registry) standsAlready(ctx context.Context, push *Push, refusal string) string {
+	if refusal == "" {
+		return ""
+	}
+	tag := oci.HiddenTag(push.Digest)
+	if push.Digest.Algorithm() != digest.Canonical {
+		tag = oci.KeptTag(push.Digest)
 	}
 	current, err := r.upstream.Resolve(ctx, push.Caller.as, push.Caller.repository, tag)
 	if err == nil && current == push.Digest {

@@ -71,8 +71,8 @@ func (r *Registry) tagNames(ctx context.Context, caller *Caller) (tagNames, erro
 // and whether that is a list of referrers.
 func (r *Registry) tagHolds(ctx context.Context, caller *Caller, tag string) (manifest digest.Digest, list bool, err error) {
 	switch {
-	case oci.IsHiddenTag(tag):
-		hidden, err := r.holdsReferrer(ctx, caller, tag)
+	case oci.IsOwnTag(tag):
+		hidden, err := r.isOwn(ctx, caller, tag)
 		if hidden || err != nil {
 			return "", false, err
 		}

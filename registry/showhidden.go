@@ -8,14 +8,14 @@ import (
 	"github.com/backref/backref/oci"
 )
 
-// knownReferrers tells of each tag that has the form of a hidden tag whether the
-// index knows the manifest that it is named after as a referrer. All are looked
+// knownReferrers tells of each tag that has the form of a hidden tag or a kept tag
+// whether the index knows the manifest that it is named after as a referrer. All are looked
 // up at once: there is one for each referrer of the repository.
 func (r *Registry) knownReferrers(ctx context.Context, caller *Caller, tags []string) (map[string]bool, error) {
 	var hidden []string
 	var named []digest.Digest
 	for _, tag := range tags {
-		if name, ok := oci.HiddenTagOf(tag); ok {
+		if name, ok := oci.OwnTagOf(tag); ok {
 			hidden, named = append(hidden, tag), append(named, name)
 		}
 	}
@@ -35,10 +35,10 @@ func (r *Registry) knownReferrers(ctx context.Context, caller *Caller, tags []st
 	return known, nil
 }
 
-// holdsReferrer tells whether a tag of that form is a hidden tag in deed: it
-// stands for the manifest that it is named after, which has a subject, or for
-// nothing any more. What was found is remembered as for referrers tags.
-func (r *Registry) holdsReferrer(ctx context.Context, caller *Caller, tag string) (bool, error) {
+// isOwn tells whether a tag of the form of a hidden tag or a kept tag is one in deed:
+// it stands for the manifest that it is named after, which has a subject if it is a
+// hidden tag, or for nothing any more. What was found is remembered as for referrers tags.
+func (r *Registry) isOwn(ctx context.Context, caller *Caller, tag string) (bool, error) {
 	name, now := r.tagKindName(caller, tag), r.now()
 	if before, known := r.tagKinds.get(name); known && now.Sub(before.asked) < r.options.RecheckTag {
 		return before.lists, nil
@@ -47,7 +47,7 @@ func (r *Registry) holdsReferrer(ctx context.Context, caller *Caller, tag string
 	held := false
 	switch OutcomeOf(err) {
 	case OutcomeRead:
-		held = oci.HiddenTag(found.Digest) == tag && found.Subject() != ""
+		held = oci.KeptTag(found.Digest) == tag || oci.HiddenTag(found.Digest) == tag && found.Subject() != ""
 	case OutcomeGone:
 		held = true
 	case OutcomeUnreadable, OutcomeExcessive, OutcomeUntyped:

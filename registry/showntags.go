@@ -37,7 +37,7 @@ func (r *Registry) hiddenByForm(tag string) bool {
 }
 
 // Shown returns the tags that are not left out of lists. One of the form of a
-// referrers tag or a hidden tag is left out only where it is shown to be one, by
+// referrers tag, a hidden tag or a kept tag is left out only where it is shown to be one, by
 // the index or by what the upstream lets the client read. Where that can't be had, there is no answer.
 func (r *Registry) Shown(ctx context.Context, caller *Caller, tags []string) ([]string, error) {
 	if !r.Hides() {
@@ -54,9 +54,9 @@ func (r *Registry) Shown(ctx context.Context, caller *Caller, tags []string) ([]
 		switch {
 		case r.hiddenByForm(tag), known[tag]:
 			hidden[i] = true
-		case oci.IsHiddenTag(tag):
+		case oci.IsOwnTag(tag):
 			group.Go(func() (err error) {
-				hidden[i], err = r.holdsReferrer(ctx, caller, tag)
+				hidden[i], err = r.isOwn(ctx, caller, tag)
 				return err
 			})
 		case oci.IsReferrersTag(tag):
@@ -143,7 +143,7 @@ func (k tagKinds) set(name tagName, kind tagKind) {
 
 // forget is called when a tag may stand for something else.
 func (k tagKinds) forget(repository, tag string) {
-	if oci.IsReferrersTag(tag) || oci.IsHiddenTag(tag) {
+	if oci.IsReferrersTag(tag) || oci.IsOwnTag(tag) {
 		k.cache.Invalidate(tagName{repository, tag})
 	}
 }

@@ -76,7 +76,7 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 		return &ownMaintenance{store: store}, nil
 	}
 	behind := options.Upstream(cfg.Upstream)
-	behind.Shims = options.Shims(cfg.Upstream.Shims, store)
+	behind.Shims = options.Shims(cfg.Upstream.Shims, store, log)
 	registry, err := upstream.New(behind)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())

@@ -100,7 +100,7 @@ func (s *server) open(ctx context.Context) error {
 	}
 	s.store = store
 	behind := options.Upstream(s.config.Upstream)
-	behind.Metrics, behind.Tracer, behind.Shims = metrics, s.tracing.tracer(), options.Shims(s.config.Upstream.Shims, store)
+	behind.Metrics, behind.Tracer, behind.Shims = metrics, s.tracing.tracer(), options.Shims(s.config.Upstream.Shims, store, s.log)
 	if s.upstream, err = upstream.New(behind); err != nil {
 		return err
 	}

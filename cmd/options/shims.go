@@ -1,6 +1,8 @@
 package options
 
 import (
+	"go.uber.org/zap"
+
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/upstream"
@@ -9,10 +11,13 @@ import (
 
 // Shims returns what the configuration has made up for that the registry lacks.
 // What has to be remembered for that is kept in a journal.
-func Shims(cfg config.UpstreamShims, journal index.Journal) []upstream.Shim {
-	o := shim.Options{Ranges: cfg.Ranges, Chunks: cfg.Chunks}
-	if cfg.Digests {
+func Shims(on config.UpstreamShims, journal index.Journal, log *zap.Logger) []upstream.Shim {
+	o := shim.Options{Ranges: on.Ranges, Chunks: on.Chunks}
+	if on.Digests {
 		o.Aliases = index.Aliases{Journal: journal}
+	}
+	if on.Envelopes {
+		o.Envelopes = &shim.Envelopes{Log: log}
 	}
 	return o.Shims()
 }

@@ -1,8 +1,6 @@
 package shim
 
 import (
-	"bytes"
-	"io"
 	"net/http"
 	"net/url"
 )
@@ -34,28 +32,3 @@ func aside(req *http.Request, method string, to *url.URL) *http.Request {
 // paramNamespace is the parameter by which a client of a mirror names the registry
 // that it means.
 const paramNamespace = "ns"
-
-// again returns a request as it was before it was sent, to be sent once more or to
-// somewhere else: what sends one may change it. Its body has to be one that can be had
-// again.
-func again(req *http.Request) (*http.Request, error) {
-	copied := req.Clone(req.Context())
-	if req.GetBody == nil {
-		return copied, nil
-	}
-	body, err := req.GetBody()
-	if err != nil {
-		return nil, err
-	}
-	copied.Body = body
-	return copied, nil
-}
-
-// withBody gives a request a body that can be sent again.
-func withBody(req *http.Request, mediaType string, body []byte) *http.Request {
-	req.Header.Set("Content-Type", mediaType)
-	req.ContentLength = int64(len(body))
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	req.Body, _ = req.GetBody()
-	return req
-}

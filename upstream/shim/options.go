@@ -11,6 +11,8 @@ type Options struct {
 	// Aliases has content found by a digest that the registry does not keep; nil is
 	// for none.
 	Aliases Aliases
+	// Envelopes has manifests kept that the registry refuses; nil is for none.
+	Envelopes *Envelopes
 }
 
 // Shims returns the shims that o has, for [upstream.Options], in the order in which
@@ -25,6 +27,9 @@ func (o Options) Shims() []upstream.Shim {
 	}
 	if o.Aliases != nil {
 		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return digests{o.Aliases, without} })
+	}
+	if o.Envelopes != nil {
+		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return newKept(*o.Envelopes, o.Aliases, without) })
 	}
 	return shims
 }

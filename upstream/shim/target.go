@@ -45,15 +45,9 @@ func targetOf(req *http.Request) target {
 	if !oci.ValidRepository(t.repository) {
 		return target{}
 	}
-	switch t.endpoint {
-	case endpointManifests:
-		if !oci.ValidTag(t.reference) && oci.CheckDigest(digest.Digest(t.reference)) != nil {
-			return target{}
-		}
-	case endpointBlobs:
-		if oci.CheckDigest(digest.Digest(t.reference)) != nil {
-			return target{}
-		}
+	isDigest := oci.CheckDigest(digest.Digest(t.reference)) == nil
+	if t.endpoint == endpointManifests && !isDigest && !oci.ValidTag(t.reference) || t.endpoint == endpointBlobs && !isDigest {
+		return target{}
 	}
 	return t
 }

@@ -1,0 +1,299 @@
+package shim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"go.uber.org/zap"
+
+	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream"
+)
+
+// maxChildren is of how many manifests that a refused index names it is asked whether
+// they are there.
+const maxChildren = 1000
+
+// pushed is a manifest that the registry refused.
+type pushed struct {
+	target
+	as        upstream.Credentials
+	named     digest.Digest
+	mediaType string
+	body      []byte
+	// like is a request in the name of who pushed it.
+	like *http.Request
+}
+
+// push passes a manifest on, and keeps one that the registry refuses. Where it can't be
+// kept, because the registry lacks a part of it for instance, the client gets the
+// registry's refusal.
+func (k kept) push(as upstream.Credentials, req *http.Request, t target) (*http.Response, error) {
+	if req.GetBody == nil {
+		return k.next.Send(as, req)
+	}
+	again := req.GetBody
+	p := &pushed{
+		target: t, as: as.Behind(req).For(t.repository), mediaType: bare(req.Header.Get("Content-Type")),
+		like: aside(req, http.MethodPut, req.URL),
+	}
+	resp, err := k.next.Send(as, req)
+	if err != nil || !refused(resp) {
+		return resp, err
+	}
+	if err := p.read(again, maxKept); err != nil {
+		return resp, nil //nolint:nilerr // The registry's refusal says why.
+	}
+	err = k.keep(p.like.Context(), p)
+	switch {
+	case errors.Is(err, upstream.ErrUnreachable):
+		// Part of it may be there; what became of the push is not known.
+		discard(resp)
+		return nil, err
+	case err != nil:
+		k.Log.Debug("manifest that the registry refuses is not kept", p.fields(zap.Int("status", resp.StatusCode), zap.Error(err))...)
+		return resp, nil
+	}
+	k.Log.Info("manifest is kept that the registry refuses", p.fields(zap.Int("status", resp.StatusCode), zap.Strings("codes", codes(resp)))...)
+	discard(resp)
+	return p.created(), nil
+}
+
+// created is the answer to a push of a manifest that is kept. With a tag for each that
+// its query names it tells that these stand for it (distribution-spec, "Pushing
+// manifests with tags").
+func (p *pushed) created() *http.Response {
+	header := http.Header{
+		"Location":              {manifestURL(p.repository, p.named.String()).Path},
+		"Docker-Content-Digest": {p.named.String()},
+	}
+	if _, byDigest := p.digest(); byDigest {
+		for _, tag := range p.tags() {
+			header.Add("Oci-Tag", tag)
+		}
+	}
+	return answer(p.like, http.StatusCreated, header, nil)
+}
+
+// tags returns the tags that are to stand for the manifest.
+func (p *pushed) tags() []string {
+	if _, byDigest := p.digest(); !byDigest {
+		return []string{p.reference}
+	}
+	return slices.DeleteFunc(p.like.URL.Query()["tag"], func(tag string) bool { return !oci.ValidTag(tag) })
+}
+
+func (p *pushed) fields(more ...zap.Field) []zap.Field {
+	return append([]zap.Field{zap.String("repository", p.repository), zap.Stringer("digest", p.named)}, more...)
+}
+
+// refused tells whether a registry refuses a manifest because of what it is.
+func refused(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+	case http.StatusInternalServerError:
+		// So Distribution refuses layers that are elsewhere, at a URL that it was not told
+		// to allow.
+		return slices.Contains(codes(resp), "MANIFEST_BLOB_UNKNOWN")
+	default:
+		return false
+	}
+	return !slices.ContainsFunc(codes(resp), func(code string) bool {
+		return slices.Contains([]string{
+			oci.CodeNameInvalid, oci.CodeNameUnknown, oci.CodeTagInvalid, oci.CodeSizeInvalid,
+			oci.CodeUnauthorized, oci.CodeDenied, oci.CodeTooManyRequests,
+		}, code)
+	})
+}
+
+// read reads the manifest once more, and makes sure that it is what the client says.
+func (p *pushed) read(again func() (io.ReadCloser, error), most int64) error {
+	source, err := again()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	if p.body, err = io.ReadAll(io.LimitReader(source, most+1)); err != nil {
+		return err
+	}
+	if int64(len(p.body)) > most {
+		return errors.New("larger than a manifest may be")
+	}
+	p.named = digest.FromBytes(p.body)
+	if named, byDigest := p.digest(); byDigest {
+		if named.Algorithm().FromBytes(p.body) != named {
+			return errors.New("not of the digest that it is pushed by")
+		}
+		p.named = named
+	}
+	return nil
+}
+
+// keep keeps a refused manifest. The tag that it was pushed by comes last, so that it
+// never stands for what can't be had by its digest.
+func (k kept) keep(ctx context.Context, p *pushed) error {
+	parts, err := readParts(p.body)
+	if err != nil {
+		return err
+	}
+	if p.mediaType == "" {
+		p.mediaType = parts.MediaType
+	}
+	if foreign(p.named) && len(p.tags()) == 0 {
+		// It may be the digest alone that the registry does not know. A tag would have it
+		// by the registry's digest then.
+		if err := k.put(ctx, p, oci.KeptTag(p.named), p.mediaType, p.body); err == nil || errors.Is(err, upstream.ErrUnreachable) {
+			return err
+		}
+	}
+	e := envelope{Named: p.named, Kept: digest.FromBytes(p.body), MediaType: p.mediaType, Size: int64(len(p.body))}
+	if e.Blobs, err = k.blobs(ctx, p, parts); err != nil {
+		return err
+	}
+	if err := k.children(ctx, p, parts); err != nil {
+		return err
+	}
+	for _, blob := range [][]byte{p.body, []byte(envelopeConfig)} {
+		if err := k.next.PutBlob(ctx, p.as, p.repository, blob); err != nil {
+			return err
+		}
+	}
+	return k.wrap(ctx, p, e)
+}
+
+// wrap pushes the envelope, as the first kind that the registry takes.
+func (k kept) wrap(ctx context.Context, p *pushed, e envelope) error {
+	var refusals error
+	for _, kind := range envelopeKinds() {
+		body, err := e.encode(kind)
+		if err != nil {
+			return err
+		}
+		if err = k.put(ctx, p, oci.KeptTag(p.named), kind.manifest, body); err == nil {
+			for _, tag := range p.tags() {
+				err = errors.Join(err, k.put(ctx, p, tag, kind.manifest, body))
+			}
+			return err
+		}
+		if errors.Is(err, upstream.ErrUnreachable) {
+			return err
+		}
+		refusals = errors.Join(refusals, err)
+	}
+	return refusals
+}
+
+func (k kept) put(ctx context.Context, p *pushed, tag, mediaType string, body []byte) error {
+	return k.next.PutManifest(ctx, p.as, p.repository, tag, mediaType, body)
+}
+
+// parts are what a manifest names, in all kinds of manifests.
+type parts struct {
+	MediaType string `json:"mediaType"`
+	Config    *part  `json:"config"`
+	Layers    []part `json:"layers"`
+	Blobs     []part `json:"blobs"`
+	Manifests []part `json:"manifests"`
+}
+
+// part is a descriptor (image-spec, "OCI Content Descriptors").
+type part struct {
+	MediaType string        `json:"mediaType"`
+	Digest    digest.Digest `json:"digest"`
+	Size      int64         `json:"size"`
+}
+
+// readParts reads what a manifest names. What is no manifest is an error.
+func readParts(body []byte) (parts, error) {
+	var p parts
+	if err := json.Unmarshal(body, &p); err != nil {
+		return parts{}, err
+	}
+	if p.Config == nil && p.Manifests == nil && p.Blobs == nil && p.Layers == nil {
+		return parts{}, errors.New("it has none of the fields of a manifest")
+	}
+	if len(p.Manifests) > maxChildren {
+		return parts{}, fmt.Errorf("it names more than %d manifests", maxChildren)
+	}
+	for _, named := range slices.Concat(p.blobs(), p.Manifests) {
+		if err := oci.CheckDigest(named.Digest); err != nil {
+			return parts{}, err
+		}
+	}
+	return p, nil
+}
+
+// blobs returns the blobs that a manifest names.
+func (p parts) blobs() []part {
+	all := slices.Concat(p.Layers, p.Blobs)
+	if p.Config != nil {
+		all = append([]part{*p.Config}, all...)
+	}
+	return all
+}
+
+// blobs returns the blobs that an envelope holds, each once: those of the manifest, but
+// for layers that need not be in a registry and aren't in this one. Whether the others
+// are there the registry says when it is given the envelope.
+func (k kept) blobs(ctx context.Context, p *pushed, all parts) ([]envelopeBlob, error) {
+	var blobs []envelopeBlob
+	seen := map[digest.Digest]bool{}
+	for _, named := range all.blobs() {
+		if seen[named.Digest] {
+			continue
+		}
+		seen[named.Digest] = true
+		if elsewhere(named.MediaType) {
+			has, err := k.next.HasBlob(ctx, p.as, p.repository, named.Digest)
+			if err != nil {
+				return nil, err
+			}
+			if !has {
+				continue
+			}
+		}
+		blob := envelopeBlob{Named: named.Digest, Kept: named.Digest, Size: named.Size}
+		if k.aliases != nil && foreign(named.Digest) {
+			alias, err := k.aliases.Alias(ctx, p.repository, named.Digest)
+			if err != nil {
+				return nil, err
+			}
+			if alias != "" {
+				blob.Kept = alias
+			}
+		}
+		blobs = append(blobs, blob)
+	}
+	return blobs, nil
+}
+
+// elsewhere tells whether a layer need not be in the registry (image-spec,
+// "Non-Distributable Layers").
+func elsewhere(mediaType string) bool {
+	return strings.Contains(mediaType, ".nondistributable.") || strings.HasPrefix(mediaType, "application/vnd.docker.image.rootfs.foreign.")
+}
+
+// children makes sure that the manifests are there that an index names: a registry may
+// refuse one for what is missing, and that is no lack of the registry's.
+func (k kept) children(ctx context.Context, p *pushed, all parts) error {
+	for _, child := range all.Manifests {
+		req := aside(p.like, http.MethodHead, manifestURL(p.repository, child.Digest.String()))
+		req.Header.Set("Accept", "*/*")
+		resp, err := k.read(p.as, req.WithContext(ctx), target{endpointManifests, p.repository, child.Digest.String()}, child.Digest)
+		if err != nil {
+			return err
+		}
+		discard(resp)
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("manifest %s, which it names: %s", child.Digest, resp.Status)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream"
+)
+
+// read serves a manifest by its digest: the registry's own, else the one that is kept.
+func (k kept) read(as upstream.Credentials, req *http.Request, t target, named digest.Digest) (*http.Response, error) {
+	ctx, behind := req.Context(), as.Behind(req)
+	ask := aside(req, req.Method, req.URL)
+	resp, err := k.next.Send(as, req)
+	if err != nil || !missing(resp) {
+		return resp, err
+	}
+	found, err := k.find(ctx, behind, t.repository, named)
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
+		return resp, nil
+	case err != nil:
+		discard(resp)
+		return orStatus(ask, err)
+	}
+	discard(resp)
+	return found.show(ask), nil
+}
+
+// missing tells whether a registry says that it has no manifest by a digest, or that it
+// knows no digest of the kind.
+func missing(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusNotFound:
+		return true
+	case http.StatusBadRequest:
+		return resp.Request == nil || resp.Request.Method == http.MethodHead ||
+			slices.ContainsFunc(codes(resp), func(code string) bool {
+				return code == oci.CodeDigestInvalid || code == oci.CodeManifestInvalid || code == "UNSUPPORTED"
+			})
+	default:
+		return false
+	}
+}
+
+// show makes the answer to a request for a manifest.
+func (h holding) show(req *http.Request) *http.Response {
+	return answer(req, http.StatusOK, h.header(), h.body)
+}
+
+// head makes the answer to a HEAD of the manifest of an envelope.
+func (e envelope) head(req *http.Request) *http.Response {
+	resp := answer(req, http.StatusOK, e.header(), nil)
+	resp.ContentLength = e.Size
+	resp.Header.Set("Content-Length", strconv.FormatInt(e.Size, 10))
+	return resp
+}
+
+func (e envelope) header() http.Header {
+	return http.Header{
+		"Content-Type":          {e.MediaType},
+		"Docker-Content-Digest": {e.Named.String()},
+		"Etag":                  {strconv.Quote(e.Named.String())},
+	}
+}
+
+// readTag serves a manifest by a tag: what is in the envelope that the tag stands for,
+// and the registry's answer where it stands for none.
+func (k kept) readTag(as upstream.Credentials, req *http.Request, t target) (*http.Response, error) {
+	accept, behind := req.Header["Accept"], as.Behind(req)
+	ask := aside(req, req.Method, req.URL)
+	resp, err := k.next.Send(as, req)
+	switch {
+	case err != nil:
+		return nil, err
+	case oci.IsKeptTag(t.reference) && resp.StatusCode == http.StatusOK, unacceptable(resp, accept):
+		return k.lookInto(behind, ask, resp, t)
+	case !maybeEnvelope(resp):
+		return resp, nil
+	case req.Method == http.MethodGet:
+		return k.unwrap(behind, ask, resp, t)
+	}
+	stated := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
+	if told, known := k.verdicts.GetIfPresent(stated); known {
+		if !told.is {
+			return resp, nil
+		}
+		discard(resp)
+		return told.head(ask), nil
+	}
+	return k.lookInto(behind, ask, resp, t)
+}
+
+// unwrap returns what is in a response that may be an envelope, else the response.
+func (k kept) unwrap(as upstream.Credentials, ask *http.Request, resp *http.Response, t target) (*http.Response, error) {
+	stated := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
+	start, err := peek(resp, int64(len(envelopePrefix)))
+	if err != nil || !isEnvelope(start) {
+		if err == nil && stated != "" {
+			k.verdicts.Set(stated, verdict{})
+		}
+		return resp, nil //nolint:nilerr // Who reads on is told.
+	}
+	defer discard(resp)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxKept))
+	if err != nil {
+		return nil, fmt.Errorf("%w: read envelope: %w", upstream.ErrUnreachable, err)
+	}
+	return k.opened(as, ask, t, body, answer(ask, resp.StatusCode, resp.Header.Clone(), body))
+}
+
+// lookInto asks what a tag stands for, and returns what is in the envelope, or kept as
+// it is. Where the tag stands for neither the response is passed on.
+func (k kept) lookInto(as upstream.Credentials, ask *http.Request, resp *http.Response, t target) (*http.Response, error) {
+	found, err := k.next.Manifest(ask.Context(), as.For(t.repository), t.repository, t.reference, maxKept)
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
+		return resp, nil
+	case err != nil:
+		discard(resp)
+		return orStatus(ask, err)
+	case !isEnvelope(found.Body):
+		k.verdicts.Set(found.Digest, verdict{})
+		if held, err := keptUnder(t.reference, found); err == nil {
+			discard(resp)
+			return held.show(ask), nil
+		}
+		return resp, nil
+	}
+	return k.opened(as, ask, t, found.Body, resp)
+}
+
+// opened returns what is in an envelope, and a response where that is none.
+func (k kept) opened(as upstream.Credentials, ask *http.Request, t target, body []byte, resp *http.Response) (*http.Response, error) {
+	e, err := decodeEnvelope(body)
+	k.verdicts.Set(digest.FromBytes(body), verdict{e, err == nil})
+	if err != nil {
+		return resp, nil //nolint:nilerr // It is a manifest of somebody else's.
+	}
+	inside, err := k.open(ask.Context(), as, t.repository, e)
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
+		return resp, nil
+	case err != nil:
+		discard(resp)
+		return orStatus(ask, err)
+	}
+	discard(resp)
+	return holding{e, digest.FromBytes(body), inside}.show(ask), nil
+}
+
+// keptUnder is what is kept as it is under a kept tag, by the digest that the tag names.
+func keptUnder(tag string, found upstream.Manifest) (holding, error) {
+	algorithm, _, _ := strings.Cut(tag, "-")
+	if !oci.IsKeptTag(tag) || !digest.Algorithm(algorithm).Available() {
+		return holding{}, upstream.ErrNotFound
+	}
+	named := digest.Algorithm(algorithm).FromBytes(found.Body)
+	if oci.KeptTag(named) != tag {
+		return holding{}, upstream.ErrNotFound
+	}
+	return whole(named, found)
+}
+
+// maybeEnvelope tells whether a response may be an envelope by its media type.
+func maybeEnvelope(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusOK && slices.Contains(envelopeTypes(), bare(resp.Header.Get("Content-Type")))
+}
+
+func envelopeTypes() []string {
+	var types []string
+	for _, kind := range envelopeKinds() {
+		types = append(types, kind.manifest)
+	}
+	return types
+}
+
+// unacceptable tells whether a registry may have an envelope under a tag, and not show
+// it to who does not accept its media type: Distribution 2 answers 404 then, or makes
+// Docker's first schema of it.
+func unacceptable(resp *http.Response, accept []string) bool {
+	switch resp.StatusCode {
+	case http.StatusNotFound, http.StatusNotAcceptable:
+	case http.StatusOK:
+		if !strings.HasPrefix(resp.Header.Get("Content-Type"), oci.MediaTypeDocker1) && resp.Header.Get("Content-Type") != oci.MediaTypeDocker1Signed {
+			return false
+		}
+	default:
+		return false
+	}
+	named := strings.Join(accept, ",")
+	return named != "" && !strings.Contains(named, "*/*") &&
+		slices.ContainsFunc(envelopeTypes(), func(mediaType string) bool { return !strings.Contains(named, mediaType) })
+}
+
+// bare returns a media type without its parameters.
+func bare(contentType string) string {
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	return strings.TrimSpace(mediaType)
+}
