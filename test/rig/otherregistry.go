@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Other is a registry that is not CNCF Distribution. It is empty, and keeps
-// its content in memory.
+// Other is a registry that is not CNCF Distribution, or was before it was. It
+// starts empty, and what it has ends with the test.
 type Other struct {
 	// URL is where it listens; Host is the same without the scheme.
 	URL, Host string
@@ -33,6 +33,15 @@ func NewOlareg(t testing.TB) *Other {
 	host, port, _ := strings.Cut(FreeAddress(t), ":")
 	cmd := exec.Command(Tool(t, "olareg"), "serve", "--addr", host, "--port", port, "--store-type", "mem", "--api-delete", "--verbosity", "info")
 	p, address := start(t, "olareg", regexp.MustCompile(`launching server.* addr=(\S+)`), cmd)
+	return newOther(t, p, address)
+}
+
+// NewDocker27 starts docker/distribution 2.7.1, which has no referrers API,
+// knows nothing of `n` and `last` in lists of tags, and deletes by digest only.
+func NewDocker27(t testing.TB) *Other {
+	t.Helper()
+	cmd := exec.Command(Tool(t, "registry27"), "--listen", "127.0.0.1:0", "--storage", t.TempDir())
+	p, address := start(t, "registry27", regexp.MustCompile(`^listening on (127\.0\.0\.1:\d+)$`), cmd)
 	return newOther(t, p, address)
 }
 
