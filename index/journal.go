@@ -19,6 +19,8 @@ const (
 	// BookAliases has by which digest the registry keeps what was pushed by another
 	// one: see [Aliases].
 	BookAliases Book = "aliases"
+	// BookSecrets has by what what was given to clients is known again: see [Secrets].
+	BookSecrets Book = "secrets"
 )
 
 // Bounds of an entry.
@@ -73,7 +75,7 @@ func (b Book) CheckEntries(entries ...JournalEntry) error {
 // or it is none.
 func (b Book) CheckKeys(keys ...string) error {
 	switch b {
-	case BookAudit, BookRetention, BookGone, BookAliases:
+	case BookAudit, BookRetention, BookGone, BookAliases, BookSecrets:
 	default:
 		return fmt.Errorf("%w: book %.50q", ErrInvalid, string(b))
 	}

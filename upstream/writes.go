@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -39,23 +38,16 @@ func (r *Registry) putBlob(ctx context.Context, as Credentials, repository strin
 	if has, err := r.HasBlob(ctx, as, repository, blob); has || err != nil {
 		return err
 	}
-	begin := newQuery(http.MethodPost, &url.URL{Path: "/v2/" + repository + "/blobs/uploads/"}, http.Header{"Content-Length": {"0"}})
+	here := url.URL{Path: "/v2/" + repository + "/blobs/uploads/"}
+	target := here
+	begin := newQuery(http.MethodPost, &target, http.Header{"Content-Length": {"0"}})
 	var upload *url.URL
-	err := r.changing(ctx, as, begin, func(resp *http.Response) error {
-		location, err := url.Parse(resp.Header.Get("Location"))
-		if err != nil || resp.StatusCode != http.StatusAccepted {
-			return fmt.Errorf("%w: %s to the begin of an upload, with Location %q", ErrInvalid, resp.Status, resp.Header.Get("Location"))
+	err := r.changing(ctx, as, begin, func(resp *http.Response) (err error) {
+		if resp.StatusCode != http.StatusAccepted {
+			return fmt.Errorf("%w: %s to the begin of an upload", ErrInvalid, resp.Status)
 		}
-		local, ours := r.ClientPath(location)
-		switch {
-		case ours:
-			upload = local
-		case location.Host == "" && strings.HasPrefix(location.Path, "/"):
-			upload = location
-		default:
-			return fmt.Errorf("%w: the upload is to go to %q", ErrInvalid, location.Host)
-		}
-		return nil
+		upload, err = r.UploadPath(&here, resp)
+		return err
 	})
 	if err != nil {
 		return err
@@ -67,6 +59,23 @@ func (r *Registry) putBlob(ctx context.Context, as Credentials, repository strin
 	req := newQuery(http.MethodPut, upload, http.Header{"Content-Type": {"application/octet-stream"}})
 	setBody(req, body)
 	return r.change(ctx, as.For(repository), req)
+}
+
+// UploadPath returns where an answer has an upload go on, as a client of the registry
+// writes it. That it goes to another host is [ErrInvalid].
+func (r *Registry) UploadPath(here *url.URL, resp *http.Response) (*url.URL, error) {
+	location, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil || *location == (url.URL{}) {
+		return nil, fmt.Errorf("%w: an upload is to go on at %q", ErrInvalid, resp.Header.Get("Location"))
+	}
+	if local, ours := r.ClientPath(location); ours {
+		return local, nil
+	}
+	if location.Host != "" || location.Scheme != "" {
+		return nil, fmt.Errorf("%w: an upload is to go on at %q", ErrInvalid, location.Host)
+	}
+	next := here.ResolveReference(location)
+	return &url.URL{Path: next.Path, RawPath: next.RawPath, RawQuery: next.RawQuery}, nil
 }
 
 // DeleteManifest deletes a manifest. Errors: [ErrNotFound], [*StatusError]

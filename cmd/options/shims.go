@@ -15,6 +15,9 @@ func Shims(on config.UpstreamShims, journal index.Journal, log *zap.Logger) []up
 	o := shim.Options{Ranges: on.Ranges, Chunks: on.Chunks}
 	if on.Digests {
 		o.Aliases = index.Aliases{Journal: journal}
+		if on.Hashes {
+			o.Hashes = index.Secrets{Journal: journal}
+		}
 	}
 	if on.Envelopes {
 		o.Envelopes = &shim.Envelopes{Log: log}

@@ -8,6 +8,9 @@ type Options struct {
 	Ranges bool
 	// Chunks has chunks of uploads refused that are out of their order.
 	Chunks bool
+	// Hashes has blobs hashed by what the registry takes them; nil is for none. It needs
+	// Aliases.
+	Hashes Secrets
 	// Aliases has content found by a digest that the registry does not keep; nil is
 	// for none.
 	Aliases Aliases
@@ -24,6 +27,9 @@ func (o Options) Shims() []upstream.Shim {
 	}
 	if o.Chunks {
 		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return newChunks(without) })
+	}
+	if o.Hashes != nil {
+		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return hashes{o.Hashes, without} })
 	}
 	if o.Aliases != nil {
 		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return digests{o.Aliases, without} })
