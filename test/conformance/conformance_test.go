@@ -65,7 +65,11 @@ func suite(t *testing.T, version, host string) verdicts {
 	for line := range strings.Lines(string(output)) {
 		name, verdict, found := strings.Cut(strings.TrimSpace(line), ": ")
 		if found && strings.HasPrefix(name, root+"/") && !strings.Contains(verdict, " ") {
-			results[strings.TrimPrefix(name, root+"/")] = verdict
+			name = strings.TrimPrefix(name, root+"/")
+			// A test is run for each manifest of its group, in no fixed order.
+			if results[name] != "FAIL" {
+				results[name] = verdict
+			}
 		}
 	}
 	if len(results) < 50 {
