@@ -65,7 +65,9 @@ func (c chunks) Send(as upstream.Credentials, req *http.Request) (*http.Response
 // check asks how far an upload is. It returns the answer to a chunk that does not
 // begin there, and none where it does, or where the registry does not say.
 func (c chunks) check(as upstream.Credentials, req *http.Request, begin int64) (*http.Response, error) {
-	status, err := c.next.Send(as, aside(req, http.MethodGet, req.URL))
+	ask := aside(req, http.MethodGet, req.URL)
+	without(ask.URL, "digest")
+	status, err := c.next.Send(as, ask)
 	if err != nil {
 		return nil, err
 	}

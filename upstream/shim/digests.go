@@ -65,7 +65,7 @@ func (d digests) blob(as upstream.Credentials, req *http.Request, t target, name
 		return nil, err
 	}
 	if kept == "" {
-		return d.next.Send(as, req)
+		return d.unknown(as, req, named)
 	}
 	retarget(req, blobURL(t.repository, kept).Path)
 	resp, err := d.next.Send(as, req)
@@ -74,6 +74,18 @@ func (d digests) blob(as upstream.Credentials, req *http.Request, t target, name
 	}
 	call(resp, named, kept)
 	return resp, nil
+}
+
+// unknown asks the registry for a blob of which nothing is known. One that takes no
+// digest of the algorithm has none.
+func (d digests) unknown(as upstream.Credentials, req *http.Request, named digest.Digest) (*http.Response, error) {
+	ask := aside(req, req.Method, req.URL)
+	resp, err := d.next.Send(as, req)
+	if err != nil || resp.StatusCode != http.StatusBadRequest {
+		return resp, err
+	}
+	discard(resp)
+	return refusal(ask, http.StatusNotFound, "BLOB_UNKNOWN", "the registry has no blob "+named.String()), nil
 }
 
 // push ends an upload.

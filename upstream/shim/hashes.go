@@ -106,7 +106,10 @@ func (h hashes) chunk(as upstream.Credentials, req *http.Request, sums *hashed) 
 // status asks how far an upload is. Where the registry has another part of it than was
 // hashed, which is so where a chunk broke off, the hashes don't go on.
 func (h hashes) status(as upstream.Credentials, req *http.Request, sums *hashed) (*http.Response, error) {
-	ctx, here := req.Context(), *req.URL
+	ctx := req.Context()
+	// Of a client that was about to end it.
+	without(req.URL, "digest")
+	here := *req.URL
 	resp, err := h.next.Send(as, req)
 	if err != nil || !accepted(resp) {
 		return resp, err
@@ -127,10 +130,10 @@ func (h hashes) end(as upstream.Credentials, req *http.Request, sums *hashed, na
 	without(&upload, "digest")
 	if req.Body != nil && req.Body != http.NoBody && req.ContentLength != 0 {
 		last := req.Clone(req.Context())
-		last.Method, last.Body, last.GetBody = http.MethodPatch, &tee{req.Body, sums}, nil
+		last.Method = http.MethodPatch
 		target := upload
 		last.URL = &target
-		resp, err := h.next.Send(as, last)
+		resp, err := h.chunk(as, last, sums)
 		if err != nil || !accepted(resp) {
 			return resp, err
 		}
@@ -139,6 +142,7 @@ func (h hashes) end(as upstream.Credentials, req *http.Request, sums *hashed, na
 		if err != nil {
 			return nil, err
 		}
+		without(next, paramHashes)
 		upload = *next
 	}
 	if given, ok := sums.digest(named.Algorithm()); !ok || given != named {
