@@ -42,7 +42,7 @@ type family struct {
 
 func families(o options) []family {
 	return []family{
-		referrersFamily(), manifestsFamily(), blobsFamily(), pushesFamily(), hiddenFamily(),
+		referrersFamily(), manifestsFamily(), blobsFamily(), pushesFamily(), hiddenFamily(), digestsFamily(),
 		sizeFamily(o.size), postgresSizeFamily(o.size), rebuildFamily(),
 	}
 }

@@ -53,6 +53,9 @@ func goals() []goal {
 		Text: fmt.Sprintf("blobs/streams: growth of memory under %d streams, in MiB, less than one blob", streams), Most: blobSize >> 20,
 		scenario: "blobs/streams", contender: backrefName, metric: metricGrowth,
 	})
+	for _, name := range []string{backrefName, withHashes} {
+		all = append(all, ratioGoal(digestsPut, name, withoutShims, "without shims", metricMegabyte, 0.9))
+	}
 	for _, c := range pushCases() {
 		all = append(all, ratioGoal(c.name(), backrefName, direct2, "direct", metricPushes, 0.8))
 	}
