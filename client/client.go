@@ -34,6 +34,9 @@ type Options struct {
 	// a question or within a body, before the request fails with a [SilenceError];
 	// ten times as long for the answer to what it stores. 0 is [DefaultTimeout].
 	Timeout time.Duration
+	// Around returns what requests go by, around the way that they would go; nil is for
+	// that way.
+	Around func(direct http.RoundTripper) http.RoundTripper
 	// Flags stands before the names of flags in what errors advise; "from-", say.
 	Flags string
 }
@@ -56,6 +59,9 @@ func New(options Options) (*Client, error) {
 	direct, err := newTransport(options)
 	if err != nil {
 		return nil, err
+	}
+	if options.Around != nil {
+		direct = options.Around(direct)
 	}
 	transport := patience{direct, cmp.Or(options.Timeout, DefaultTimeout)}
 	patient := &auth.Client{
@@ -93,8 +99,8 @@ func newTransport(options Options) (http.RoundTripper, error) {
 	return transport, nil
 }
 
-// plain reports whether a host is spoken to without TLS.
-func (c *Client) plain(host string) bool {
+// Plain reports whether a host is spoken to without TLS.
+func (c *Client) Plain(host string) bool {
 	if c.options.PlainHTTP != nil {
 		return *c.options.PlainHTTP
 	}
@@ -127,7 +133,7 @@ const (
 // Repository returns the repository that a reference names. Nothing is asked
 // yet.
 func (c *Client) Repository(ref Reference) *Repository {
-	plain := c.plain(ref.Host)
+	plain := c.Plain(ref.Host)
 	scheme := "https"
 	if plain {
 		scheme = "http"

@@ -66,7 +66,7 @@ func (s registrySource) Tags(ctx context.Context) ([]tagged, error) {
 	}
 	tags := make([]tagged, len(names))
 	for i, name := range names {
-		tags[i] = tagged{name: name, doubtful: oci.IsReferrersTag(name) || oci.IsHiddenTag(name)}
+		tags[i] = tagged{name: name, doubtful: oci.IsReferrersTag(name) || oci.IsOwnTag(name)}
 	}
 	return tags, nil
 }
@@ -76,10 +76,10 @@ func (s registrySource) Named(ctx context.Context, t tagged) (client.Manifest, e
 	return s.repository.Manifest(ctx, t.name)
 }
 
-// Listed reads what a hidden tag or a referrers tag stands for.
+// Listed reads what a hidden tag, a kept tag or a referrers tag stands for.
 func (s registrySource) Listed(ctx context.Context, t tagged, known func(digest.Digest) (digest.Digest, bool)) ([]ocispec.Descriptor, bool, error) {
-	if oci.IsHiddenTag(t.name) {
-		return s.hidden(ctx, t.name, known)
+	if oci.IsOwnTag(t.name) {
+		return s.own(ctx, t.name, known)
 	}
 	meaning, err := s.repository.TagMeaning(ctx, t.name, known)
 	if err != nil || meaning.Kind == index.TagAbsent {
@@ -95,14 +95,16 @@ func (s registrySource) Listed(ctx context.Context, t tagged, known func(digest.
 	return referrers, false, nil
 }
 
-// hidden reads a hidden tag. One that names another manifest than it says, or no
-// referrer, is just a tag.
-func (s registrySource) hidden(ctx context.Context, name string, known func(digest.Digest) (digest.Digest, bool)) ([]ocispec.Descriptor, bool, error) {
+// own reads a hidden tag or a kept tag. One that names another manifest than it says,
+// and a hidden tag of no referrer, is just a tag: so is a kept tag to who sees the
+// envelope, and not what is in it.
+func (s registrySource) own(ctx context.Context, name string, known func(digest.Digest) (digest.Digest, bool)) ([]ocispec.Descriptor, bool, error) {
 	sum, found, err := s.repository.Resolve(ctx, name)
 	if err != nil || !found {
 		return nil, false, err
 	}
-	if oci.HiddenTag(sum) != name {
+	kept := oci.KeptTag(sum) == name
+	if !kept && oci.HiddenTag(sum) != name {
 		return nil, true, nil
 	}
 	if subject, found := known(sum); found && subject != "" {
@@ -112,7 +114,7 @@ func (s registrySource) hidden(ctx context.Context, name string, known func(dige
 	if err != nil {
 		return nil, false, err
 	}
-	return []ocispec.Descriptor{m.Entry()}, m.Subject() == "", nil
+	return []ocispec.Descriptor{m.Entry()}, !kept && m.Subject() == "", nil
 }
 
 // listsNothing reports whether a manifest is an index of which nothing is there:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -16,6 +17,8 @@ type access struct {
 	prefix, caFile  string
 	plain, insecure bool
 	cmd             *cobra.Command
+	// around is what requests go by; nil for nothing special.
+	around func(direct http.RoundTripper) http.RoundTripper
 }
 
 // addAccess adds the flags. A prefix such as "from-" tells two registries
@@ -44,7 +47,7 @@ func (a *access) client() (*client.Client, error) {
 	if timeout <= 0 {
 		return nil, usageError{fmt.Errorf("--timeout %s: need more than 0", timeout)}
 	}
-	options := client.Options{Insecure: a.insecure, CAFile: a.caFile, UserAgent: userAgent(), Timeout: timeout, Flags: a.prefix}
+	options := client.Options{Insecure: a.insecure, CAFile: a.caFile, UserAgent: userAgent(), Timeout: timeout, Around: a.around, Flags: a.prefix}
 	if a.cmd.Flags().Changed(a.prefix + "plain-http") {
 		options.PlainHTTP = &a.plain
 	}
