@@ -63,6 +63,7 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("listings", func(t *testing.T) { run(t, open, servedStories()) })
 	t.Run("histories of listings", func(t *testing.T) { servedHistories(t, open) })
 	t.Run("journal", func(t *testing.T) { run(t, open, journalStories()) })
+	t.Run("aliases", func(t *testing.T) { run(t, open, aliasStories()) })
 	t.Run("histories with upkeep", func(t *testing.T) { histories(t, false, true, place) })
 	t.Run("protocol with upkeep", func(t *testing.T) { protocol(t, true, open) })
 }

@@ -106,7 +106,10 @@ func (d digests) mount(as upstream.Credentials, req *http.Request, t target, que
 		// Which repository has it is for the registry to find; what is known is this one.
 		from = t.repository
 	}
-	kept, err := d.aliases.Alias(ctx, from, named)
+	kept, err := digest.Digest(""), error(nil)
+	if oci.ValidRepository(from) {
+		kept, err = d.aliases.Alias(ctx, from, named)
+	}
 	if err != nil {
 		return nil, err
 	}

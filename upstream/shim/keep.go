@@ -44,6 +44,11 @@ func (k kept) push(as upstream.Credentials, req *http.Request, t target) (*http.
 		target: t, as: as.Behind(req).For(t.repository), mediaType: bare(req.Header.Get("Content-Type")),
 		like: aside(req, http.MethodPut, req.URL),
 	}
+	if forged(again) {
+		_ = req.Body.Close()
+		return refusal(p.like, http.StatusBadRequest, oci.CodeManifestInvalid,
+			"this is an envelope, by which backref keeps what the registry refuses: push the manifest that is in it; backref envelopes unwrap writes those of a registry out"), nil
+	}
 	resp, err := k.next.Send(as, req)
 	if err != nil || !refused(resp) {
 		return resp, err
@@ -53,10 +58,10 @@ func (k kept) push(as upstream.Credentials, req *http.Request, t target) (*http.
 	}
 	err = k.keep(p.like.Context(), p)
 	switch {
-	case errors.Is(err, upstream.ErrUnreachable):
+	case unsure(err):
 		// Part of it may be there; what became of the push is not known.
 		discard(resp)
-		return nil, err
+		return orStatus(p.like, err)
 	case err != nil:
 		k.Log.Debug("manifest that the registry refuses is not kept", p.fields(zap.Int("status", resp.StatusCode), zap.Error(err))...)
 		return resp, nil
@@ -88,6 +93,25 @@ func (p *pushed) tags() []string {
 		return []string{p.reference}
 	}
 	return slices.DeleteFunc(p.like.URL.Query()["tag"], func(tag string) bool { return !oci.ValidTag(tag) })
+}
+
+// forged tells whether a client pushes an envelope: what is in it would be served to
+// others, and no rule had seen it.
+func forged(again func() (io.ReadCloser, error)) bool {
+	source, err := again()
+	if err != nil {
+		return false
+	}
+	defer func() { _ = source.Close() }()
+	start := make([]byte, len(envelopePrefix))
+	n, _ := io.ReadFull(source, start)
+	return isEnvelope(start[:n])
+}
+
+// unsure tells whether it is not known what a registry did.
+func unsure(err error) bool {
+	var status *upstream.StatusError
+	return errors.Is(err, upstream.ErrUnreachable) || errors.As(err, &status) && status.Busy()
 }
 
 func (p *pushed) fields(more ...zap.Field) []zap.Field {
@@ -149,7 +173,7 @@ func (k kept) keep(ctx context.Context, p *pushed) error {
 	if foreign(p.named) && len(p.tags()) == 0 {
 		// It may be the digest alone that the registry does not know. A tag would have it
 		// by the registry's digest then.
-		if err := k.put(ctx, p, oci.KeptTag(p.named), p.mediaType, p.body); err == nil || errors.Is(err, upstream.ErrUnreachable) {
+		if err := k.put(ctx, p, oci.KeptTag(p.named), p.mediaType, p.body); err == nil || unsure(err) {
 			return err
 		}
 	}
@@ -182,7 +206,7 @@ func (k kept) wrap(ctx context.Context, p *pushed, e envelope) error {
 			}
 			return err
 		}
-		if errors.Is(err, upstream.ErrUnreachable) {
+		if unsure(err) {
 			return err
 		}
 		refusals = errors.Join(refusals, err)
@@ -284,15 +308,13 @@ func elsewhere(mediaType string) bool {
 // refuse one for what is missing, and that is no lack of the registry's.
 func (k kept) children(ctx context.Context, p *pushed, all parts) error {
 	for _, child := range all.Manifests {
-		req := aside(p.like, http.MethodHead, manifestURL(p.repository, child.Digest.String()))
-		req.Header.Set("Accept", "*/*")
-		resp, err := k.read(p.as, req.WithContext(ctx), target{endpointManifests, p.repository, child.Digest.String()}, child.Digest)
-		if err != nil {
-			return err
+		_, err := k.next.Resolve(ctx, p.as, p.repository, child.Digest.String())
+		var status *upstream.StatusError
+		if errors.As(err, &status) && status.Status < http.StatusInternalServerError {
+			_, err = k.find(ctx, p.as, p.repository, child.Digest)
 		}
-		discard(resp)
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("manifest %s, which it names: %s", child.Digest, resp.Status)
+		if err != nil {
+			return fmt.Errorf("manifest %s, which it names: %w", child.Digest, err)
 		}
 	}
 	return nil

@@ -42,6 +42,8 @@ type kept struct {
 	next    *upstream.Registry
 	// verdicts has what is known of manifests by the registry's digest.
 	verdicts *otter.Cache[digest.Digest, verdict]
+	// learned has the envelopes, by repository and digest, whose aliases are known.
+	learned *otter.Cache[string, struct{}]
 }
 
 // verdict says whether a manifest is an envelope, and of what.
@@ -54,7 +56,10 @@ func newKept(o Envelopes, aliases Aliases, next *upstream.Registry) kept {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	return kept{o, aliases, next, otter.Must(&otter.Options[digest.Digest, verdict]{MaximumSize: maxVerdicts})}
+	return kept{
+		o, aliases, next,
+		otter.Must(&otter.Options[digest.Digest, verdict]{MaximumSize: maxVerdicts}), otter.Must(&otter.Options[string, struct{}]{MaximumSize: maxVerdicts}),
+	}
 }
 
 // Send implements [upstream.Sender].
@@ -130,7 +135,8 @@ func (k kept) open(ctx context.Context, as upstream.Credentials, repository stri
 // learn keeps the aliases that an envelope has, where they are not known: the index
 // that had them may be lost.
 func (k kept) learn(ctx context.Context, repository string, e envelope) error {
-	if k.aliases == nil {
+	name := repository + "\n" + e.Named.String()
+	if _, before := k.learned.GetIfPresent(name); before || k.aliases == nil {
 		return nil
 	}
 	for _, blob := range e.Blobs {
@@ -145,6 +151,7 @@ func (k kept) learn(ctx context.Context, repository string, e envelope) error {
 			return err
 		}
 	}
+	k.learned.Set(name, struct{}{})
 	return nil
 }
 

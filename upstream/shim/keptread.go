@@ -196,9 +196,9 @@ func unacceptable(resp *http.Response, accept []string) bool {
 	default:
 		return false
 	}
+	// To Distribution 3 even */* is none of them.
 	named := strings.Join(accept, ",")
-	return named != "" && !strings.Contains(named, "*/*") &&
-		slices.ContainsFunc(envelopeTypes(), func(mediaType string) bool { return !strings.Contains(named, mediaType) })
+	return slices.ContainsFunc(envelopeTypes(), func(mediaType string) bool { return !strings.Contains(named, mediaType) })
 }
 
 // bare returns a media type without its parameters.
