@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -196,6 +197,34 @@ func TestWritingToWhatIsInUse(t *testing.T) {
 			t.Errorf("tags %q", tags)
 		}
 	})
+}
+
+// What was written is removed also where the run is stopped in the middle.
+func TestStoppedWriting(t *testing.T) {
+	registry := newRelay(t, rig.NewRegistry(t, rig.Distribution3).URL)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	front := rig.NewRelay(t, registry.URL)
+	front.Before(func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/referrers/") {
+			stop()
+			<-ended
+		}
+		return false
+	})
+	report := askUntil(ctx, t, front.URL, probe.Options{Write: "team/probe"})
+	close(ended)
+	if len(report.Left) != 0 || !slices.Contains(report.Of(probe.Unknown), probe.CapabilityIndex) {
+		t.Errorf("%+v", report)
+	}
+	if tags := rig.Do(t, http.MethodGet, registry.URL+"/v2/team/probe/tags/list", nil); strings.Contains(string(tags.Body), "n0nce") {
+		t.Errorf("left %s", tags.Body)
+	}
+	for _, line := range registry.requests() {
+		if method, path, _ := strings.Cut(line, " "); method == http.MethodPut && strings.Contains(path, "/manifests/sha256") {
+			want404(t, registry.URL+path)
+		}
+	}
 }
 
 // Where nothing can be deleted all that was written is said.

@@ -2,6 +2,7 @@ package probe_test
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +18,12 @@ import (
 
 // ask asks a registry that lets anyone in, or takes a user and password in its URL.
 func ask(t *testing.T, at string, o probe.Options) *probe.Report {
+	t.Helper()
+	return askUntil(t.Context(), t, at, o)
+}
+
+// askUntil is ask until ctx ends.
+func askUntil(ctx context.Context, t *testing.T, at string, o probe.Options) *probe.Report {
 	t.Helper()
 	base, err := url.Parse(at)
 	if err != nil {
@@ -34,7 +41,7 @@ func ask(t *testing.T, at string, o probe.Options) *probe.Report {
 	if o.Nonce == "" {
 		o.Nonce = "n0nce"
 	}
-	return probe.Run(t.Context(), o)
+	return probe.Run(ctx, o)
 }
 
 // relay passes all on to a registry byte by byte, answers that break off too, and keeps
