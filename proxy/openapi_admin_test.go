@@ -63,6 +63,14 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 		}
 		return settings
 	}
+	capabilities := reconcile.NewCapabilities(behind, settings.Upstream.URL.String(), log)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		capabilities.Run(ctx)
+	}()
+	t.Cleanup(func() { stop(); <-ended })
 	operators := httptest.NewServer(admin.New(admin.Options{
 		Ready: func(context.Context, []string) []admin.Part {
 			parts := []admin.Part{{Name: "server", OK: true, Required: true, Since: time.Now()}, {Name: "upstream", Message: "not looked at"}}
@@ -72,7 +80,7 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 			return parts
 		},
 		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Level: &level,
-		Maintenance: maintenance.Handler(reconcile.NewRetention(retaining).Routes, o.proxy.Routes),
+		Maintenance: maintenance.Handler(reconcile.NewRetention(retaining).Routes, capabilities.Routes, o.proxy.Routes),
 	}))
 	t.Cleanup(operators.Close)
 	o.adminURL = operators.URL
@@ -173,6 +181,8 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 		{method: http.MethodPost, at: "/admin/stats", status: http.StatusMethodNotAllowed},
 		{method: http.MethodGet, at: "/admin/unheard", status: http.StatusNotFound},
 		{method: http.MethodGet, at: "/admin/policy/present?repository=app&reference=" + o.subject.String(), status: http.StatusOK},
+		{method: http.MethodGet, at: "/admin/upstream", status: http.StatusOK},
+		{method: http.MethodPost, at: "/admin/upstream", status: http.StatusOK},
 		{method: http.MethodGet, at: "/admin/policy/present?repository=app&reference=v9", status: http.StatusOK},
 		{method: http.MethodGet, at: "/admin/policy/present?repository=app", status: http.StatusBadRequest},
 	} {

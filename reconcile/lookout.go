@@ -39,6 +39,9 @@ type Lookout struct {
 	now      func() time.Time
 	up       prometheus.Gauge
 	checks   *prometheus.CounterVec
+	// usable is told when the registry can be used, for the first time or again; nil
+	// for nobody.
+	usable func()
 
 	mutex sync.Mutex
 	seen  Seen
@@ -66,6 +69,10 @@ func NewLookout(watched Watched, interval time.Duration, log *zap.Logger, metric
 	}
 	return l
 }
+
+// TellUsable has a function called when the registry can be used, for the first time
+// or again. It is to be called before [Lookout.Run]; the function must not wait.
+func (l *Lookout) TellUsable(usable func()) { l.usable = usable }
 
 // resultWell is the result of a look that found nothing wrong.
 const resultWell = "well"
@@ -111,6 +118,9 @@ func (l *Lookout) look(ctx context.Context) *upstream.Fault {
 	l.mutex.Unlock()
 
 	l.checks.WithLabelValues(reasonOf(fault)).Inc()
+	if fault == nil && (first || before.Fault != nil) && l.usable != nil {
+		l.usable()
+	}
 	switch {
 	case fault != nil && (first || reasonOf(before.Fault) != reasonOf(fault)):
 		l.log.Warn("the upstream registry can't be used", zap.String("reason", string(fault.Reason)),

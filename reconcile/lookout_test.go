@@ -35,6 +35,8 @@ func TestLookout(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
 	metrics := prometheus.NewRegistry()
 	lookout := NewLookout(behind, time.Minute, zap.New(core), metrics)
+	told := 0
+	lookout.TellUsable(func() { told++ })
 	if seen := lookout.Seen(); !seen.Since.IsZero() || valueOf(t, metrics, "backref_upstream_up", "") != 0 {
 		t.Errorf("before the first look: %+v", seen)
 	}
@@ -67,6 +69,9 @@ func TestLookout(t *testing.T) {
 		case len(lines) != 1 || lines[0].Message != c.message || lines[0].ContextMap()["reason"] == "":
 			t.Errorf("%d: %v", c.status, lines)
 		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times that it can be used again", told)
 	}
 	if counted := valueOf(t, metrics, "backref_upstream_checks_total", string(upstream.ReasonNoAPI)); counted != 2 {
 		t.Errorf("%v looks found no API", counted)

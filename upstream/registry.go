@@ -66,6 +66,10 @@ func New(o Options) (*Registry, error) {
 	return r, nil
 }
 
+// Bare returns the same registry without its shims: as it is itself. It shares
+// connections, credentials and tokens.
+func (r *Registry) Bare() *Registry { return &Registry{r.reached, direct{r.reached}} }
+
 // Close closes the idle connections.
 func (r *Registry) Close() {
 	r.ways.Load().close()

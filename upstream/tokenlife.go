@@ -18,3 +18,9 @@ func (r *Registry) TokenLife(ctx context.Context) (life time.Duration, used bool
 	}
 	return lifeOf(token), true
 }
+
+// TokenLifeFor is [Registry.TokenLife] for the token that lets the service read in a
+// repository. used is false too where nothing was read there yet.
+func (r *Registry) TokenLifeFor(ctx context.Context, repository string) (life time.Duration, used bool) {
+	return r.TokenLife(auth.WithScopesForHost(ctx, r.base.Host, auth.ScopeRepository(repository, auth.ActionPull)))
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/transfer"
+	"github.com/backref/backref/upstream/probe"
 )
 
 var update = flag.Bool("update", false, "rewrite the schema of outputs")
@@ -42,6 +43,7 @@ func outputs() map[string]reflect.Type {
 		"copy":          reflect.TypeFor[copyLine](),
 		"copyTags":      reflect.TypeFor[tagsLine](),
 		"doctor":        reflect.TypeFor[health](),
+		"upstreamProbe": reflect.TypeFor[probe.Report](),
 		"rebuild":       reflect.TypeFor[reconcile.Line](),
 		"prune":         reflect.TypeFor[reconcile.Pruned](),
 		"hold":          reflect.TypeFor[reconcile.Held](),

@@ -47,6 +47,8 @@ type server struct {
 	manager serviceManager
 	writes  writesCheck
 	lookout *reconcile.Lookout
+	// capabilities is what the registry can do.
+	capabilities *reconcile.Capabilities
 	// reloader takes changes of the configuration while the server runs, of which
 	// config says how it began.
 	reloader *reloader
@@ -110,7 +112,9 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.lookout = reconcile.NewLookout(s.upstream, s.config.Upstream.CheckInterval, s.log, metrics)
-	s.background = append(s.background, s.lookout.Run)
+	s.capabilities = reconcile.NewCapabilities(s.upstream, s.config.Upstream.URL.Redacted(), s.log)
+	s.lookout.TellUsable(s.capabilities.Renew)
+	s.background = append(s.background, s.lookout.Run, s.capabilities.Run)
 	if s.front, err = s.listen("server", s.config.Server.Listen, s.config.Server.TLS, handler); err != nil {
 		return err
 	}
@@ -190,7 +194,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 	sharer, _ := s.store.(index.Sharer)
 	s.background = append(s.background, reconcile.Background(sharer, s.log, works...))
 	settings.Metrics, settings.Audit = metrics, s.audit
-	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes, handler.Routes))
+	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes, s.capabilities.Routes, handler.Routes))
 }
 
 // newRetention returns what carries out the rules of which referrers stay. What it

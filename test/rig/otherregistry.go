@@ -26,12 +26,15 @@ func NewCraneRegistry(t testing.TB) *Other {
 	return newOther(t, p, "127.0.0.1:"+port)
 }
 
-// NewOlareg starts olareg, which has a referrers API and no catalog.
-func NewOlareg(t testing.TB) *Other {
+// NewOlareg starts olareg, which has a referrers API and no catalog; flags are added
+// to its command line.
+func NewOlareg(t testing.TB, flags ...string) *Other {
 	t.Helper()
 	// It doesn't say which port it has got.
 	host, port, _ := strings.Cut(FreeAddress(t), ":")
-	cmd := exec.Command(Tool(t, "olareg"), "serve", "--addr", host, "--port", port, "--store-type", "mem", "--api-delete", "--verbosity", "info")
+	cmd := exec.Command(Tool(t, "olareg"), append([]string{
+		"serve", "--addr", host, "--port", port, "--store-type", "mem", "--api-delete", "--verbosity", "info",
+	}, flags...)...)
 	p, address := start(t, "olareg", regexp.MustCompile(`launching server.* addr=(\S+)`), cmd)
 	return newOther(t, p, address)
 }
