@@ -176,12 +176,17 @@ func (t *Table) byPassage(name string) *route {
 }
 
 // passable tells whether a path of a registry may be reached by a passage. Repositories
-// may not: they would be so by another name.
+// may not: they would be so by another name. Nor may what a registry could take for one
+// that ignores case, or a slash at the end.
 func passable(parts []string) bool {
-	if !strings.EqualFold(parts[0], api) {
-		return true
+	plain := make([]string, 0, len(parts))
+	for _, part := range parts {
+		plain = append(plain, strings.ToLower(part))
 	}
-	return parts[0] == api && len(parts) == 2 && (parts[1] == "" || parts[1] == "_catalog")
+	if last := len(plain) - 1; last > 0 && plain[last] == "" {
+		plain = plain[:last]
+	}
+	return split{parts: plain}.repository() == 0
 }
 
 // back returns the path by which a client reaches what the registry has at a path:
