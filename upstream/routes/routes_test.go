@@ -316,6 +316,38 @@ func TestRoutesThatCannotBe(t *testing.T) {
 	}
 }
 
+// What is wrong with the registry of a route is said by the keys of that.
+func TestFaultOfARoute(t *testing.T) {
+	s := newSeveral(t)
+	s.team.Close()
+	_, err := s.all.Has(t.Context(), upstream.Credentials{}, "team/app", digest)
+	if fault := s.all.FaultOf(err); fault == nil || !strings.Contains(fault.Error(), "upstream.routes[1].url") || strings.Contains(fault.Error(), "upstream.url") {
+		t.Errorf("%v: %v", err, fault)
+	}
+	if present, err := s.all.Has(t.Context(), upstream.Credentials{}, "team/own/app", digest); !present || err != nil {
+		t.Errorf("another registry: %t, %v", present, err)
+	}
+}
+
+// A question goes where the registry of a route redirects to, and the rules of that
+// registry count.
+func TestRedirectsOfARoute(t *testing.T) {
+	s := newSeveral(t)
+	s.team.answer = func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/moved/here" {
+			return
+		}
+		w.Header().Set("Location", "/moved/here")
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	}
+	if present, err := s.all.HasBlob(t.Context(), upstream.Credentials{}, "team/app", digest); !present || err != nil {
+		t.Errorf("%t, %v", present, err)
+	}
+	if seen := s.first.seen(); len(seen) > 0 {
+		t.Errorf("the other registry was asked %v", seen)
+	}
+}
+
 // The repositories of all registries are listed, each by the name that leads to it.
 func TestRepositoriesOfAll(t *testing.T) {
 	s := newSeveral(t)
