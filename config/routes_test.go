@@ -70,6 +70,7 @@ func TestRoutesThatAreWrong(t *testing.T) {
 		"[{prefix: a, namespaces: [n]" + url + "}, {prefix: b, namespaces: [n]" + url + "}]": "upstream.routes[1].namespaces: n is a name of upstream.routes[0] too",
 		"[{prefix: a, namespaces: ['localhost:5000']" + url + "}]":                           "upstream.routes[0].namespaces: localhost:5000 is a name of upstream.url too",
 		"[{prefix: a, hosts: ['h:80']" + url + "}]":                                          `upstream.routes[0].hosts: "h:80" is not the name of a host`,
+		"[{prefix: a, service: {username: x, password: y}" + url + "}]":                      "upstream.routes[0].service.password: is a secret",
 		"[{prefix: a, rate: -1" + url + "}]":                                                 "upstream.routes[0].rate: must not be negative",
 		"[{prefix: a, timeouts: {stall: 1us}" + url + "}]":                                   "upstream.routes[0].timeouts: 1µs is not",
 		"[{prefix: a, service: {password: x}" + url + "}]":                                   "upstream.routes[0].service.username: is needed",
