@@ -56,15 +56,15 @@ func (s UpstreamService) Configured() bool {
 	return s.Username != "" || s.DockerConfig != "" || s.Anonymous
 }
 
-// validateService checks who backref is to the registry.
-func validateService(s UpstreamService, check func(path string, err error)) {
+// validateServiceAt checks who backref is to a registry, which a section says.
+func validateServiceAt(section string, s UpstreamService, check func(path string, err error)) {
 	switch {
 	case s.DockerConfig != "" && (s.Username != "" || s.Password != "" || s.PasswordFile != ""):
-		check("upstream.service.dockerConfig", errors.New("must not be given beside username or password"))
+		check(section+".dockerConfig", errors.New("must not be given beside username or password"))
 	case s.Username == "" && (s.Password != "" || s.PasswordFile != ""):
-		check("upstream.service.username", errors.New("is needed beside a password"))
+		check(section+".username", errors.New("is needed beside a password"))
 	case s.Password != "" && s.PasswordFile != "":
-		check("upstream.service.passwordFile", errors.New("must not be given beside password"))
+		check(section+".passwordFile", errors.New("must not be given beside password"))
 	}
 }
 

@@ -63,6 +63,7 @@ type Upstream struct {
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
 	Transport          string           `key:"transport" doc:"How requests without a body are sent over HTTP/1.1: own by connections of backref's, which move large bodies from socket to socket, standard by Go's net/http as all others are. Answers are the same; standard is slower." enum:"own,standard"`
 	Shims              UpstreamShims    `key:"shims" doc:"What is made up for where the registry refuses it, or answers it wrongly. Each acts then only: what a registry does right passes as it came."`
+	Routes             []UpstreamRoute  `key:"routes" doc:"Further registries, each with the repositories below a prefix. All others are at upstream.url. See routes.md."`
 }
 
 // UpstreamShims says what is made up for that a registry lacks.

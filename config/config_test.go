@@ -231,6 +231,7 @@ func TestWhatIsPrintedCanBeRead(t *testing.T) {
 	flags := minimal()
 	flags["server.trustedProxies"] = "10.0.0.0/8, ::1"
 	flags["limits.manifestSize"] = "1000"
+	flags["retention.rules"] = "[{name: a, repositories: ['**'], keep: {newest: 3}}]"
 	cfg, err := config.Load(config.Sources{Flags: flags})
 	if err != nil {
 		t.Fatal(err)

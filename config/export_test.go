@@ -16,7 +16,7 @@ func Reference() string {
 		parent, _ := cut(f.path)
 		rows[parent] += fmt.Sprintf("| `%s`<br>`%s` | %s | %s | %s |\n", f.path, f.env(), f.defaultCell(), f.changeCell(), f.meaning())
 		if f.hasEntries() {
-			walkEntry(reflect.New(f.value.Type().Elem()).Elem(), f.path+"[]", func(key field) {
+			walkEntry(reflect.New(f.value.Type().Elem()).Elem(), f.path+"[]", nil, func(key field) {
 				rows[parent] += fmt.Sprintf("| `%s` | %s | %s | %s |\n", key.path, key.defaultCell(), f.changeCell(), key.meaning())
 			})
 		}

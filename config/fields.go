@@ -47,9 +47,9 @@ func walk(cfg *Config, enter func(section), leaf func(field)) {
 	walkStruct(reflect.ValueOf(cfg).Elem(), "", enter, leaf)
 }
 
-// walkEntry visits the keys of one entry of a list.
-func walkEntry(entry reflect.Value, path string, leaf func(field)) {
-	walkStruct(entry, path+".", nil, func(f field) {
+// walkEntry visits the sections and keys of one entry of a list. enter may be nil.
+func walkEntry(entry reflect.Value, path string, enter func(section), leaf func(field)) {
+	walkStruct(entry, path+".", enter, func(f field) {
 		f.nested = true
 		leaf(f)
 	})

@@ -192,6 +192,20 @@ func (l *loader) readFlags(flags map[string]string) {
 			continue
 		}
 		l.set("flag", path, flags[path])
+		if f := l.fields[path]; f.hasEntries() {
+			l.exposedEntries(f)
+		}
+	}
+}
+
+// exposedEntries refuses the secrets in a list that an argument has set.
+func (l *loader) exposedEntries(list field) {
+	for i := range list.value.Len() {
+		walkEntry(list.value.Index(i), fmt.Sprintf("%s[%d]", list.path, i), nil, func(key field) {
+			if key.secret && !key.value.IsZero() {
+				l.fail("flag", key.path, fmt.Errorf("is a secret, and arguments can be read by others: use %sFile, %s or the configuration file", key.path, list.env()))
+			}
+		})
 	}
 }
 

@@ -82,9 +82,18 @@ type NamedFile struct {
 // their keys' order.
 func (c Config) Files() []NamedFile {
 	var files []NamedFile
-	walk(&c, nil, func(f field) {
+	add := func(f field) {
 		if path := f.value.String(); f.file && path != "" {
 			files = append(files, NamedFile{f.path, path, f.live})
+		}
+	}
+	walk(&c, nil, func(f field) {
+		add(f)
+		if !f.hasEntries() {
+			return
+		}
+		for i := range f.value.Len() {
+			walkEntry(f.value.Index(i), fmt.Sprintf("%s[%d]", f.path, i), nil, add)
 		}
 	})
 	return files

@@ -100,20 +100,24 @@ func (f field) schema() map[string]any {
 	return s
 }
 
-// entrySchema describes one entry of a list.
+// entrySchema describes one entry of a list, with the sections that it has.
 func (f field) entrySchema() map[string]any {
 	entry := object("One entry.")
-	entry["type"] = "object"
-	var required []string
-	walkEntry(reflect.New(f.value.Type().Elem()).Elem(), f.path, func(key field) {
-		_, name := cut(key.path)
+	entry["type"], entry["required"] = "object", []string(nil)
+	sections := map[string]map[string]any{f.path: entry}
+	walkEntry(reflect.New(f.value.Type().Elem()).Elem(), f.path, func(s section) {
+		sections[s.path] = object(s.doc)
+		parent, name := cut(s.path)
+		properties(sections[parent])[name] = sections[s.path]
+	}, func(key field) {
+		parent, name := cut(key.path)
 		described := key.schema()
 		delete(described, "default")
-		properties(entry)[name] = described
+		properties(sections[parent])[name] = described
 		if key.required {
-			required = append(required, name)
+			required, _ := sections[parent]["required"].([]string)
+			sections[parent]["required"] = append(required, name)
 		}
 	})
-	entry["required"] = required
 	return entry
 }

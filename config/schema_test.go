@@ -33,7 +33,9 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		"server: {trustedProxies: 10.0.0.0/8}":   false,
 		"server: {tls: {certfile: x}}":           false,
 		"serve: {}":                              false,
-		"server:\n  # listen: :80\n":             true,
+		"retention: {rules: [{name: a, repositories: [b], keep: {newest: 3}}]}": true,
+		"retention: {rules: [{name: a, repositories: [b], newest: 3}]}":         false,
+		"server:\n  # listen: :80\n":                                            true,
 	} {
 		_, err := config.Load(config.Sources{File: writeFile(t, file), Flags: minimal()})
 		if (err == nil) != valid {

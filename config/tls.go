@@ -1,6 +1,9 @@
 package config
 
-import "errors"
+import (
+	"errors"
+	"net/url"
+)
 
 // The values of [ServerTLS.MinVersion].
 const (
@@ -47,15 +50,23 @@ func checkTLS(cfg *Config, check func(path string, err error)) {
 		{"server.tls", cfg.Server.TLS.CertFile, cfg.Server.TLS.KeyFile},
 		{"admin.tls", cfg.Admin.TLS.CertFile, cfg.Admin.TLS.KeyFile},
 		{"admin.client", cfg.Admin.Client.CertFile, cfg.Admin.Client.KeyFile},
-		{"upstream.tls", cfg.Upstream.TLS.CertFile, cfg.Upstream.TLS.KeyFile},
 	} {
 		check(pair.prefix+".certFile", checkPair(pair.cert, pair.key, pair.prefix+".keyFile"))
 		check(pair.prefix+".keyFile", checkPair(pair.key, pair.cert, pair.prefix+".certFile"))
 	}
 	checkClientAuth("server.tls", cfg.Server.TLS, check)
 	checkClientAuth("admin.tls", cfg.Admin.TLS, check)
-	if u := cfg.Upstream.URL; u != nil && u.Scheme == "http" && cfg.Upstream.TLS.CertFile != "" {
-		check("upstream.tls.certFile", errors.New("has no effect where upstream.url begins with http://"))
+	checkUpstreamTLS("upstream", cfg.Upstream.TLS, cfg.Upstream.URL, check)
+}
+
+// checkUpstreamTLS validates how TLS is spoken to the registry at a URL, which a
+// section describes.
+func checkUpstreamTLS(section string, tls UpstreamTLS, at *url.URL, check func(path string, err error)) {
+	cert, key := section+".tls.certFile", section+".tls.keyFile"
+	check(cert, checkPair(tls.CertFile, tls.KeyFile, key))
+	check(key, checkPair(tls.KeyFile, tls.CertFile, cert))
+	if at != nil && at.Scheme == "http" && tls.CertFile != "" {
+		check(cert, errors.New("has no effect where "+section+".url begins with http://"))
 	}
 }
 

@@ -28,6 +28,7 @@ func zeroAllowed(path string) bool {
 	switch path {
 	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "server.shutdownDelay", "upstream.checkInterval", "auth.recheckRealm", "auth.cacheTTL",
 		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency", "limits.transferInterval",
+		"upstream.routes.rate", "upstream.routes.timeouts.connect", "upstream.routes.timeouts.responseHeader", "upstream.routes.timeouts.stall", "upstream.routes.timeouts.idle",
 		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice", "retention.interval",
 		"cache.pages", "log.delay", "cache.manifests", "audit.keep":
 		return true
@@ -59,7 +60,8 @@ func validate(cfg *Config) []mistake {
 	check("server.listeners", checkListeners(cfg.Server.Listeners))
 	check("server.publicURL", checkPublicURL(cfg.Server.PublicURL))
 	checkTLS(cfg, check)
-	validateService(cfg.Upstream.Service, check)
+	validateServiceAt("upstream.service", cfg.Upstream.Service, check)
+	validateRoutes(cfg, check)
 	validateAuth(cfg, check)
 	validateRetention(cfg, check)
 	validateArtifacts(cfg, check)

@@ -109,7 +109,7 @@ func (l *loader) readEntries(source string, list field, value *yaml.Node) {
 	for i, item := range value.Content {
 		path := fmt.Sprintf("%s[%d]", list.path, i)
 		entry := &loader{fields: map[string]field{}, sources: map[string]string{}, refused: map[string]bool{}}
-		walkEntry(entries.Index(i), path, func(f field) { entry.fields[f.path] = f })
+		walkEntry(entries.Index(i), path, nil, func(f field) { entry.fields[f.path] = f })
 		entry.readMapping(file, path+".", item)
 		if len(entry.errs) > 0 {
 			l.refused[list.path] = true
@@ -182,10 +182,12 @@ func (f field) entryNodes() *yaml.Node {
 	list := &yaml.Node{Kind: yaml.SequenceNode}
 	for i := range f.value.Len() {
 		entry := &yaml.Node{Kind: yaml.MappingNode}
-		walkEntry(f.value.Index(i), f.path, func(key field) {
+		sections := map[string]*yaml.Node{f.path: entry}
+		walkEntry(f.value.Index(i), f.path, nil, func(key field) {
 			if !key.value.IsZero() {
-				_, name := cut(key.path)
-				entry.Content = append(entry.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, key.node())
+				parent, name := cut(key.path)
+				section := sectionNode(sections, parent)
+				section.Content = append(section.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, key.node())
 			}
 		})
 		list.Content = append(list.Content, entry)
@@ -194,4 +196,18 @@ func (f field) entryNodes() *yaml.Node {
 		list.Style = yaml.FlowStyle
 	}
 	return list
+}
+
+// sectionNode returns the section of an entry with that path, which is added where
+// it has no key yet.
+func sectionNode(sections map[string]*yaml.Node, path string) *yaml.Node {
+	if known := sections[path]; known != nil {
+		return known
+	}
+	parent, name := cut(path)
+	section := &yaml.Node{Kind: yaml.MappingNode}
+	above := sectionNode(sections, parent)
+	above.Content = append(above.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, section)
+	sections[path] = section
+	return section
 }

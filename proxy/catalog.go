@@ -21,6 +21,9 @@ func (p *Proxy) listRepositories(w http.ResponseWriter, r *http.Request, target 
 	if by == nil || by.rules.Administers(client) {
 		return p.passthrough(w, r, target)
 	}
+	if target.passage {
+		return oci.NotFound(oci.CodeUnsupported, "what this registry has is not listed here; ask for a repository by its name", nil)
+	}
 	query, err := answer.Parameters(r)
 	if err != nil {
 		return err

@@ -18,6 +18,8 @@ type entry struct {
 	path path
 	// prefix is what clients have before the paths that backref serves.
 	prefix string
+	// called is how the client names what a route has; nil where as backref does.
+	called *called
 	// err is why the path can't be read.
 	err error
 	// client is who signed in, in auth.mode service, and by what judges it; nil in
@@ -32,7 +34,7 @@ var _ wrap.Door = (*entry)(nil)
 
 // open returns the entry of a request, whose path it reads.
 func (p *Proxy) open(r *http.Request) *wrap.Entry {
-	e := &entry{prefix: p.clientPrefix(r)}
+	e := &entry{prefix: p.clientPrefix(r), called: calledOf(r)}
 	e.Door = e
 	e.path, e.err = parsePath(r.URL)
 	p.tellForwarded(r)

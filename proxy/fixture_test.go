@@ -26,6 +26,7 @@ import (
 	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/upstream"
+	"github.com/backref/backref/upstream/routes"
 )
 
 const (
@@ -180,11 +181,12 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 	for _, set := range configure {
 		set(&cfg)
 	}
-	behind, err := upstream.New(options.Upstream(cfg.Upstream))
+	behind, further, err := bare(cfg.Upstream)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(behind.Close)
+	t.Cleanup(further.Close)
 	metrics := prometheus.NewRegistry()
 	warnings, logs := observer.New(zapcore.WarnLevel)
 	log := zaptest.NewLogger(t, zaptest.WrapOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return zapcore.NewTee(core, warnings) })))
@@ -193,6 +195,7 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 		t.Fatal(err)
 	}
 	told := &audited{}
+	door.Routes = further
 	door.Registry.Metrics, door.Registry.Audit = metrics, told.record
 	handler, err := proxy.New(door)
 	if err != nil {
@@ -201,6 +204,12 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 	front := httptest.NewServer(handler)
 	t.Cleanup(front.Close)
 	return &fixture{t: t, registry: registry, store: store, proxy: handler, metrics: metrics, audited: told, warnings: logs, url: front.URL, upstreamURL: upstreamServer.URL}
+}
+
+// bare returns the registries of a configuration without what is made up for there.
+func bare(cfg config.Upstream) (*upstream.Registry, *routes.Table, error) {
+	cfg.Shims = config.UpstreamShims{}
+	return options.Behind(cfg, nil, zap.NewNop(), func(*upstream.Options) {})
 }
 
 // reply is a response whose body has been read.

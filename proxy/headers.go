@@ -178,13 +178,16 @@ func (p *Proxy) rewriteURL(target string, r *http.Request) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	prefix := entryOf(r).prefix
+	prefix, called := entryOf(r).prefix, entryOf(r).called
 	local, ours := p.upstream.ClientPath(u)
 	switch {
 	case ours:
-		return prefix + local.String(), true
-	case prefix != "" && u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/"):
+		return prefix + called.back(local).String(), true
+	case (prefix != "" || called != nil) && u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/"):
 		// It is a path of ours already.
+		if called != nil {
+			target = called.back(u).String()
+		}
 		return prefix + target, true
 	default:
 		return "", false

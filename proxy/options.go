@@ -10,6 +10,7 @@ import (
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
 	"github.com/backref/backref/signin"
+	"github.com/backref/backref/upstream/routes"
 )
 
 // Options are what a proxy is made of. Registry and ValidPrefix are required.
@@ -39,6 +40,8 @@ type Options struct {
 	// clients may mean it by (ns=).
 	UpstreamURL   *url.URL
 	UpstreamNames []string
+	// Routes are the further registries behind the upstream; nil for none.
+	Routes *routes.Table
 	// RewriteRealm says that challenges name the proxy's own token endpoint, which
 	// passes requests on to the service that the upstream named at most
 	// RecheckRealm ago.

@@ -15,6 +15,7 @@ import (
 	"github.com/backref/backref/proxy/ext"
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/registry"
+	"github.com/backref/backref/upstream/routes"
 )
 
 // endpoint is a family of paths of the distribution specification.
@@ -94,6 +95,8 @@ type path struct {
 	// foreign that it is not known to be the upstream.
 	namespace string
 	foreign   bool
+	// passage says that the path is one to the registry of a route.
+	passage bool
 }
 
 // reference returns the reference of a path that has one.
@@ -127,6 +130,9 @@ func parsePath(u *url.URL) (path, error) {
 	if u.Path == realmPath {
 		return path{endpoint: endpointToken}, nil
 	}
+	if rest, through := routes.Through(segments); through {
+		return passagePath(rest)
+	}
 	e, name, reference := endpointOf(segments)
 	switch e {
 	case endpointManifests:
@@ -142,6 +148,19 @@ func parsePath(u *url.URL) (path, error) {
 			return repositoryPath(e, name)
 		}
 		return path{endpoint: e}, nil
+	}
+}
+
+// passagePath reads what is behind a passage to the registry of a route. What is of a
+// repository is reached by its name, and by that alone.
+func passagePath(rest []string) (path, error) {
+	switch e, name, _ := endpointOf(rest); {
+	case e == endpointOther:
+		return path{endpoint: e, passage: true}, disguised(rest)
+	case e == endpointBase, e == endpointCatalog, e == endpointDiscovery && len(name) == 0:
+		return path{endpoint: e, passage: true}, nil
+	default:
+		return path{}, fmt.Errorf("%w: it stands for another one", errPath)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/proxy/wrap"
 )
 
@@ -114,11 +115,17 @@ func (p *Proxy) clientPrefix(r *http.Request) string {
 
 // withPrefix returns a Link header of ours as a client has to see it.
 func withPrefix(r *http.Request, links []string) []string {
-	prefix := entryOf(r).prefix
-	if prefix == "" || len(links) == 0 {
+	e := entryOf(r)
+	if e.prefix == "" && e.called == nil || len(links) == 0 {
 		return links
 	}
-	return []string{strings.Replace(links[0], "<", "<"+prefix, 1)}
+	named, _ := oci.ReplaceTargets(links[0], func(target string) (string, bool) {
+		if u, err := url.Parse(target); err == nil && e.called != nil {
+			target = e.called.back(u).String()
+		}
+		return e.prefix + target, true
+	})
+	return []string{named}
 }
 
 // tellForwarded tells the operator once that a proxy before us ends TLS and is

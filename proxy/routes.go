@@ -30,7 +30,7 @@ import (
 //	GET, HEAD     /v2/[<name>/]_oci/ext/discover     what extensions there are
 //	any           /v2/, /v2/_catalog, other          passed through
 func (p *Proxy) routes() http.Handler {
-	return chi.Chain(p.wrappers()...).HandlerFunc(p.dispatch)
+	return p.routed(chi.Chain(p.wrappers()...).HandlerFunc(p.dispatch))
 }
 
 // wrappers are what every request goes through before it is dispatched, from

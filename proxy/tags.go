@@ -71,7 +71,7 @@ func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) er
 		return err
 	}
 	if r.Method != http.MethodGet || !p.registry.Hides() && !query.Has("n") && !query.Has("last") {
-		return p.passthrough(w, r, target)
+		return p.passTags(w, r, target)
 	}
 	reading := p.readTags(r, target, query)
 	resp, err := p.forward(reading.request)
@@ -84,6 +84,19 @@ func (p *Proxy) listTags(w http.ResponseWriter, r *http.Request, target path) er
 			return err
 		}
 	}
+	p.renameTags(r, resp, target)
+	return p.relay(w, r, resp)
+}
+
+// passTags passes a list of tags through, by the name that the client has for the
+// repository.
+func (p *Proxy) passTags(w http.ResponseWriter, r *http.Request, target path) error {
+	resp, err := p.forward(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	p.renameTags(r, resp, target)
 	return p.relay(w, r, resp)
 }
 

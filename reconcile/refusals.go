@@ -55,7 +55,7 @@ func (s *Source) withoutCatalog(ctx context.Context, err error) error {
 		return fmt.Errorf("read the registry's catalog: %w; try again later, or %s", err, toName)
 	}
 	// What is no registry has no catalog either.
-	if fault := s.Upstream.ServesAPI(ctx); fault != nil {
+	if fault := s.Upstream.ServesAPI(ctx, ""); fault != nil {
 		return fault
 	}
 	missing := errors.Is(err, upstream.ErrNotFound) || errors.As(err, &text) ||

@@ -199,7 +199,7 @@ func (s *Source) tagsWithout(ctx context.Context, repository string, leaveOut fu
 			case errors.Is(err, upstream.ErrNotFound) && some:
 				return nil, fmt.Errorf("%w: %w", errListChanged, err)
 			case errors.Is(err, upstream.ErrNotFound):
-				return nil, s.Upstream.ServesAPI(ctx)
+				return nil, s.Upstream.ServesAPI(ctx, repository)
 			case err != nil:
 				return nil, err
 			}

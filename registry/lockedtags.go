@@ -74,7 +74,7 @@ func (r *Registry) lockedTags(ctx context.Context, caller *Caller, locks policy.
 	tags := map[string]policy.Decision{}
 	for tag, err := range r.Tags(ctx, caller) {
 		if errors.Is(err, upstream.ErrNotFound) {
-			return nil, r.upstream.ServesAPI(ctx)
+			return nil, r.upstream.ServesAPI(ctx, caller.repository)
 		}
 		if err != nil {
 			return nil, err
@@ -148,7 +148,7 @@ func (r *Registry) standsFor(ctx context.Context, caller *Caller, tag lockedTag,
 		return stands, nil
 	case errors.Is(err, upstream.ErrNotFound):
 		// What answers in the registry's place has no tags at all.
-		return "", r.upstream.ServesAPI(ctx)
+		return "", r.upstream.ServesAPI(ctx, caller.repository)
 	}
 	does := map[policy.Action]string{policy.Push: "pushed", policy.Delete: "deleted"}[action]
 	return "", r.untold(ctx, err, denial{

@@ -46,7 +46,7 @@ func (r *Registry) Present(ctx context.Context, repository string, reference Ref
 	switch OutcomeOf(err) {
 	case OutcomeGone:
 		present.Digest = reference.Digest
-		return present, r.upstream.ServesAPI(ctx)
+		return present, r.upstream.ServesAPI(ctx, repository)
 	case OutcomeUnknown:
 		return present, err
 	case OutcomeUnreadable, OutcomeExcessive:

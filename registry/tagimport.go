@@ -82,7 +82,7 @@ func (r *Registry) importTag(ctx context.Context, caller *Caller, subject digest
 		r.permit(caller)
 	case caller.admitted != "":
 		// The upstream need not have been asked for anything else.
-		if err := r.upstream.ServesAPI(ctx); err != nil {
+		if err := r.upstream.ServesAPI(ctx, caller.repository); err != nil {
 			return nil, err
 		}
 	}

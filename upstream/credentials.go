@@ -30,6 +30,19 @@ func (c Credentials) For(repository string) Credentials {
 	return c
 }
 
+// About returns the repository that [Credentials.For] was given.
+func (c Credentials) About() string { return c.repository }
+
+// WithoutCookies returns the same credentials for a registry whose cookies a client
+// can't tell from those of another, since all are backref's to it.
+func (c Credentials) WithoutCookies() Credentials {
+	if len(c.header["Cookie"]) > 0 {
+		c.header = c.header.Clone()
+		delete(c.header, "Cookie")
+	}
+	return c
+}
+
 // CredentialsOf returns the credentials that a client's request carries.
 func CredentialsOf(header http.Header) Credentials {
 	return Credentials{header: header}

@@ -88,6 +88,14 @@ func (f *Fault) Unwrap() error { return f.found }
 // Mend says what an operator can do, by the key of the configuration. It says
 // nothing else of the registry, and may be shown to anybody.
 func (f *Fault) Mend() string {
+	var at *RouteError
+	if !errors.As(f.found, &at) {
+		return f.mend()
+	}
+	return strings.NewReplacer("upstream.url", at.Key+".url", "upstream.tls.", at.Key+".tls.", "upstream.service", at.Key+".service").Replace(f.mend())
+}
+
+func (f *Fault) mend() string {
 	switch f.Reason {
 	case ReasonName:
 		return "the host of upstream.url can't be looked up: check its spelling, and the DNS of this machine"

@@ -27,21 +27,35 @@ func (r *Registry) Tags(ctx context.Context, as Credentials, repository string, 
 	return bounded(most, pages(r, ctx, as, list, "list tags of "+repository, func(page tags) []string { return page.Tags }))
 }
 
-// Repositories lists the catalog, at most so many. The sequence ends with the first error, as
-// that of [Registry.Tags] does; many registries have no catalog.
+// Repositories lists the catalog, at most so many, and after it those of the further
+// registries that there are. The sequence ends with the first error, as that of
+// [Registry.Tags] does; many registries have no catalog.
 func (r *Registry) Repositories(ctx context.Context, as Credentials, most int) iter.Seq2[string, error] {
-	return r.RepositoriesBehind(ctx, as, "", most)
+	return bounded(most, func(yield func(string, error) bool) {
+		for _, catalog := range r.catalogs() {
+			for repository, err := range r.list(ctx, as, catalog, "") {
+				if !yield(repository, err) || err != nil {
+					return
+				}
+			}
+		}
+	})
 }
 
 // RepositoriesBehind lists what comes behind a repository in the catalog, in the
 // registry's order, as Repositories does. Of a registry that can't begin there it
-// may be more, with that repository among it.
+// may be more, with that repository among it. Those of further registries are not there.
 func (r *Registry) RepositoriesBehind(ctx context.Context, as Credentials, last string, most int) iter.Seq2[string, error] {
+	return bounded(most, r.list(ctx, as, Catalog{Path: catalogPath, Registry: r}, last))
+}
+
+// listed lists the catalog at a path behind a name, as it comes.
+func (r *Registry) listed(ctx context.Context, as Credentials, path, last string) iter.Seq2[string, error] {
 	type catalog struct {
 		Repositories []string `json:"repositories"`
 	}
-	list := func() *oci.Pages { return oci.NewPagesBehind("/v2/_catalog", last) }
-	return bounded(most, pages(r, ctx, as, list, "list repositories", func(page catalog) []string { return page.Repositories }))
+	list := func() *oci.Pages { return oci.NewPagesBehind(path, last) }
+	return pages(r, ctx, as, list, "list repositories", func(page catalog) []string { return page.Repositories })
 }
 
 // bounded ends a list that goes on and on with an error.

@@ -101,7 +101,7 @@ func checkDigest(reference, stated string, body []byte) (digest.Digest, error) {
 func (r *Registry) Has(ctx context.Context, as Credentials, repository string, manifest digest.Digest) (bool, error) {
 	_, err := r.Resolve(ctx, as, repository, manifest.String())
 	if errors.Is(err, ErrNotFound) {
-		return false, r.ServesAPI(ctx)
+		return false, r.ServesAPI(ctx, repository)
 	}
 	return err == nil, err
 }

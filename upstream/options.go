@@ -16,6 +16,9 @@ import (
 type Options struct {
 	// URL is the registry's, http or https, without /v2; it may have a path.
 	URL *url.URL
+	// Key is the section of the configuration that describes the registry; empty for
+	// upstream. Errors name it.
+	Key string
 	// Service is who backref is to the registry when it asks for itself.
 	Service Service
 	TLS     TLS
@@ -38,6 +41,11 @@ type Options struct {
 	Tracer trace.Tracer
 	// Metrics is where the requests are counted; nil for nowhere.
 	Metrics *prometheus.Registry
+}
+
+// key returns the name of a key of the configuration that is about the registry.
+func (o Options) key(name string) string {
+	return cmp.Or(o.Key, "upstream") + "." + name
 }
 
 // Watch hears for how long answers are waited for. It may be called concurrently,

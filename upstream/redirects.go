@@ -32,13 +32,14 @@ func (r *Registry) follow(ctx context.Context, as Credentials, method string, ta
 	asked := *target
 	req := newQuery(method, &asked, header.Clone())
 	resp, err := r.do(ctx, as, req)
-	here := &asked // which is where the request went, by now
+	here := &asked         // which is where the request went, by now
+	at := r.behind(target) // which is whose rules count
 	for hops := 1; err == nil; hops++ {
 		next := redirectOf(resp, here)
 		if next == nil {
 			return resp, nil
 		}
-		reason := r.unfit(here, next)
+		reason := r.unfit(at, here, next)
 		if hops > maxRedirects {
 			reason = fmt.Sprintf("it is the %dth in a row", hops)
 		}
@@ -51,13 +52,13 @@ func (r *Registry) follow(ctx context.Context, as Credentials, method string, ta
 		}
 		closeBody(resp.Body)
 		here = next
-		resp, err = r.ask1(ctx, as, method, here, header, resp)
+		resp, err = r.ask1(ctx, as, method, at, here, header, resp)
 	}
 	return nil, err
 }
 
-// ask1 sends a question to where a redirect leads.
-func (r *Registry) ask1(ctx context.Context, as Credentials, method string, to *url.URL, header http.Header, from *http.Response) (*http.Response, error) {
+// ask1 sends a question to where a redirect of one of the registries leads.
+func (r *Registry) ask1(ctx context.Context, as Credentials, method string, at *Registry, to *url.URL, header http.Header, from *http.Response) (*http.Response, error) {
 	target := *to
 	local, ours := r.local(to)
 	if ours {
@@ -72,7 +73,7 @@ func (r *Registry) ask1(ctx context.Context, as Credentials, method string, to *
 		resp, err = r.do(ctx, as.Within(""), req)
 	} else {
 		req.Header.Set("User-Agent", "backref")
-		resp, err = r.by(r.ways.Load().elsewhere, false).RoundTrip(req.WithContext(ctx))
+		resp, err = at.by(at.ways.Load().elsewhere, false).RoundTrip(req.WithContext(ctx))
 	}
 	if err == nil && !counts(resp, to, ours) {
 		closeBody(resp.Body)
@@ -130,17 +131,18 @@ func (r *Registry) local(u *url.URL) (*url.URL, bool) {
 	return &url.URL{Path: path, RawPath: escaped, RawQuery: u.RawQuery}, true
 }
 
-// unfit says why a redirect from here is not followed; empty where it is.
-func (r *Registry) unfit(here, next *url.URL) string {
+// unfit says why a redirect of one of the registries is not followed from here; empty
+// where it is.
+func (r *Registry) unfit(at *Registry, here, next *url.URL) string {
 	_, ours := r.local(next)
 	switch {
 	case next.Scheme != "http" && next.Scheme != "https" || next.Host == "" || next.User != nil:
 		return "no client of a registry could be sent there"
 	case ours:
 		return ""
-	case r.base.Scheme == "http" && next.Scheme == "https" && strings.EqualFold(next.Hostname(), r.base.Hostname()):
-		return "set upstream.url to https, which the registry wants"
-	case next.Scheme == "http" && (here.Scheme == "https" || r.base.Scheme == "https"):
+	case at.base.Scheme == "http" && next.Scheme == "https" && strings.EqualFold(next.Hostname(), at.base.Hostname()):
+		return "set " + at.options.key("url") + " to https, which the registry wants"
+	case next.Scheme == "http" && (here.Scheme == "https" || at.base.Scheme == "https"):
 		return "it leads from https to http"
 	default:
 		return ""

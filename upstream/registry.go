@@ -39,7 +39,7 @@ type reached struct {
 // New returns the registry that o describes. It does not connect yet.
 func New(o Options) (*Registry, error) {
 	if o.URL == nil || o.URL.Host == "" || (o.URL.Scheme != "http" && o.URL.Scheme != "https") {
-		return nil, fmt.Errorf("upstream.url: need an http or https URL with a host, got %q", o.URL)
+		return nil, fmt.Errorf("%s: need an http or https URL with a host, got %q", o.key("url"), o.URL)
 	}
 	base := *o.URL
 	base.RawPath = ""
@@ -113,6 +113,15 @@ func (r *Registry) ClientPath(u *url.URL) (*url.URL, bool) {
 		return nil, false
 	}
 	return &url.URL{Path: path, RawPath: escaped, RawQuery: u.RawQuery, Fragment: u.Fragment}, true
+}
+
+// URL returns the URL of what a client of backref reaches by a path and query: what
+// [Registry.ClientPath] makes of it is these again.
+func (r *Registry) URL(path *url.URL) *url.URL {
+	return &url.URL{
+		Scheme: r.base.Scheme, Host: r.base.Host, Path: r.base.Path + path.Path, RawPath: r.base.Path + path.EscapedPath(),
+		RawQuery: path.RawQuery, Fragment: path.Fragment,
+	}
 }
 
 // sameHost compares host and port. A registry behind a TLS terminator writes

@@ -23,12 +23,19 @@ type apiCheck struct {
 	found error
 }
 
-// ServesAPI tells whether a "not found" is that of a registry. A server without
+// ServesAPI tells whether a "not found" about a repository is that of a registry. A server without
 // /v2/, such as one that a URL with a wrong path leads to, has nothing of what it
 // is asked for, and nothing follows from that. It asks as an anonymous client, and
 // seldom: what was found counts for a second. The error is a [*Fault], or that of
-// ctx.
-func (r *Registry) ServesAPI(ctx context.Context) error {
+// ctx. An empty repository stands for the catalog.
+func (r *Registry) ServesAPI(ctx context.Context, repository string) error {
+	if at := r.behindRepository(repository); at != r {
+		err := at.ServesAPI(ctx, repository)
+		if fault := (*Fault)(nil); errors.As(err, &fault) {
+			return &Fault{fault.Reason, &RouteError{at.options.Key, fault.found}}
+		}
+		return err
+	}
 	if found, fresh := r.api.recall(); fresh {
 		return found
 	}

@@ -49,13 +49,13 @@ func newServiceClient(o Options, transport http.RoundTripper) (*auth.Client, err
 // for the configured registry and no other.
 func serviceCredential(o Options) (auth.CredentialFunc, error) {
 	if o.Service.DockerConfig != "" {
-		return dockerCredential(o.Service.DockerConfig, o.URL.Host)
+		return dockerCredential(o.key("service.dockerConfig"), o.Service.DockerConfig, o.URL.Host)
 	}
 	password := o.Service.Password
 	if o.Service.PasswordFile != "" {
 		content, err := os.ReadFile(o.Service.PasswordFile)
 		if err != nil {
-			return nil, fmt.Errorf("upstream.service.passwordFile: %w", err)
+			return nil, fmt.Errorf("%s: %w", o.key("service.passwordFile"), err)
 		}
 		password = strings.TrimRight(string(content), "\r\n")
 	}
@@ -67,14 +67,14 @@ func serviceCredential(o Options) (auth.CredentialFunc, error) {
 }
 
 // dockerCredential looks credentials up in Docker's configuration file, which
-// may name a credential helper for them.
-func dockerCredential(path, host string) (auth.CredentialFunc, error) {
+// may name a credential helper for them; key is where that is named.
+func dockerCredential(key, path, host string) (auth.CredentialFunc, error) {
 	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("upstream.service.dockerConfig: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	store, err := credentials.NewStore(path, credentials.StoreOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("upstream.service.dockerConfig: %s can't be read: %w", path, err)
+		return nil, fmt.Errorf("%s: %s can't be read: %w", key, path, err)
 	}
 	lookUp := credentials.Credential(store)
 	return func(ctx context.Context, asked string) (auth.Credential, error) {

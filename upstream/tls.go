@@ -10,27 +10,27 @@ import (
 
 // clientTLS returns how TLS is spoken to the registry. The authorities are
 // read now; the certificate anew for each connection, since such ones are
-// short-lived.
-func clientTLS(o TLS) (*tls.Config, error) {
+// short-lived. key names a key of the configuration.
+func clientTLS(o TLS, key func(name string) string) (*tls.Config, error) {
 	speak := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CAFile != "" {
 		content, err := os.ReadFile(o.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("upstream.tls.caFile: %w", err)
+			return nil, fmt.Errorf("%s: %w", key("tls.caFile"), err)
 		}
 		roots, err := x509.SystemCertPool()
 		if err != nil {
 			roots = x509.NewCertPool()
 		}
 		if !roots.AppendCertsFromPEM(content) {
-			return nil, errors.New("upstream.tls.caFile: the file holds no certificate in PEM")
+			return nil, errors.New(key("tls.caFile") + ": the file holds no certificate in PEM")
 		}
 		speak.RootCAs = roots
 	}
 	if o.CertFile != "" {
 		first, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("upstream.tls: %w", err)
+			return nil, fmt.Errorf("%s: %w", key("tls"), err)
 		}
 		speak.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			pair, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)

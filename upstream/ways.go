@@ -37,19 +37,19 @@ type made struct {
 func (r *Registry) newWays(o Options, before *ways) (*ways, error) {
 	w := &ways{}
 	var err error
-	if w.trust, err = (made{tls: o.TLS}).of("upstream.tls.caFile", o.TLS.CAFile); err != nil {
+	if w.trust, err = (made{tls: o.TLS}).of(o.key("tls.caFile"), o.TLS.CAFile); err != nil {
 		return nil, err
 	}
-	if w.secrets, err = (made{service: o.Service}).of("upstream.service.passwordFile", o.Service.PasswordFile); err != nil {
+	if w.secrets, err = (made{service: o.Service}).of(o.key("service.passwordFile"), o.Service.PasswordFile); err != nil {
 		return nil, err
 	}
 	if o.Service.DockerConfig != "" {
-		if w.secrets, err = (made{service: o.Service}).of("upstream.service.dockerConfig", o.Service.DockerConfig); err != nil {
+		if w.secrets, err = (made{service: o.Service}).of(o.key("service.dockerConfig"), o.Service.DockerConfig); err != nil {
 			return nil, err
 		}
 	}
 	// The pair is read anew for each connection, and has to be right now.
-	speak, err := clientTLS(o.TLS)
+	speak, err := clientTLS(o.TLS, o.key)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/backref/backref/policy"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/upstream"
+	"github.com/backref/backref/upstream/routes"
 )
 
 func newIndex(environ []string) *cobra.Command {
@@ -56,6 +57,8 @@ type ownMaintenance struct {
 	*reconcile.Retention
 	store    index.Maintainer
 	upstream *upstream.Registry
+	// routes are the further registries; nil for none.
+	routes *routes.Table
 	// endAudit has written what was recorded; nil where nothing records.
 	endAudit func()
 }
@@ -75,9 +78,7 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 		// Nothing that is asked for needs the registry.
 		return &ownMaintenance{store: store}, nil
 	}
-	behind := options.Upstream(cfg.Upstream)
-	behind.Shims = options.Shims(cfg.Upstream.Shims, store, log)
-	registry, err := upstream.New(behind)
+	registry, further, err := options.Behind(cfg.Upstream, store, log, func(*upstream.Options) {})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -100,7 +101,7 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 	return &ownMaintenance{
 		endAudit:   runAudit(ctx, audit),
 		Reconciler: reconcile.New(store, source, options.Reconcile(cfg.Reconcile), log), Retention: reconcile.NewRetention(retaining),
-		store: store, upstream: registry,
+		store: store, upstream: registry, routes: further,
 	}, nil
 }
 
@@ -150,6 +151,7 @@ func (o *ownMaintenance) Close() error {
 	}
 	if o.upstream != nil {
 		o.upstream.Close()
+		o.routes.Close()
 	}
 	return o.store.Close()
 }

@@ -52,7 +52,25 @@ func (s *server) adminToken() string {
 
 func (s *server) prepareUpstream(cfg config.Config) (func(), error) {
 	o := options.Upstream(cfg.Upstream)
-	return s.upstream.Prepare(o.Service, o.TLS)
+	first, err := s.upstream.Prepare(o.Service, o.TLS)
+	if err != nil {
+		return nil, err
+	}
+	applies := []func(){first}
+	// What is said of routes needs a restart; the files that they name don't.
+	for i := range cfg.Upstream.Routes {
+		o := options.Route(cfg.Upstream, i)
+		apply, err := s.routes.Registry(o.Key).Prepare(o.Service, o.TLS)
+		if err != nil {
+			return nil, err
+		}
+		applies = append(applies, apply)
+	}
+	return func() {
+		for _, apply := range applies {
+			apply()
+		}
+	}, nil
 }
 
 func (s *server) prepareDoor(cfg config.Config) (func(), error) {

@@ -91,6 +91,8 @@ func changed(t *testing.T, cfg config.Config, path string) config.Config {
 		*value = []config.RetentionRule{{Name: "other", Repositories: []string{"other"}, Keep: config.RetentionKeep{All: true}}}
 	case *[]config.Listener:
 		*value = []config.Listener{{Name: "other", Listen: "127.0.0.1:1"}}
+	case *[]config.UpstreamRoute:
+		*value = []config.UpstreamRoute{{Prefix: "other", URL: &url.URL{Scheme: "https", Host: "other.example"}, Service: config.UpstreamService{Anonymous: true}}}
 	case *string:
 		*value = otherText(key)
 	case *[]config.TagLock:

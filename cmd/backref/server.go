@@ -23,6 +23,7 @@ import (
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/signin"
 	"github.com/backref/backref/upstream"
+	"github.com/backref/backref/upstream/routes"
 )
 
 // server is the whole program that serve runs: it owns the index, the
@@ -34,7 +35,9 @@ type server struct {
 	log      *zap.Logger
 	store    index.Maintainer
 	upstream *upstream.Registry
-	proxy    *proxy.Proxy
+	// routes are the further registries; nil for none.
+	routes *routes.Table
+	proxy  *proxy.Proxy
 	// front is the main listener for registry clients, further are the others.
 	front   listener
 	further []listener
@@ -101,9 +104,10 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.store = store
-	behind := options.Upstream(s.config.Upstream)
-	behind.Metrics, behind.Tracer, behind.Shims = metrics, s.tracing.tracer(), options.Shims(s.config.Upstream.Shims, store, s.log)
-	if s.upstream, err = upstream.New(behind); err != nil {
+	s.upstream, s.routes, err = options.Behind(s.config.Upstream, store, s.log, func(o *upstream.Options) {
+		o.Metrics, o.Tracer = metrics, s.tracing.tracer()
+	})
+	if err != nil {
 		return err
 	}
 	s.measure(metrics, store)
@@ -153,7 +157,7 @@ func (s *server) openDoor(metrics *prometheus.Registry) (*proxy.Proxy, error) {
 	}
 	s.audit = reconcile.NewAudit(reconcile.AuditOptions{Journal: s.store, Log: s.log, Bounds: options.Audit(s.config.Audit), Metrics: metrics})
 	s.background = append(s.background, s.audit.Run)
-	door.Registry.Audit = s.audit.Record
+	door.Registry.Audit, door.Routes = s.audit.Record, s.routes
 	door.Registry.Metrics, door.Registry.Tracer, door.Access = metrics, s.tracing.tracer(), s.logs.access
 	s.signIn = door.SignIn
 	handler, err := proxy.New(door)
@@ -211,7 +215,7 @@ func (s *server) newRetention(handler *proxy.Proxy, metrics *prometheus.Registry
 // newRemovals returns what carries out deletes that others have decided.
 func (s *server) newRemovals(handler *proxy.Proxy, interval time.Duration, metrics *prometheus.Registry) *reconcile.Removals {
 	return reconcile.NewRemovals(reconcile.RemovalOptions{
-		Store: s.store, Source: s.source, Interval: interval, RequestTime: options.RequestTime(s.config.Upstream.Timeouts),
+		Store: s.store, Source: s.source, Interval: interval, RequestTime: options.RequestTime(s.config.Upstream),
 		Forget: handler.Registry().Forget, Audit: handler.Registry().Audit, Log: s.log, Metrics: metrics,
 	})
 }
@@ -361,6 +365,7 @@ func (s *server) close() error {
 	if s.upstream != nil {
 		s.upstream.Close()
 	}
+	s.routes.Close()
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}

@@ -1,6 +1,7 @@
 package options
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -95,7 +96,7 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 		RecheckTag: referrers.RecheckTag, RecheckNative: referrers.RecheckNative, ListingTTL: referrers.TagListingTTL,
 		HiddenTags: referrers.HiddenTags, Hide: hiding(cfg.Tags.Hide),
 		PermissionTTL: cfg.Permissions.CacheTTL, Permissions: cfg.Permissions.CacheEntries,
-		RequestTime: RequestTime(cfg.Upstream.Timeouts),
+		RequestTime: RequestTime(cfg.Upstream),
 	}
 	if o.Policies, err = Policies(cfg); err != nil {
 		return o, err
@@ -106,9 +107,15 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 	return o, err
 }
 
-// RequestTime is how long a push or delete may take effect after it was begun.
-func RequestTime(timeouts config.UpstreamTimeouts) time.Duration {
-	return timeouts.Connect + timeouts.ResponseHeader + timeouts.Grace
+// RequestTime is how long a push or delete may take effect after it was begun, at
+// whichever registry.
+func RequestTime(cfg config.Upstream) time.Duration {
+	timeouts := cfg.Timeouts
+	longest := timeouts.Connect + timeouts.ResponseHeader
+	for _, route := range cfg.Routes {
+		longest = max(longest, cmp.Or(route.Timeouts.Connect, timeouts.Connect)+cmp.Or(route.Timeouts.ResponseHeader, timeouts.ResponseHeader))
+	}
+	return longest + timeouts.Grace
 }
 
 // registryLimits returns what bounds reading, holding and showing, with so many

@@ -1,6 +1,9 @@
 package options
 
 import (
+	"context"
+
+	"github.com/opencontainers/go-digest"
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/config"
@@ -12,9 +15,30 @@ import (
 // Shims returns what the configuration has made up for that the registry lacks.
 // What has to be remembered for that is kept in a journal.
 func Shims(on config.UpstreamShims, journal index.Journal, log *zap.Logger) []upstream.Shim {
+	return shims(on, index.Aliases{Journal: journal}, journal, log)
+}
+
+// below are the aliases of the registry of a route, by the names that its repositories
+// have here: another registry may have one of the same name.
+type below struct {
+	prefix  string
+	aliases shim.Aliases
+}
+
+// Alias implements [shim.Aliases].
+func (b below) Alias(ctx context.Context, repository string, named digest.Digest) (digest.Digest, error) {
+	return b.aliases.Alias(ctx, b.prefix+"/"+repository, named)
+}
+
+// SetAlias implements [shim.Aliases].
+func (b below) SetAlias(ctx context.Context, repository string, named, kept digest.Digest) error {
+	return b.aliases.SetAlias(ctx, b.prefix+"/"+repository, named, kept)
+}
+
+func shims(on config.UpstreamShims, aliases shim.Aliases, journal index.Journal, log *zap.Logger) []upstream.Shim {
 	o := shim.Options{Ranges: on.Ranges, Chunks: on.Chunks}
 	if on.Digests {
-		o.Aliases = index.Aliases{Journal: journal}
+		o.Aliases = aliases
 		if on.Hashes {
 			o.Hashes = index.Secrets{Journal: journal}
 		}
