@@ -68,8 +68,11 @@ type Upstream struct {
 
 // UpstreamShims says what is made up for that a registry lacks.
 type UpstreamShims struct {
-	Ranges    bool `key:"ranges" doc:"Whether a range of a blob that can't be satisfied is answered by 416 where the registry breaks off instead (Distribution 2.8)."`
-	Chunks    bool `key:"chunks" doc:"Whether a chunk of an upload that does not begin where the last one ended is answered by 416 where the registry takes it (Distribution 2.8)."`
+	Ranges    bool `key:"ranges" doc:"Whether ranges of blobs are answered as they should be where the registry gets them wrong: one that can't be satisfied by 416 where it breaks off (Distribution 2.8), one of the last bytes, or that goes on to the end or beyond it, by what there is of it where the registry refuses it (go-containerregistry, which crane serves)."`
+	Locations bool `key:"locations" doc:"Whether the answer to a push says where the blob or manifest is, where the registry does not (go-containerregistry, which crane serves)."`
+	Asked     bool `key:"asked" doc:"Whether the answer to a push or pull of a manifest by a digest such as sha512 names that digest, where the registry has the manifest by it and names its sha256 (go-containerregistry, which crane serves)."`
+	Deletes   bool `key:"deletes" doc:"Whether the delete of a blob that is not there is answered by 404 where the registry fails with 500 (go-containerregistry, which crane serves)."`
+	Chunks    bool `key:"chunks" doc:"Whether a chunk of an upload that does not begin where the last one ended is answered by 416 where the registry takes it (Distribution 2.8), and who asks how far an upload is gets what passed through backref of it where the registry can't say (go-containerregistry, which crane serves)."`
 	Hashes    bool `key:"hashes" doc:"Whether blobs are hashed on their way, so that they can be pushed by a sha512 to a registry that takes no digest but sha256. It costs the time to hash each upload twice, also those of who pushes by sha256; it needs digests. Off by default: Distribution, GitLab's registry and those made of them take any digest."`
 	Digests   bool `key:"digests" doc:"Whether a blob is called, found, mounted and deleted by the digest that it was pushed by, such as sha512, where the registry calls it by its own one, sha256 (Distribution, GitLab)."`
 	Envelopes bool `key:"envelopes" doc:"Whether a manifest that the registry refuses, though all that it names is there, is kept in an envelope that the registry takes, under a hidden tag sha256-HEX.kept, and served as it was pushed (Docker's old registries; GitLab; manifests that name sha512 blobs)."`
@@ -236,7 +239,7 @@ func Default() Config {
 				Grace:          time.Minute,
 			},
 			CheckInterval:      30 * time.Second,
-			Shims:              UpstreamShims{Ranges: true, Chunks: true, Digests: true, Envelopes: true},
+			Shims:              UpstreamShims{Ranges: true, Locations: true, Asked: true, Deletes: true, Chunks: true, Digests: true, Envelopes: true},
 			MaxIdleConnections: 256,
 			Transport:          TransportOwn,
 		},

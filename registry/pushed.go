@@ -15,7 +15,8 @@ import (
 // known is false for what can't be read: that is left to the upstream to judge,
 // unless the upstream may read something else there than backref does, or the
 // manifest has a subject: then the client would believe a referrer pushed that
-// no listing can show, and the error is an [*oci.Error].
+// no listing can show, and the error is an [*oci.Error]. So it is for a manifest
+// that is of another digest than it is pushed by.
 func (r *Registry) ReadPushed(mediaType string, reference Reference, body []byte) (m index.Manifest, known bool, err error) {
 	algorithm := digest.Canonical
 	if reference.Digest != "" {
@@ -27,11 +28,20 @@ func (r *Registry) ReadPushed(mediaType string, reference Reference, body []byte
 		return m, false, oci.BadRequest(oci.CodeManifestInvalid, err.Error())
 	case err != nil && index.HasSubject(body):
 		return m, false, oci.BadRequest(oci.CodeManifestInvalid, "the manifest has a subject but can't be read: "+err.Error())
-	case err != nil:
-		return m, false, nil
-	case reference.Digest != "" && reference.Digest != m.Digest:
-		// The upstream says so, in its own words.
-		return m, false, nil
+	}
+	if reference.Digest != "" {
+		sum := m.Digest
+		if err != nil {
+			sum = algorithm.FromBytes(body)
+		}
+		if sum != reference.Digest {
+			// A registry that does not look would serve it by that digest from then on.
+			return m, false, oci.BadRequest(oci.CodeDigestInvalid,
+				fmt.Sprintf("the manifest is of digest %s: push it by that one, or by a tag", sum))
+		}
+	}
+	if err != nil {
+		return m, false, nil //nolint:nilerr // It is for the upstream to judge.
 	}
 	return m, true, r.checkListable(m)
 }

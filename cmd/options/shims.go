@@ -36,7 +36,7 @@ func (b below) SetAlias(ctx context.Context, repository string, named, kept dige
 }
 
 func shims(on config.UpstreamShims, aliases shim.Aliases, journal index.Journal, log *zap.Logger) []upstream.Shim {
-	o := shim.Options{Ranges: on.Ranges, Chunks: on.Chunks}
+	o := shim.Options{Ranges: on.Ranges, Locations: on.Locations, Asked: on.Asked, Deletes: on.Deletes, Chunks: on.Chunks}
 	if on.Digests {
 		o.Aliases = aliases
 		if on.Hashes {

@@ -21,45 +21,73 @@ const maxUploads = 10_000
 // 416 (distribution-spec, "Pushing a blob in chunks"), before the registry sees it.
 //
 // How far an upload is the registry's answers say, and are remembered; where one is
-// not known to be where the chunk begins, the registry is asked.
+// not known to be where the chunk begins, the registry is asked. Where it can't say, as
+// go-containerregistry's can't, which crane serves, who asks how far an upload is gets
+// what is remembered, see uploadstatus.go.
 type chunks struct {
-	next upstream.Sender
-	// ends has of the path of an upload the first byte that is missing.
-	ends *otter.Cache[string, int64]
+	next *upstream.Registry
+	// places has by the path of an upload how far it is.
+	places *otter.Cache[string, place]
 }
 
-func newChunks(next upstream.Sender) chunks {
-	return chunks{next, otter.Must(&otter.Options[string, int64]{MaximumSize: maxUploads})}
+// place is how far an upload is.
+type place struct {
+	// end is the first byte that is missing.
+	end int64
+	// location is where the upload goes on, as the registry wrote it.
+	location string
+}
+
+func newChunks(next *upstream.Registry) chunks {
+	return chunks{next, otter.Must(&otter.Options[string, place]{MaximumSize: maxUploads})}
 }
 
 // Send implements [upstream.Sender].
 func (c chunks) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodPatch && req.Method != http.MethodPut {
+	switch endpoint := targetOf(req).endpoint; {
+	case endpoint == endpointManifests, endpoint == endpointBlobs:
+		return c.next.Send(as, req)
+	case req.Method == http.MethodPost && endpoint == endpointUploads:
+		return c.begin(as, req)
+	case req.Method == http.MethodPatch, req.Method == http.MethodPut:
+		return c.chunk(as, req)
+	case req.Method == http.MethodGet:
+		return c.status(as, req)
+	case req.Method == http.MethodDelete:
+		return c.cancel(as, req)
+	default:
 		return c.next.Send(as, req)
 	}
-	begin, chunked := beginOf(req.Header.Get("Content-Range"))
-	if !chunked || targetOf(req).endpoint == endpointManifests {
-		return c.next.Send(as, req)
-	}
+}
+
+// chunk uploads a part, or the rest.
+func (c chunks) chunk(as upstream.Credentials, req *http.Request) (*http.Response, error) {
 	upload := *req.URL
-	if end, known := c.ends.GetIfPresent(upload.Path); !known || end != begin {
+	begin, chunked := beginOf(req.Header.Get("Content-Range"))
+	at, known := c.places.GetIfPresent(upload.Path)
+	// The begin of an upload may have been sent by another process, and sent again here.
+	if chunked && (!known || at.end != begin || begin == 0) {
 		refused, err := c.check(as, req, begin)
 		if refused != nil || err != nil {
-			if req.Body != nil {
-				_ = req.Body.Close()
-			}
+			closeBody(req)
 			return refused, err
 		}
 	}
 	resp, err := c.next.Send(as, req)
-	if err != nil || resp.StatusCode != http.StatusAccepted {
-		c.ends.Invalidate(upload.Path)
-		return resp, err
+	switch {
+	case err == nil && resp.StatusCode == http.StatusAccepted:
+		end, told := endOf(resp.Header.Get("Range"))
+		c.remember(&upload, resp, end, told)
+	case err == nil && chunked && known && at.end != begin && refusesChunk(resp):
+		// The upload is where it was.
+		if resp.StatusCode != http.StatusRequestedRangeNotSatisfiable {
+			discard(resp)
+			return outOfOrder(req, begin, at.end, at.header()), nil
+		}
+	default:
+		c.places.Invalidate(upload.Path)
 	}
-	if end, told := endOf(resp.Header.Get("Range")); told {
-		c.ends.Set(nextPath(resp, &upload), end)
-	}
-	return resp, nil
+	return resp, err
 }
 
 // check asks how far an upload is. It returns the answer to a chunk that does not
@@ -77,26 +105,47 @@ func (c chunks) check(as upstream.Credentials, req *http.Request, begin int64) (
 	if !accepted(status) || !told || begin == end || begin == 0 && end == 1 {
 		return nil, nil
 	}
-	refused := refusal(req, http.StatusRequestedRangeNotSatisfiable, "BLOB_UPLOAD_INVALID",
-		fmt.Sprintf("the chunk begins at byte %d, and the next one that the upload needs is %d: go on from there", begin, end))
-	for _, name := range []string{"Location", "Range", "Docker-Upload-Uuid"} {
-		if values := status.Header[name]; len(values) > 0 {
-			refused.Header[name] = values
-		}
-	}
+	refused := outOfOrder(req, begin, end, status.Header)
 	if refused.Header.Get("Location") == "" {
 		refused.Header.Set("Location", req.URL.RequestURI())
 	}
 	return refused, nil
 }
 
-// nextPath returns the path by which the next chunk is sent.
-func nextPath(resp *http.Response, upload *url.URL) string {
-	location, err := url.Parse(resp.Header.Get("Location"))
-	if err != nil || location.Path == "" {
-		return upload.Path
+// refusesChunk tells whether a registry takes no chunk that is out of its order: it may
+// say so by 400, of the digest that the whole has with it.
+func refusesChunk(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusRequestedRangeNotSatisfiable || resp.StatusCode == http.StatusBadRequest
+}
+
+// outOfOrder makes the answer to a chunk that does not begin where an upload ends, of
+// which status says where that is.
+func outOfOrder(req *http.Request, begin, end int64, status http.Header) *http.Response {
+	refused := refusal(req, http.StatusRequestedRangeNotSatisfiable, "BLOB_UPLOAD_INVALID",
+		fmt.Sprintf("the chunk begins at byte %d, and the next one that the upload needs is %d: go on from there", begin, end))
+	for _, name := range []string{"Location", "Range", "Docker-Upload-Uuid"} {
+		if values := status[name]; len(values) > 0 {
+			refused.Header[name] = values
+		}
 	}
-	return location.Path
+	return refused
+}
+
+// remember remembers how far an answer says that an upload is, by where it goes on.
+func (c chunks) remember(upload *url.URL, resp *http.Response, end int64, told bool) {
+	next, err := upload, error(nil)
+	location := resp.Header.Get("Location")
+	if location == "" {
+		location = upload.RequestURI()
+	} else {
+		next, err = c.next.UploadPath(upload, resp)
+	}
+	if err != nil || !told || next.Path != upload.Path {
+		c.places.Invalidate(upload.Path)
+	}
+	if err == nil && told {
+		c.places.Set(next.Path, place{end, location})
+	}
 }
 
 // beginOf reads the first byte of a chunk: "0-1023" (distribution-spec, "Pushing a

@@ -170,6 +170,9 @@ func (k kept) keep(ctx context.Context, p *pushed) error {
 	if p.mediaType == "" {
 		p.mediaType = parts.MediaType
 	}
+	if err := k.free(ctx, p); err != nil {
+		return err
+	}
 	if foreign(p.named) && len(p.tags()) == 0 {
 		// It may be the digest alone that the registry does not know. A tag would have it
 		// by the registry's digest then.
@@ -190,6 +193,24 @@ func (k kept) keep(ctx context.Context, p *pushed) error {
 		}
 	}
 	return k.wrap(ctx, p, e)
+}
+
+// free makes sure that the kept tag of a manifest stands for that, or for nothing: what
+// is under it otherwise is somebody else's.
+func (k kept) free(ctx context.Context, p *pushed) error {
+	_, err := k.find(ctx, p.as, p.repository, p.named)
+	if !errors.Is(err, upstream.ErrNotFound) {
+		return err
+	}
+	_, err = k.next.Resolve(ctx, p.as, p.repository, oci.KeptTag(p.named))
+	switch {
+	case errors.Is(err, upstream.ErrNotFound):
+		return nil
+	case err == nil:
+		return fmt.Errorf("the tag %s stands for something else", oci.KeptTag(p.named))
+	default:
+		return err
+	}
 }
 
 // wrap pushes the envelope, as the first kind that the registry takes.

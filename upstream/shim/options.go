@@ -4,9 +4,16 @@ import "github.com/backref/backref/upstream"
 
 // Options say which shims a registry gets. The zero value has none.
 type Options struct {
-	// Ranges has ranges that can't be satisfied answered so.
+	// Ranges has ranges of blobs answered that the registry gets wrong.
 	Ranges bool
-	// Chunks has chunks of uploads refused that are out of their order.
+	// Locations has answers to pushes say where what was pushed is.
+	Locations bool
+	// Asked has manifests called by the digest that they were asked for by.
+	Asked bool
+	// Deletes has blobs that are not there deleted by 404.
+	Deletes bool
+	// Chunks has chunks of uploads refused that are out of their order, and uploads say
+	// how far they are.
 	Chunks bool
 	// Hashes has blobs hashed by what the registry takes them; nil is for none. It needs
 	// Aliases.
@@ -24,6 +31,15 @@ func (o Options) Shims() []upstream.Shim {
 	var shims []upstream.Shim
 	if o.Ranges {
 		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return ranges{without} })
+	}
+	if o.Locations {
+		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return locations{without} })
+	}
+	if o.Asked {
+		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return asked{without} })
+	}
+	if o.Deletes {
+		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return deletes{without} })
 	}
 	if o.Chunks {
 		shims = append(shims, func(without *upstream.Registry) upstream.Sender { return newChunks(without) })

@@ -1,0 +1,38 @@
+package shim
+
+import (
+	"net/http"
+
+	"github.com/backref/backref/upstream"
+)
+
+// deletes is the shim for registries that fail where a blob is to be deleted that they
+// don't have: go-containerregistry's, which crane serves, answers 500 and not 404
+// (distribution-spec, "Deleting blobs"). Whether the blob is there the registry is
+// asked, with the credentials of who deletes it.
+type deletes struct {
+	next upstream.Sender
+}
+
+// Send implements [upstream.Sender].
+func (d deletes) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
+	t := targetOf(req)
+	if req.Method != http.MethodDelete || t.endpoint != endpointBlobs {
+		return d.next.Send(as, req)
+	}
+	ask := aside(req, http.MethodHead, req.URL)
+	resp, err := d.next.Send(as, req)
+	if err != nil || resp.StatusCode != http.StatusInternalServerError {
+		return resp, err
+	}
+	has, err := d.next.Send(as, ask)
+	if err != nil {
+		return resp, nil //nolint:nilerr // The registry's failure is one already.
+	}
+	discard(has)
+	if has.StatusCode != http.StatusNotFound {
+		return resp, nil
+	}
+	discard(resp)
+	return refusal(req, http.StatusNotFound, "BLOB_UNKNOWN", "the registry has no blob "+t.reference), nil
+}
