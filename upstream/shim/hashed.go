@@ -64,7 +64,7 @@ func (h *hashed) MarshalBinary() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		state = append(state, byte(len(one)))
+		state = append(state, byte(len(one))) //nolint:gosec // Neither state has 256 bytes.
 		state = append(state, one...)
 	}
 	return state, nil

@@ -115,7 +115,7 @@ func (h hashes) status(as upstream.Credentials, req *http.Request, sums *hashed)
 		return resp, err
 	}
 	end, told := endOf(resp.Header.Get("Range"))
-	if !told || end != sums.offset() && !(end == 1 && sums.offset() == 0) {
+	if !told || end != sums.offset() && (end != 1 || sums.offset() != 0) {
 		return resp, nil
 	}
 	if resp.Header.Get("Location") == "" {
