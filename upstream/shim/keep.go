@@ -284,16 +284,20 @@ func elsewhere(mediaType string) bool {
 // refuse one for what is missing, and that is no lack of the registry's.
 func (k kept) children(ctx context.Context, p *pushed, all parts) error {
 	for _, child := range all.Manifests {
-		req := aside(p.like, http.MethodHead, manifestURL(p.repository, child.Digest.String()))
-		req.Header.Set("Accept", "*/*")
-		resp, err := k.read(p.as, req.WithContext(ctx), target{endpointManifests, p.repository, child.Digest.String()}, child.Digest)
-		if err != nil {
-			return err
-		}
-		discard(resp)
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("manifest %s, which it names: %s", child.Digest, resp.Status)
+		if err := k.has(ctx, p, child.Digest); err != nil {
+			return fmt.Errorf("manifest %s, which it names: %w", child.Digest, err)
 		}
 	}
 	return nil
+}
+
+// has returns no error where a manifest is there: the registry's own, else one that is
+// kept.
+func (k kept) has(ctx context.Context, p *pushed, child digest.Digest) error {
+	_, err := k.next.Resolve(ctx, p.as, p.repository, child.String())
+	var status *upstream.StatusError
+	if errors.Is(err, upstream.ErrNotFound) || errors.As(err, &status) && status.Status == http.StatusBadRequest {
+		_, err = k.find(ctx, p.as, p.repository, child)
+	}
+	return err
 }
