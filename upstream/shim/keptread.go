@@ -184,21 +184,20 @@ func envelopeTypes() []string {
 }
 
 // unacceptable tells whether a registry may have an envelope under a tag, and not show
-// it to who does not accept its media type: Distribution 2 answers 404 then, or makes
-// Docker's first schema of it.
+// it to who does not accept its media type by name: Distribution 2 answers 404 then, or
+// makes Docker's first schema of it, which it answers 400 to where it can't.
 func unacceptable(resp *http.Response, accept []string) bool {
 	switch resp.StatusCode {
-	case http.StatusNotFound, http.StatusNotAcceptable:
+	case http.StatusNotFound, http.StatusNotAcceptable, http.StatusBadRequest:
 	case http.StatusOK:
-		if !strings.HasPrefix(resp.Header.Get("Content-Type"), oci.MediaTypeDocker1) && resp.Header.Get("Content-Type") != oci.MediaTypeDocker1Signed {
+		if mediaType := bare(resp.Header.Get("Content-Type")); mediaType != oci.MediaTypeDocker1 && mediaType != oci.MediaTypeDocker1Signed {
 			return false
 		}
 	default:
 		return false
 	}
 	named := strings.Join(accept, ",")
-	return named != "" && !strings.Contains(named, "*/*") &&
-		slices.ContainsFunc(envelopeTypes(), func(mediaType string) bool { return !strings.Contains(named, mediaType) })
+	return slices.ContainsFunc(envelopeTypes(), func(mediaType string) bool { return !strings.Contains(named, mediaType) })
 }
 
 // bare returns a media type without its parameters.
