@@ -45,7 +45,11 @@ func (k kept) push(as upstream.Credentials, req *http.Request, t target) (*http.
 		like: aside(req, http.MethodPut, req.URL),
 	}
 	resp, err := k.next.Send(as, req)
-	if err != nil || !refused(resp) {
+	switch {
+	case err == nil && accepted(resp):
+		k.holdBlobs(p, again)
+		return resp, nil
+	case err != nil || !refused(resp):
 		return resp, err
 	}
 	if err := p.read(again, maxKept); err != nil {
@@ -146,30 +150,32 @@ func (k kept) keep(ctx context.Context, p *pushed) error {
 	if p.mediaType == "" {
 		p.mediaType = parts.MediaType
 	}
-	if foreign(p.named) && len(p.tags()) == 0 {
+	blobs, err := k.blobs(ctx, p, parts)
+	if err != nil {
+		return err
+	}
+	if foreign(p.named) && len(p.tags()) == 0 && !renamed(blobs) {
 		// It may be the digest alone that the registry does not know. A tag would have it
 		// by the registry's digest then.
 		if err := k.put(ctx, p, oci.KeptTag(p.named), p.mediaType, p.body); err == nil || errors.Is(err, upstream.ErrUnreachable) {
 			return err
 		}
 	}
-	e := envelope{Named: p.named, Kept: digest.FromBytes(p.body), MediaType: p.mediaType, Size: int64(len(p.body))}
-	if e.Blobs, err = k.blobs(ctx, p, parts); err != nil {
-		return err
-	}
 	if err := k.children(ctx, p, parts); err != nil {
 		return err
 	}
+	return k.wrap(ctx, p, blobs, p.tags())
+}
+
+// wrap pushes an envelope, as the first kind that the registry takes, after what is in
+// it: under the kept tag, and under the tags given.
+func (k kept) wrap(ctx context.Context, p *pushed, blobs []envelopeBlob, tags []string) error {
+	e := envelope{Named: p.named, Kept: digest.FromBytes(p.body), MediaType: p.mediaType, Size: int64(len(p.body)), Blobs: blobs}
 	for _, blob := range [][]byte{p.body, []byte(envelopeConfig)} {
 		if err := k.next.PutBlob(ctx, p.as, p.repository, blob); err != nil {
 			return err
 		}
 	}
-	return k.wrap(ctx, p, e)
-}
-
-// wrap pushes the envelope, as the first kind that the registry takes.
-func (k kept) wrap(ctx context.Context, p *pushed, e envelope) error {
 	var refusals error
 	for _, kind := range envelopeKinds() {
 		body, err := e.encode(kind)
@@ -177,7 +183,7 @@ func (k kept) wrap(ctx context.Context, p *pushed, e envelope) error {
 			return err
 		}
 		if err = k.put(ctx, p, oci.KeptTag(p.named), kind.manifest, body); err == nil {
-			for _, tag := range p.tags() {
+			for _, tag := range tags {
 				err = errors.Join(err, k.put(ctx, p, tag, kind.manifest, body))
 			}
 			return err

@@ -32,6 +32,7 @@ type Envelopes struct {
 // [envelope]. By that tag it is found again, whatever becomes of the index.
 //
 //	refused push    keep.go       keeps it
+//	accepted push   holdblobs.go  holds blobs that it names by other digests than the registry
 //	missing digest  keptread.go   serves it
 //	tag             keptread.go   serves what is in an envelope
 //	deleted digest  keptdelete.go deletes it
