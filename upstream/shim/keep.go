@@ -302,7 +302,7 @@ func (k kept) children(ctx context.Context, p *pushed, all parts) error {
 func (k kept) has(ctx context.Context, p *pushed, child digest.Digest) error {
 	_, err := k.next.Resolve(ctx, p.as, p.repository, child.String())
 	var status *upstream.StatusError
-	if errors.Is(err, upstream.ErrNotFound) || errors.As(err, &status) && status.Status == http.StatusBadRequest {
+	if errors.Is(err, upstream.ErrNotFound) || errors.As(err, &status) && (status.Status == http.StatusBadRequest || unreadable(status.Status)) {
 		_, err = k.find(ctx, p.as, p.repository, child)
 	}
 	return err

@@ -20,12 +20,12 @@ func (k kept) read(as upstream.Credentials, req *http.Request, t target, named d
 	ctx, behind := req.Context(), as.Behind(req)
 	ask := aside(req, req.Method, req.URL)
 	resp, err := k.next.Send(as, req)
-	if err != nil || !missing(resp) {
+	if err != nil || !missing(resp) && !unreadable(resp.StatusCode) {
 		return resp, err
 	}
 	found, err := k.find(ctx, behind, t.repository, named)
 	switch {
-	case errors.Is(err, upstream.ErrNotFound):
+	case errors.Is(err, upstream.ErrNotFound), err != nil && unreadable(resp.StatusCode):
 		return resp, nil
 	case err != nil:
 		discard(resp)
@@ -50,6 +50,11 @@ func missing(resp *http.Response) bool {
 		return false
 	}
 }
+
+// unreadable tells whether a registry may have taken what is in an envelope for a
+// manifest of its own, and not know its type: Distribution 2 finds a manifest also where
+// there is only a blob of its digest, and fails then.
+func unreadable(status int) bool { return status == http.StatusInternalServerError }
 
 // show makes the answer to a request for a manifest.
 func (h holding) show(req *http.Request) *http.Response {
