@@ -105,6 +105,7 @@ func keepsAll(t *testing.T, f front) {
 	f.kept = c.refused(t, f)
 	c.push(t, f.backref.URL)
 	c.wantAll(t, f, "after the push")
+	f.backref.Run(t, "index", "verify", "--repository", repository)
 	if kept := f.ownTags(t, repository, ".kept"); !slices.Equal(kept, f.kept) {
 		t.Errorf("kept are %v, and the registry refuses %v", kept, f.kept)
 	}
@@ -114,6 +115,8 @@ func keepsAll(t *testing.T, f front) {
 	}
 	f.loseIndex(t)
 	c.wantAll(t, f, "after a rebuild")
+	// It fails where the index and the registry differ.
+	f.backref.Run(t, "index", "verify", "--repository", repository)
 	c.wantDeletable(t, f)
 }
 
