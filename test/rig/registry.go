@@ -66,7 +66,7 @@ func (r *Registry) start(address string) {
 	r.t.Helper()
 	file := filepath.Join(r.t.TempDir(), "config.yml")
 	r.config = file
-	config := fmt.Sprintf("version: 0.1\nlog: {level: info}\nstorage:\n  filesystem: {rootdirectory: %s}\n  delete: {enabled: %t}\nhttp: {addr: %s, secret: x}\n%s",
+	config := fmt.Sprintf("version: 0.1\nlog: {level: info}\nstorage:\n  filesystem: {rootdirectory: %q}\n  delete: {enabled: %t}\nhttp: {addr: %s, secret: x}\n%s",
 		r.Storage, !r.keeps, address, r.extra)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		r.t.Fatal(err)

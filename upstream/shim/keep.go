@@ -2,7 +2,6 @@ package shim
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +49,11 @@ func (k kept) push(as upstream.Credentials, req *http.Request, t target) (*http.
 			"this is an envelope, by which backref keeps what the registry refuses: push the manifest that is in it; backref envelopes unwrap writes those of a registry out"), nil
 	}
 	resp, err := k.next.Send(as, req)
-	if err != nil || !refused(resp) {
+	switch {
+	case err == nil && accepted(resp):
+		k.holdBlobs(p, again)
+		return resp, nil
+	case err != nil || !refused(resp):
 		return resp, err
 	}
 	if err := p.read(again, maxKept); err != nil {
@@ -173,26 +176,21 @@ func (k kept) keep(ctx context.Context, p *pushed) error {
 	if err := k.free(ctx, p); err != nil {
 		return err
 	}
-	if foreign(p.named) && len(p.tags()) == 0 {
+	blobs, err := k.blobs(ctx, p, parts)
+	if err != nil {
+		return err
+	}
+	if foreign(p.named) && len(p.tags()) == 0 && !renamed(blobs) {
 		// It may be the digest alone that the registry does not know. A tag would have it
 		// by the registry's digest then.
 		if err := k.put(ctx, p, oci.KeptTag(p.named), p.mediaType, p.body); err == nil || unsure(err) {
 			return err
 		}
 	}
-	e := envelope{Named: p.named, Kept: digest.FromBytes(p.body), MediaType: p.mediaType, Size: int64(len(p.body))}
-	if e.Blobs, err = k.blobs(ctx, p, parts); err != nil {
-		return err
-	}
 	if err := k.children(ctx, p, parts); err != nil {
 		return err
 	}
-	for _, blob := range [][]byte{p.body, []byte(envelopeConfig)} {
-		if err := k.next.PutBlob(ctx, p.as, p.repository, blob); err != nil {
-			return err
-		}
-	}
-	return k.wrap(ctx, p, e)
+	return k.wrap(ctx, p, blobs, p.tags())
 }
 
 // free makes sure that the kept tag of a manifest stands for that, or for nothing: what
@@ -213,8 +211,15 @@ func (k kept) free(ctx context.Context, p *pushed) error {
 	}
 }
 
-// wrap pushes the envelope, as the first kind that the registry takes.
-func (k kept) wrap(ctx context.Context, p *pushed, e envelope) error {
+// wrap pushes an envelope, as the first kind that the registry takes, after what is in
+// it: under the kept tag, and under the tags given.
+func (k kept) wrap(ctx context.Context, p *pushed, blobs []envelopeBlob, tags []string) error {
+	e := envelope{Named: p.named, Kept: digest.FromBytes(p.body), MediaType: p.mediaType, Size: int64(len(p.body)), Blobs: blobs}
+	for _, blob := range [][]byte{p.body, []byte(envelopeConfig)} {
+		if err := k.next.PutBlob(ctx, p.as, p.repository, blob); err != nil {
+			return err
+		}
+	}
 	var refusals error
 	for _, kind := range envelopeKinds() {
 		body, err := e.encode(kind)
@@ -222,7 +227,7 @@ func (k kept) wrap(ctx context.Context, p *pushed, e envelope) error {
 			return err
 		}
 		if err = k.put(ctx, p, oci.KeptTag(p.named), kind.manifest, body); err == nil {
-			for _, tag := range p.tags() {
+			for _, tag := range tags {
 				err = errors.Join(err, k.put(ctx, p, tag, kind.manifest, body))
 			}
 			return err
@@ -237,51 +242,6 @@ func (k kept) wrap(ctx context.Context, p *pushed, e envelope) error {
 
 func (k kept) put(ctx context.Context, p *pushed, tag, mediaType string, body []byte) error {
 	return k.next.PutManifest(ctx, p.as, p.repository, tag, mediaType, body)
-}
-
-// parts are what a manifest names, in all kinds of manifests.
-type parts struct {
-	MediaType string `json:"mediaType"`
-	Config    *part  `json:"config"`
-	Layers    []part `json:"layers"`
-	Blobs     []part `json:"blobs"`
-	Manifests []part `json:"manifests"`
-}
-
-// part is a descriptor (image-spec, "OCI Content Descriptors").
-type part struct {
-	MediaType string        `json:"mediaType"`
-	Digest    digest.Digest `json:"digest"`
-	Size      int64         `json:"size"`
-}
-
-// readParts reads what a manifest names. What is no manifest is an error.
-func readParts(body []byte) (parts, error) {
-	var p parts
-	if err := json.Unmarshal(body, &p); err != nil {
-		return parts{}, err
-	}
-	if p.Config == nil && p.Manifests == nil && p.Blobs == nil && p.Layers == nil {
-		return parts{}, errors.New("it has none of the fields of a manifest")
-	}
-	if len(p.Manifests) > maxChildren {
-		return parts{}, fmt.Errorf("it names more than %d manifests", maxChildren)
-	}
-	for _, named := range slices.Concat(p.blobs(), p.Manifests) {
-		if err := oci.CheckDigest(named.Digest); err != nil {
-			return parts{}, err
-		}
-	}
-	return p, nil
-}
-
-// blobs returns the blobs that a manifest names.
-func (p parts) blobs() []part {
-	all := slices.Concat(p.Layers, p.Blobs)
-	if p.Config != nil {
-		all = append([]part{*p.Config}, all...)
-	}
-	return all
 }
 
 // blobs returns the blobs that an envelope holds, each once: those of the manifest, but
@@ -329,14 +289,20 @@ func elsewhere(mediaType string) bool {
 // refuse one for what is missing, and that is no lack of the registry's.
 func (k kept) children(ctx context.Context, p *pushed, all parts) error {
 	for _, child := range all.Manifests {
-		_, err := k.next.Resolve(ctx, p.as, p.repository, child.Digest.String())
-		var status *upstream.StatusError
-		if errors.As(err, &status) && status.Status < http.StatusInternalServerError {
-			_, err = k.find(ctx, p.as, p.repository, child.Digest)
-		}
-		if err != nil {
+		if err := k.has(ctx, p, child.Digest); err != nil {
 			return fmt.Errorf("manifest %s, which it names: %w", child.Digest, err)
 		}
 	}
 	return nil
+}
+
+// has returns no error where a manifest is there: the registry's own, else one that is
+// kept.
+func (k kept) has(ctx context.Context, p *pushed, child digest.Digest) error {
+	_, err := k.next.Resolve(ctx, p.as, p.repository, child.String())
+	var status *upstream.StatusError
+	if errors.Is(err, upstream.ErrNotFound) || errors.As(err, &status) && (status.Status == http.StatusBadRequest || unreadable(status.Status)) {
+		_, err = k.find(ctx, p.as, p.repository, child)
+	}
+	return err
 }

@@ -32,9 +32,10 @@ type Envelopes struct {
 // [envelope]. By that tag it is found again, whatever becomes of the index.
 //
 //	refused push    keep.go       keeps it
+//	accepted push   holdblobs.go  holds blobs that it names by other digests than the registry
 //	missing digest  keptread.go   serves it
 //	tag             keptread.go   serves what is in an envelope
-//	missing digest  keptdelete.go deletes it
+//	deleted digest  keptdelete.go deletes it
 type kept struct {
 	Envelopes
 	// aliases may be nil.
@@ -87,13 +88,24 @@ type holding struct {
 	envelope
 	// in is the digest of what the registry has under the tag: an envelope, or the
 	// manifest itself.
-	in   digest.Digest
+	in digest.Digest
+	// body is the manifest; nil where it was not asked for.
 	body []byte
 }
 
 // find fetches the manifest that is kept by its digest. Where none is, the error is
 // [upstream.ErrNotFound].
 func (k kept) find(ctx context.Context, as upstream.Credentials, repository string, named digest.Digest) (holding, error) {
+	found, err := k.locate(ctx, as, repository, named)
+	if err != nil || found.body != nil {
+		return found, err
+	}
+	found.body, err = k.open(ctx, as, repository, found.envelope)
+	return found, err
+}
+
+// locate is find without the body of what is in an envelope.
+func (k kept) locate(ctx context.Context, as upstream.Credentials, repository string, named digest.Digest) (holding, error) {
 	found, err := k.next.Manifest(ctx, as.For(repository), repository, oci.KeptTag(named), maxKept)
 	if err != nil {
 		return holding{}, err
@@ -105,8 +117,7 @@ func (k kept) find(ctx context.Context, as upstream.Credentials, repository stri
 	if err != nil || e.Named != named {
 		return holding{}, errors.Join(upstream.ErrNotFound, err)
 	}
-	body, err := k.open(ctx, as, repository, e)
-	return holding{e, found.Digest, body}, err
+	return holding{e, found.Digest, nil}, nil
 }
 
 // whole is what is kept as it is.

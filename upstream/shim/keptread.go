@@ -20,12 +20,12 @@ func (k kept) read(as upstream.Credentials, req *http.Request, t target, named d
 	ctx, behind := req.Context(), as.Behind(req)
 	ask := aside(req, req.Method, req.URL)
 	resp, err := k.next.Send(as, req)
-	if err != nil || !missing(resp) {
+	if err != nil || !missing(resp) && !unreadable(resp.StatusCode) {
 		return resp, err
 	}
 	found, err := k.find(ctx, behind, t.repository, named)
 	switch {
-	case errors.Is(err, upstream.ErrNotFound):
+	case errors.Is(err, upstream.ErrNotFound), err != nil && unreadable(resp.StatusCode):
 		return resp, nil
 	case err != nil:
 		discard(resp)
@@ -50,6 +50,11 @@ func missing(resp *http.Response) bool {
 		return false
 	}
 }
+
+// unreadable tells whether a registry may have taken what is in an envelope for a
+// manifest of its own, and not know its type: Distribution 2 finds a manifest also where
+// there is only a blob of its digest, and fails then.
+func unreadable(status int) bool { return status == http.StatusInternalServerError }
 
 // show makes the answer to a request for a manifest.
 func (h holding) show(req *http.Request) *http.Response {
@@ -184,13 +189,13 @@ func envelopeTypes() []string {
 }
 
 // unacceptable tells whether a registry may have an envelope under a tag, and not show
-// it to who does not accept its media type: Distribution 2 answers 404 then, or makes
-// Docker's first schema of it.
+// it to who does not accept its media type by name: Distribution 2 answers 404 then, or
+// makes Docker's first schema of it, which it answers 400 to where it can't.
 func unacceptable(resp *http.Response, accept []string) bool {
 	switch resp.StatusCode {
-	case http.StatusNotFound, http.StatusNotAcceptable:
+	case http.StatusNotFound, http.StatusNotAcceptable, http.StatusBadRequest:
 	case http.StatusOK:
-		if !strings.HasPrefix(resp.Header.Get("Content-Type"), oci.MediaTypeDocker1) && resp.Header.Get("Content-Type") != oci.MediaTypeDocker1Signed {
+		if mediaType := bare(resp.Header.Get("Content-Type")); mediaType != oci.MediaTypeDocker1 && mediaType != oci.MediaTypeDocker1Signed {
 			return false
 		}
 	default:
