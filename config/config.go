@@ -62,6 +62,7 @@ type Upstream struct {
 	CheckInterval      time.Duration    `key:"checkInterval" doc:"How often it is looked whether the registry can be used: reached, spoken to, signed in to with upstream.service. What is found goes to the log when it changes, and to backref_upstream_up. 0 looks until it could be used once."`
 	MaxIdleConnections int              `key:"maxIdleConnections" doc:"The most idle connections to the registry that are kept for reuse."`
 	Transport          string           `key:"transport" doc:"How requests without a body are sent over HTTP/1.1: own by connections of backref's, which move large bodies from socket to socket, standard by Go's net/http as all others are. Answers are the same; standard is slower." enum:"own,standard"`
+	Cache              bool             `key:"cache" doc:"The registry is a pull-through cache, which has no referrers of its own: a listing in a repository that referrers.sources names no source for is an error then, since it would be short."`
 	Shims              UpstreamShims    `key:"shims" doc:"What is made up for where the registry refuses it, or answers it wrongly. Each acts then only: what a registry does right passes as it came."`
 	Routes             []UpstreamRoute  `key:"routes" doc:"Further registries, each with the repositories below a prefix. All others are at upstream.url. See routes.md."`
 }
@@ -124,13 +125,15 @@ const (
 
 // Referrers configures how referrers are found and listed.
 type Referrers struct {
-	FallbackTags  string        `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
-	HiddenTags    bool          `key:"hiddenTags" doc:"Whether each referrer that is pushed by digest, or that the mirror finds, is given a hidden tag of its own, sha256-HEX.referrer, by which the registry's API lists it and its garbage collection keeps it. Clients don't see these tags: see tags.hide."`
-	Order         string        `key:"order" doc:"The order of a listing for which none is asked: some tools take the first entry, which by digest is any. -created has the newest first." enum:"digest,-digest,created,-created,artifactType,-artifactType,version,-version"`
-	RecheckTag    time.Duration `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
-	LegacyTags    string        `key:"legacyTags" doc:"Whether the extension API shows as legacy referrers what cosign 2 keeps under the tags sha256-HEX.sig, .att and .sbom, where a query does not say by its parameter legacy. For each manifest that it is asked about the three tags are asked for, and asked for again after referrers.recheckTag." enum:"show,off"`
-	TagListingTTL time.Duration `key:"tagListingTTL" doc:"How long a listing that was served under a referrers tag is found by its digest too, which the registry doesn't know. 0 keeps none."`
-	RecheckNative time.Duration `key:"recheckNative" doc:"How long a repository that was found without a referrers API upstream, or a subject that the API does not know, is not asked for there again. 0 asks on every query."`
+	FallbackTags  string              `key:"fallbackTags" doc:"What is done with the referrers tags that clients without the API keep upstream: off ignores them, import reads them, mirror also keeps them equal to the listings (needs upstream.service with the right to push)." enum:"off,import,mirror"`
+	HiddenTags    bool                `key:"hiddenTags" doc:"Whether each referrer that is pushed by digest, or that the mirror finds, is given a hidden tag of its own, sha256-HEX.referrer, by which the registry's API lists it and its garbage collection keeps it. Clients don't see these tags: see tags.hide."`
+	Order         string              `key:"order" doc:"The order of a listing for which none is asked: some tools take the first entry, which by digest is any. -created has the newest first." enum:"digest,-digest,created,-created,artifactType,-artifactType,version,-version"`
+	RecheckTag    time.Duration       `key:"recheckTag" doc:"How long a referrers tag that was read, or found missing, is not asked for again. 0 asks on every query."`
+	LegacyTags    string              `key:"legacyTags" doc:"Whether the extension API shows as legacy referrers what cosign 2 keeps under the tags sha256-HEX.sig, .att and .sbom, where a query does not say by its parameter legacy. For each manifest that it is asked about the three tags are asked for, and asked for again after referrers.recheckTag." enum:"show,off"`
+	TagListingTTL time.Duration       `key:"tagListingTTL" doc:"How long a listing that was served under a referrers tag is found by its digest too, which the registry doesn't know. 0 keeps none."`
+	Upstream      []ReferrersUpstream `key:"upstream" doc:"Second registries, each for the manifests with a subject of some repositories: upstream.url keeps the images. Of several that are for a repository the first counts. See split.md."`
+	Sources       []ReferrersSource   `key:"sources" doc:"Registries that know of further referrers of what upstream.url has, such as that of the vendor whose images are mirrored, or the origin of a pull-through cache. They are only read: what they list is listed too, and what they list can be pulled. See split.md."`
+	RecheckNative time.Duration       `key:"recheckNative" doc:"How long a repository that was found without a referrers API upstream, or a subject that the API does not know, is not asked for there again. 0 asks on every query."`
 }
 
 // Tags configures how tags are listed, and which of them stay what they are.

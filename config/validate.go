@@ -29,6 +29,7 @@ func zeroAllowed(path string) bool {
 	case "referrers.recheckTag", "referrers.recheckNative", "permissions.cacheTTL", "server.drainTimeout", "server.shutdownDelay", "upstream.checkInterval", "auth.recheckRealm", "auth.cacheTTL",
 		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency", "limits.transferInterval",
 		"upstream.routes.rate", "upstream.routes.timeouts.connect", "upstream.routes.timeouts.responseHeader", "upstream.routes.timeouts.stall", "upstream.routes.timeouts.idle",
+		"referrers.upstream.transfer",
 		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice", "retention.interval",
 		"cache.pages", "log.delay", "cache.manifests", "audit.keep":
 		return true
@@ -62,6 +63,7 @@ func validate(cfg *Config) []mistake {
 	checkTLS(cfg, check)
 	validateServiceAt("upstream.service", cfg.Upstream.Service, check)
 	validateRoutes(cfg, check)
+	validateStores(cfg, check)
 	validateAuth(cfg, check)
 	validateRetention(cfg, check)
 	validateArtifacts(cfg, check)

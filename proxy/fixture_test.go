@@ -27,6 +27,7 @@ import (
 	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/upstream"
 	"github.com/backref/backref/upstream/routes"
+	"github.com/backref/backref/upstream/split"
 )
 
 const (
@@ -209,7 +210,7 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 // bare returns the registries of a configuration without what is made up for there.
 func bare(cfg config.Upstream) (*upstream.Registry, *routes.Table, error) {
 	cfg.Shims = config.UpstreamShims{}
-	return options.Behind(cfg, nil, zap.NewNop(), func(*upstream.Options) {})
+	return options.Behind(cfg, split.Options{}, nil, zap.NewNop(), func(*upstream.Options) {})
 }
 
 // reply is a response whose body has been read.

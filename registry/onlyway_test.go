@@ -47,7 +47,7 @@ func TestOwnTagsAreTheOnlyWay(t *testing.T) {
 	}
 	slices.Sort(found)
 	// What a client pushes is kept under the tag that it is pushed by, and a kept tag.
-	want := []string{"keep.go PutManifest", "owntags.go DeleteManifest", "owntags.go DeleteTag", "owntags.go PutManifest", "owntags.go PutManifest", "removal.go DeleteManifest"}
+	want := []string{"bring.go PutManifest", "keep.go PutManifest", "owntags.go DeleteManifest", "owntags.go DeleteTag", "owntags.go PutManifest", "owntags.go PutManifest", "removal.go DeleteManifest"}
 	if !slices.Equal(found, want) {
 		t.Errorf("found %q\nwant %q", found, want)
 	}

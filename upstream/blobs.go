@@ -58,3 +58,18 @@ func (r *Registry) HasBlob(ctx context.Context, as Credentials, repository strin
 	}
 	return true, nil
 }
+
+// OpenBlob asks for a blob, and goes where the registry keeps its blobs, as clients
+// do. header may ask for a part of it. The answer is as it came, whatever its status;
+// the caller closes its body, which is bounded by the pauses that it may make and by
+// ctx alone, and verifies what it reads.
+//
+// Errors: [*StatusError] for a redirect that is not followed, [ErrUnreachable].
+func (r *Registry) OpenBlob(ctx context.Context, as Credentials, repository string, blob digest.Digest, header http.Header) (*http.Response, error) {
+	target := &url.URL{Path: "/v2/" + repository + "/blobs/" + blob.String()}
+	resp, err := r.follow(ctx, as, http.MethodGet, target, header)
+	if err != nil {
+		return nil, fmt.Errorf("fetch blob %s of %s: %w", blob, repository, err)
+	}
+	return resp, nil
+}

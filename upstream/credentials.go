@@ -30,6 +30,9 @@ func (c Credentials) For(repository string) Credentials {
 	return c
 }
 
+// AreOfService tells whether these are the service's own credentials.
+func (c Credentials) AreOfService() bool { return c.service }
+
 // About returns the repository that [Credentials.For] was given.
 func (c Credentials) About() string { return c.repository }
 

@@ -20,10 +20,16 @@ const maxListPage = 64 << 20
 // the first error: [ErrNotFound], [ErrInvalid], [*StatusError],
 // [ErrUnreachable].
 func (r *Registry) Tags(ctx context.Context, as Credentials, repository string, most int) iter.Seq2[string, error] {
+	return r.TagsBehind(ctx, as, repository, "", most)
+}
+
+// TagsBehind lists what comes behind a tag in the registry's order, as Tags does. Of a
+// registry that can't begin there it may be more, with that tag among it.
+func (r *Registry) TagsBehind(ctx context.Context, as Credentials, repository, last string, most int) iter.Seq2[string, error] {
 	type tags struct {
 		Tags []string `json:"tags"`
 	}
-	list := func() *oci.Pages { return oci.NewPages("/v2/" + repository + "/tags/list") }
+	list := func() *oci.Pages { return oci.NewPagesBehind("/v2/"+repository+"/tags/list", last) }
 	return bounded(most, pages(r, ctx, as, list, "list tags of "+repository, func(page tags) []string { return page.Tags }))
 }
 

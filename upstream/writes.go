@@ -38,6 +38,49 @@ func (r *Registry) putBlob(ctx context.Context, as Credentials, repository strin
 	if has, err := r.HasBlob(ctx, as, repository, blob); has || err != nil {
 		return err
 	}
+	req, err := r.beginUpload(ctx, as, repository, blob)
+	if err != nil {
+		return err
+	}
+	setBody(req, body)
+	return r.change(ctx, as.For(repository), req)
+}
+
+// StreamBlob pushes a blob as it is read, of so many bytes; -1 is for a number that is
+// not known. The registry verifies its digest. How long that takes only ctx bounds,
+// and the pauses that the registry makes. Errors are those of [Registry.PutManifest],
+// and [ErrBodySpent], see [Sender].
+func (r *Registry) StreamBlob(ctx context.Context, as Credentials, repository string, blob digest.Digest, size int64, body io.Reader) error {
+	if err := r.streamBlob(ctx, as, repository, blob, size, body); err != nil {
+		return fmt.Errorf("push blob %s of %s: %w", blob, repository, err)
+	}
+	return nil
+}
+
+func (r *Registry) streamBlob(ctx context.Context, as Credentials, repository string, blob digest.Digest, size int64, body io.Reader) error {
+	req, err := r.beginUpload(ctx, as, repository, blob)
+	if err != nil {
+		return err
+	}
+	if req.ContentLength = size; size == 0 {
+		req.Body = http.NoBody
+	} else {
+		req.Body = io.NopCloser(body)
+	}
+	resp, err := r.do(ctx, as.For(repository), req)
+	if err != nil {
+		return err
+	}
+	defer closeBody(resp.Body)
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return statusError(resp)
+	}
+	return nil
+}
+
+// beginUpload begins to push a blob, and returns the request that ends it, which lacks
+// the blob still.
+func (r *Registry) beginUpload(ctx context.Context, as Credentials, repository string, blob digest.Digest) (*http.Request, error) {
 	here := url.URL{Path: "/v2/" + repository + "/blobs/uploads/"}
 	target := here
 	begin := newQuery(http.MethodPost, &target, http.Header{"Content-Length": {"0"}})
@@ -50,15 +93,13 @@ func (r *Registry) putBlob(ctx context.Context, as Credentials, repository strin
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if upload.RawQuery != "" {
 		upload.RawQuery += "&"
 	}
 	upload.RawQuery += "digest=" + url.QueryEscape(blob.String())
-	req := newQuery(http.MethodPut, upload, http.Header{"Content-Type": {"application/octet-stream"}})
-	setBody(req, body)
-	return r.change(ctx, as.For(repository), req)
+	return newQuery(http.MethodPut, upload, http.Header{"Content-Type": {"application/octet-stream"}}), nil
 }
 
 // UploadPath returns where an answer has an upload go on, as a client of the registry

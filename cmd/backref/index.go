@@ -15,6 +15,7 @@ import (
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/upstream"
 	"github.com/backref/backref/upstream/routes"
+	"github.com/backref/backref/upstream/split"
 )
 
 func newIndex(environ []string) *cobra.Command {
@@ -57,6 +58,8 @@ type ownMaintenance struct {
 	*reconcile.Retention
 	store    index.Maintainer
 	upstream *upstream.Registry
+	// split is what stands beside that.
+	split split.Options
 	// routes are the further registries; nil for none.
 	routes *routes.Table
 	// endAudit has written what was recorded; nil where nothing records.
@@ -78,7 +81,11 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 		// Nothing that is asked for needs the registry.
 		return &ownMaintenance{store: store}, nil
 	}
-	registry, further, err := options.Behind(cfg.Upstream, store, log, func(*upstream.Options) {})
+	beside, err := options.Split(cfg, store, log, func(*upstream.Options) {})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	registry, further, err := options.Behind(cfg.Upstream, beside, store, log, func(*upstream.Options) {})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -101,7 +108,7 @@ func openOwn(ctx context.Context, cfg config.Config, logs io.Writer) (maintenanc
 	return &ownMaintenance{
 		endAudit:   runAudit(ctx, audit),
 		Reconciler: reconcile.New(store, source, options.Reconcile(cfg.Reconcile), log), Retention: reconcile.NewRetention(retaining),
-		store: store, upstream: registry, routes: further,
+		store: store, upstream: registry, split: beside, routes: further,
 	}, nil
 }
 
@@ -152,6 +159,7 @@ func (o *ownMaintenance) Close() error {
 	if o.upstream != nil {
 		o.upstream.Close()
 		o.routes.Close()
+		o.split.Close()
 	}
 	return o.store.Close()
 }

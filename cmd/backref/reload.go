@@ -17,6 +17,7 @@ import (
 
 	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
+	"github.com/backref/backref/upstream"
 )
 
 // part is what takes a changed configuration over while the server runs. It reads
@@ -66,11 +67,38 @@ func (s *server) prepareUpstream(cfg config.Config) (func(), error) {
 		}
 		applies = append(applies, apply)
 	}
+	beside, err := s.prepareSplit()
+	if err != nil {
+		return nil, err
+	}
+	applies = append(applies, beside...)
 	return func() {
 		for _, apply := range applies {
 			apply()
 		}
 	}, nil
+}
+
+// prepareSplit reads anew the files that are named of registries beside the first. What
+// else is said of these needs a restart.
+func (s *server) prepareSplit() ([]func(), error) {
+	var applies []func()
+	prepare := func(at *upstream.Registry, o upstream.Options) error {
+		apply, err := at.Prepare(o.Service, o.TLS)
+		applies = append(applies, apply)
+		return err
+	}
+	for i, store := range s.split.Stores {
+		if err := prepare(store.Registry, options.Store(s.config, i)); err != nil {
+			return nil, err
+		}
+	}
+	for i, source := range s.split.Sources {
+		if err := prepare(source.Registry, options.FurtherSource(s.config, i)); err != nil {
+			return nil, err
+		}
+	}
+	return applies, nil
 }
 
 func (s *server) prepareDoor(cfg config.Config) (func(), error) {

@@ -93,6 +93,10 @@ func changed(t *testing.T, cfg config.Config, path string) config.Config {
 		*value = []config.Listener{{Name: "other", Listen: "127.0.0.1:1"}}
 	case *[]config.UpstreamRoute:
 		*value = []config.UpstreamRoute{{Prefix: "other", URL: &url.URL{Scheme: "https", Host: "other.example"}, Service: config.UpstreamService{Anonymous: true}}}
+	case *[]config.ReferrersUpstream:
+		*value = []config.ReferrersUpstream{{Repositories: []string{"other"}, URL: &url.URL{Scheme: "https", Host: "other.example"}, Service: config.UpstreamService{Anonymous: true}}}
+	case *[]config.ReferrersSource:
+		*value = []config.ReferrersSource{{Repositories: []string{"other"}, URL: &url.URL{Scheme: "https", Host: "other.example"}}}
 	case *string:
 		*value = otherText(key)
 	case *[]config.TagLock:

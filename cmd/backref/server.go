@@ -24,6 +24,7 @@ import (
 	"github.com/backref/backref/signin"
 	"github.com/backref/backref/upstream"
 	"github.com/backref/backref/upstream/routes"
+	"github.com/backref/backref/upstream/split"
 )
 
 // server is the whole program that serve runs: it owns the index, the
@@ -35,6 +36,8 @@ type server struct {
 	log      *zap.Logger
 	store    index.Maintainer
 	upstream *upstream.Registry
+	// split is what stands beside that.
+	split split.Options
 	// routes are the further registries; nil for none.
 	routes *routes.Table
 	proxy  *proxy.Proxy
@@ -104,7 +107,11 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.store = store
-	s.upstream, s.routes, err = options.Behind(s.config.Upstream, store, s.log, func(o *upstream.Options) {
+	s.split, err = options.Split(s.config, store, s.log, func(o *upstream.Options) { o.Tracer = s.tracing.tracer() })
+	if err != nil {
+		return err
+	}
+	s.upstream, s.routes, err = options.Behind(s.config.Upstream, s.split, store, s.log, func(o *upstream.Options) {
 		o.Metrics, o.Tracer = metrics, s.tracing.tracer()
 	})
 	if err != nil {
@@ -215,7 +222,7 @@ func (s *server) newRetention(handler *proxy.Proxy, metrics *prometheus.Registry
 // newRemovals returns what carries out deletes that others have decided.
 func (s *server) newRemovals(handler *proxy.Proxy, interval time.Duration, metrics *prometheus.Registry) *reconcile.Removals {
 	return reconcile.NewRemovals(reconcile.RemovalOptions{
-		Store: s.store, Source: s.source, Interval: interval, RequestTime: options.RequestTime(s.config.Upstream),
+		Store: s.store, Source: s.source, Interval: interval, RequestTime: options.RequestTime(s.config),
 		Forget: handler.Registry().Forget, Audit: handler.Registry().Audit, Log: s.log, Metrics: metrics,
 	})
 }
@@ -366,6 +373,7 @@ func (s *server) close() error {
 		s.upstream.Close()
 	}
 	s.routes.Close()
+	s.split.Close()
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}

@@ -96,7 +96,7 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 		RecheckTag: referrers.RecheckTag, RecheckNative: referrers.RecheckNative, ListingTTL: referrers.TagListingTTL,
 		HiddenTags: referrers.HiddenTags, Hide: hiding(cfg.Tags.Hide),
 		PermissionTTL: cfg.Permissions.CacheTTL, Permissions: cfg.Permissions.CacheEntries,
-		RequestTime: RequestTime(cfg.Upstream),
+		RequestTime: RequestTime(cfg),
 	}
 	if o.Policies, err = Policies(cfg); err != nil {
 		return o, err
@@ -108,14 +108,19 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 }
 
 // RequestTime is how long a push or delete may take effect after it was begun, at
-// whichever registry.
-func RequestTime(cfg config.Upstream) time.Duration {
-	timeouts := cfg.Timeouts
+// whichever registry. Where there are second registries what it needs is brought there
+// before.
+func RequestTime(cfg config.Config) time.Duration {
+	timeouts := cfg.Upstream.Timeouts
 	longest := timeouts.Connect + timeouts.ResponseHeader
-	for _, route := range cfg.Routes {
+	for _, route := range cfg.Upstream.Routes {
 		longest = max(longest, cmp.Or(route.Timeouts.Connect, timeouts.Connect)+cmp.Or(route.Timeouts.ResponseHeader, timeouts.ResponseHeader))
 	}
-	return longest + timeouts.Grace
+	bring := time.Duration(0)
+	for _, store := range cfg.Referrers.Upstream {
+		bring = max(bring, store.TransferTime()+timeouts.Connect+timeouts.ResponseHeader)
+	}
+	return longest + timeouts.Grace + bring
 }
 
 // registryLimits returns what bounds reading, holding and showing, with so many

@@ -46,7 +46,7 @@ func RetentionSettings(cfg config.Retention) (reconcile.RetentionSettings, error
 // given apart.
 func Retaining(cfg config.Config) reconcile.RetentionOptions {
 	return reconcile.RetentionOptions{
-		Concurrency: cfg.Reconcile.Concurrency, MissingTwice: cfg.Reconcile.MissingTwice, RequestTime: RequestTime(cfg.Upstream),
+		Concurrency: cfg.Reconcile.Concurrency, MissingTwice: cfg.Reconcile.MissingTwice, RequestTime: RequestTime(cfg),
 	}
 }
 

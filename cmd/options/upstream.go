@@ -11,12 +11,14 @@ import (
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/upstream"
 	"github.com/backref/backref/upstream/routes"
+	"github.com/backref/backref/upstream/split"
 )
 
 // Behind returns the registry at upstream.url with all that is behind it: what is made
-// up for there, as a journal remembers it, and the further registries of the routes. adapt
-// may add to the options of each. What it returns is to be closed.
-func Behind(cfg config.Upstream, journal index.Journal, log *zap.Logger, adapt func(*upstream.Options)) (*upstream.Registry, *routes.Table, error) {
+// up for there, as a journal remembers it, what stands beside it, and the further
+// registries of the routes. adapt may add to the options of each. What it returns is to
+// be closed.
+func Behind(cfg config.Upstream, beside split.Options, journal index.Journal, log *zap.Logger, adapt func(*upstream.Options)) (*upstream.Registry, *routes.Table, error) {
 	var list []routes.Route
 	for i, route := range cfg.Routes {
 		o := Route(cfg, i)
@@ -36,6 +38,7 @@ func Behind(cfg config.Upstream, journal index.Journal, log *zap.Logger, adapt f
 	o := Upstream(cfg)
 	o.Shims = Shims(cfg.Shims, journal, log)
 	adapt(&o)
+	o = beside.Around(o)
 	var table *routes.Table
 	if len(list) > 0 {
 		var err error
