@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,31 @@ func TestSecondIsDown(t *testing.T) {
 	})
 }
 
+// A push whose answer is lost is settled by asking the second registry.
+func TestLostAnswer(t *testing.T) {
+	primary, second := rig.NewRegistry(t, rig.Distribution2), rig.NewRegistry(t, rig.Distribution3)
+	relay := rig.NewRelay(t, second.URL)
+	p := newPlace(t, primary, second, "--set", stores(relay.URL))
+	image := p.subject(t, "v1")
+	kept, lost := rig.Artifact("application/vnd.example.sbom", "kept", image.Descriptor()), rig.Artifact("application/vnd.example.sbom", "lost", image.Descriptor())
+	relay.Before(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/manifests/") {
+			return false
+		}
+		if strings.Contains(r.URL.Path, kept.Digest().Encoded()) {
+			rig.Do(t, http.MethodPut, second.URL+r.URL.Path, kept.Bytes(), "Content-Type", kept.MediaType).Want(t, http.StatusCreated)
+		}
+		panic(http.ErrAbortHandler)
+	})
+	for _, each := range []rig.Manifest{kept, lost} {
+		rig.Push(t, p.backref.URL, "app", "", each).Want(t, http.StatusServiceUnavailable)
+	}
+	relay.Before(nil)
+	if got := p.listed(t, image.Digest()); !slices.Equal(got, []digest.Digest{kept.Digest()}) {
+		t.Errorf("listed: %v, want %v", got, kept.Digest())
+	}
+}
+
 // The index is made again of both registries.
 func TestRebuild(t *testing.T) {
 	onEach(t, func(t *testing.T, p place) {
@@ -59,6 +85,9 @@ func TestRebuild(t *testing.T) {
 		}
 		if got := fresh.listed(t, first.Digest()); len(got) != 1 {
 			t.Errorf("of the referrer: %v", got)
+		}
+		if got := fresh.backref.Try(t, "index", "verify"); got.Err != nil || !strings.Contains(got.Stdout, `"missing":0`) {
+			t.Errorf("verified: %v: %s", got.Err, got.Stdout)
 		}
 	})
 }
@@ -143,24 +172,42 @@ func TestIndexes(t *testing.T) {
 	})
 }
 
-// A large blob is brought without its size being held in memory, and parts of it are
+// A large blob is brought and served without being held in memory, and parts of it are
 // served.
 func TestLargeBlob(t *testing.T) {
 	primary, second := rig.NewRegistry(t, rig.Distribution2), rig.NewRegistry(t, rig.Distribution3)
 	p := newPlace(t, primary, second)
 	image := p.subject(t, "v1")
-	layer := strings.Repeat("0123456789abcdef", 1<<20)
+	layer := strings.Repeat("0123456789abcdef", 8<<20)
 	sum := rig.PushBlob(t, primary.URL, "app", layer)
 	artifact := rig.Artifact("application/vnd.example.sbom", "large", image.Descriptor())
 	artifact.Layers = &[]rig.Descriptor{{MediaType: "text/plain", Digest: sum, Size: int64(len(layer))}}
+	before := peak(t, p.backref.PID())
 	rig.Push(t, p.backref.URL, "app", "", artifact).Want(t, http.StatusCreated)
 	rig.Do(t, http.MethodDelete, primary.URL+"/v2/app/blobs/"+sum.String(), nil).Want(t, http.StatusAccepted)
 	at := p.backref.URL + "/v2/app/blobs/" + sum.String()
 	if got := rig.Do(t, http.MethodGet, at, nil).Want(t, http.StatusOK); string(got.Body) != layer {
 		t.Error("the blob is another")
 	}
+	if grown := peak(t, p.backref.PID()) - before; grown > 64<<10 {
+		t.Errorf("a blob of %d KiB took %d KiB of memory", len(layer)>>10, grown)
+	}
 	if got := rig.Do(t, http.MethodGet, at, nil, "Range", "bytes=17-20").Want(t, http.StatusPartialContent); string(got.Body) != "1234" {
 		t.Errorf("a part: %q", got.Body)
 	}
 	rig.Do(t, http.MethodHead, at, nil).Want(t, http.StatusNotFound)
+}
+
+// peak returns the most memory that a process has had, in KiB.
+func peak(t *testing.T, process int) (kib int) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscanf(after, "%d", &kib); err != nil {
+		t.Fatal(err)
+	}
+	return kib
 }

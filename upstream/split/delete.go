@@ -11,7 +11,7 @@ import (
 
 // remove deletes a manifest, or a tag.
 func (q *question) remove(req *http.Request) (*http.Response, error) {
-	if _, byDigest := q.digest(); byDigest {
+	if q.byDigest() {
 		return q.removeDigest(req)
 	}
 	// Registries that delete no tags say so whether or not they have this one.

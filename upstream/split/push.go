@@ -89,7 +89,7 @@ func readPushed(req *http.Request) (*pushed, error) {
 // taken tells whether the tag that a manifest is pushed by stands for something in the
 // primary, and whether that is the very manifest.
 func (q *question) taken(p *pushed) (taken, is bool, err error) {
-	if _, byDigest := q.digest(); byDigest {
+	if q.byDigest() {
 		return false, false, nil
 	}
 	stands, err := q.primary.Resolve(q.like.Context(), q.as, q.repository, q.reference)

@@ -172,7 +172,7 @@ func (q *question) readable() []*beside {
 	if q.store != nil {
 		all = append(all, q.store)
 	}
-	if _, byDigest := q.digest(); byDigest {
+	if q.byDigest() {
 		all = append(all, q.sources...)
 	}
 	return all

@@ -52,7 +52,7 @@ func targetOf(req *http.Request) target {
 			t.endpoint, t.repository = endpointReferrers, repository
 		}
 	}
-	_, isDigest := t.digest()
+	isDigest := t.byDigest()
 	switch {
 	case !oci.ValidRepository(t.repository):
 		return target{}
@@ -63,11 +63,8 @@ func targetOf(req *http.Request) target {
 	return t
 }
 
-// digest returns the digest that the request names, if that is one.
-func (t target) digest() (digest.Digest, bool) {
-	named := digest.Digest(t.reference)
-	return named, oci.CheckDigest(named) == nil
-}
+// byDigest tells whether the request names a digest.
+func (t target) byDigest() bool { return oci.CheckDigest(digest.Digest(t.reference)) == nil }
 
 func manifestPath(repository, reference string) string {
 	return "/v2/" + repository + "/manifests/" + reference
