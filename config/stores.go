@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -59,7 +60,7 @@ func validateStores(cfg *Config, check func(path string, err error)) {
 		if first := cfg.Upstream.URL; store.Prefix == "" && first != nil && store.URL != nil && *store.URL == *first {
 			check(key+".url", errors.New("is upstream.url: without a prefix the second registry would be the first"))
 		}
-		check(key+".prefix", checkPrefix(store.Prefix))
+		check(key+".prefix", errors.Join(checkPrefix(store.Prefix), checkApart(store, cfg.Referrers.Upstream[:i])))
 		if store.Transfer < 0 || store.Transfer > maxDuration || store.Transfer > 0 && store.Transfer < minDuration {
 			check(key+".transfer", fmt.Errorf("%s is not between a millisecond and a year", store.Transfer))
 		}
@@ -95,6 +96,21 @@ func checkBeside(key string, b besideFirst, check func(path string, err error)) 
 	}
 	validateServiceAt(key+".service", b.service, check)
 	checkUpstreamTLS(key, b.tls, b.url, check)
+}
+
+// checkApart makes sure that no two repositories have one name at a second registry: who
+// may read the one would read the other.
+func checkApart(store ReferrersUpstream, before []ReferrersUpstream) error {
+	below := func(name, prefix string) bool { return prefix == "" || strings.HasPrefix(name, prefix+"/") }
+	for i, other := range before {
+		if store.URL == nil || other.URL == nil || *store.URL != *other.URL || store.Prefix == other.Prefix {
+			continue
+		}
+		if below(store.Prefix, other.Prefix) || below(other.Prefix, store.Prefix) {
+			return fmt.Errorf("%q and %q of %s lie one below the other at the same registry: two repositories could have one name there", store.Prefix, other.Prefix, other.Key(i))
+		}
+	}
+	return nil
 }
 
 func checkPrefix(prefix string) error {

@@ -46,6 +46,7 @@ func TestStoresThatAreWrong(t *testing.T) {
 		{"referrers.upstream", "[{" + rest + "}]", "referrers.upstream[0].service: is needed"},
 		{"referrers.upstream", "[{" + rest + service + ", prefix: A}]", `referrers.upstream[0].prefix: "A" can't begin`},
 		{"referrers.upstream", "[{" + rest + service + ", prefix: a/}]", `referrers.upstream[0].prefix: "a/" can't begin`},
+		{"referrers.upstream", "[{" + rest + service + "}, {" + rest + service + ", prefix: a}]", `referrers.upstream[1].prefix: "a" and "" of referrers.upstream[0] lie one below the other`},
 		{"referrers.upstream", "[{" + rest + service + ", transfer: 1us}]", "referrers.upstream[0].transfer: 1µs is not"},
 		{"referrers.upstream", "[{" + rest + ", service: {password: x}}]", "referrers.upstream[0].service.username: is needed"},
 		{"referrers.sources", "[{" + rest + ", tls: {certFile: x, keyFile: y}}]", "referrers.sources[0].tls.certFile: has no effect"},

@@ -85,6 +85,10 @@ func (f *Fault) Error() string {
 // Unwrap returns what was found.
 func (f *Fault) Unwrap() error { return f.found }
 
+// At returns the fault as one of the registry that another section of the configuration
+// describes than upstream: Mend names its keys.
+func (f *Fault) At(key string) *Fault { return &Fault{f.Reason, &RouteError{key, f.found}} }
+
 // Mend says what an operator can do, by the key of the configuration. It says
 // nothing else of the registry, and may be shown to anybody.
 func (f *Fault) Mend() string {

@@ -32,7 +32,7 @@ func (r *Registry) ServesAPI(ctx context.Context, repository string) error {
 	if at := r.behindRepository(repository); at != r {
 		err := at.ServesAPI(ctx, repository)
 		if fault := (*Fault)(nil); errors.As(err, &fault) {
-			return &Fault{fault.Reason, &RouteError{at.options.Key, fault.found}}
+			return fault.At(at.options.Key)
 		}
 		return err
 	}

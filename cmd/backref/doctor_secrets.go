@@ -53,7 +53,22 @@ func secretFiles(cfg config.Config) []secretFile {
 		{"admin.tls.keyFile", cfg.Admin.TLS.KeyFile},
 		{"admin.client.keyFile", cfg.Admin.Client.KeyFile},
 	}
+	for i, store := range cfg.Referrers.Upstream {
+		all = append(all, besideSecrets(store.Key(i), store.Service, store.TLS)...)
+	}
+	for i, source := range cfg.Referrers.Sources {
+		all = append(all, besideSecrets(source.Key(i), source.Service, source.TLS)...)
+	}
 	return slices.DeleteFunc(all, func(f secretFile) bool { return f.path == "" })
+}
+
+// besideSecrets returns the files of a registry that a section of its own describes.
+func besideSecrets(key string, service config.UpstreamService, tls config.UpstreamTLS) []secretFile {
+	return []secretFile{
+		{key + ".service.passwordFile", service.PasswordFile},
+		{key + ".service.dockerConfig", service.DockerConfig},
+		{key + ".tls.keyFile", tls.KeyFile},
+	}
 }
 
 // secretsIn tells whether the configuration's own file holds a password.

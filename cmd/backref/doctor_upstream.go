@@ -35,6 +35,7 @@ func (d *doctor) upstreamChecks() []check {
 		{"upstream.pages", d.needing(d.checkPages)},
 		{"upstream.referrers", d.needing(d.checkReferrers)},
 		{"upstream.deletes", d.needing(d.checkDeletes)},
+		{"upstream.beside", d.checkBeside},
 	}
 }
 

@@ -193,6 +193,7 @@ func TestDoctorOfTheUnwell(t *testing.T) {
 		"a certificate to renew":         {registry.URL, []string{"server.tls.certFile=" + cert, "server.tls.keyFile=" + key}, "server.tls", "warn", []string{"renew it", "expires in 59 minutes"}, nil},
 		"a certificate for another name": {registry.URL, []string{"server.tls.certFile=" + cert, "server.tls.keyFile=" + key, "server.publicURL=https://r.example.com"}, "server.tls", "fail", []string{"server.publicURL"}, nil},
 		"a key of another":               {registry.URL, []string{"admin.tls.certFile=" + cert, "admin.tls.keyFile=" + open}, "admin.tls", "fail", []string{"admin.tls.keyFile"}, nil},
+		"no second registry":             {registry.URL, []string{`referrers.upstream=[{repositories: ["**"], url: "http://127.0.0.1:1", service: {anonymous: true}}]`}, "upstream.beside", "fail", []string{"referrers.upstream[0].url"}, nil},
 		"no index":                       {registry.URL, []string{"index.path=" + damaged}, "index.file", "fail", []string{"backref index rebuild"}, []string{"index.held"}},
 		"no folder":                      {registry.URL, []string{"index.path=" + missing + "/backref.db"}, "disk.space", "fail", []string{"index.path"}, []string{"index.held"}},
 		"nothing that can be used":       {registry.URL, []string{"limits.rate=-1", "server.listen=x"}, "config", "fail", []string{"limits.rate"}, []string{"everything else"}},

@@ -92,6 +92,31 @@ func TestRebuild(t *testing.T) {
 	})
 }
 
+// The mirror keeps the referrers tag where the referrers are, as they come and go.
+func TestMirror(t *testing.T) {
+	onEach(t, func(t *testing.T, p place) {
+		p = newPlace(t, p.primary, p.second, "--set", "referrers.fallbackTags=mirror")
+		image := p.subject(t, "v1")
+		tag := "/v2/" + prefix + "/app/manifests/" + oci.ReferrersTag(image.Digest())
+		mirrored := func(want ...rig.Manifest) func() bool {
+			return func() bool {
+				reply := rig.Do(t, http.MethodGet, p.second.URL+tag, nil, "Accept", rig.ImageIndex)
+				var index struct{ Manifests []rig.Descriptor }
+				_ = json.Unmarshal(reply.Body, &index)
+				var digests []digest.Digest
+				for _, each := range want {
+					digests = append(digests, each.Digest())
+				}
+				return reply.Status == http.StatusOK && slices.Equal(digestsOf(index.Manifests), slices.Sorted(slices.Values(digests)))
+			}
+		}
+		first := p.referrer(t, "a", image)
+		rig.Eventually(t, "the first is mirrored", mirrored(first))
+		second := p.referrer(t, "b", image)
+		rig.Eventually(t, "the second is mirrored", mirrored(first, second))
+	})
+}
+
 // Tags of both are listed, in pages too.
 func TestTags(t *testing.T) {
 	onEach(t, func(t *testing.T, p place) {

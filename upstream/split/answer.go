@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"go.uber.org/zap"
-
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
@@ -47,11 +45,6 @@ func (q *question) answered(resp *http.Response, err error) (*http.Response, err
 	var early *refused
 	if errors.As(err, &early) {
 		return early.Response, nil
-	}
-	var unavailable *oci.Error
-	if errors.As(err, &unavailable) {
-		q.Log.Warn("a registry beside the first can't be used", zap.String("repository", q.repository), zap.String("method", q.like.Method), zap.Error(err))
-		return nil, err
 	}
 	var status *upstream.StatusError
 	if !errors.As(err, &status) {

@@ -42,7 +42,7 @@ type Options struct {
 	// Tags is how many tags of a repository are read at most, Entries how many referrers
 	// of a subject, of each registry.
 	Tags, Entries int
-	// Log is told what a registry fails at; nil is for nobody.
+	// Log is told where a registry fails and the client isn't; nil is for nobody.
 	Log *zap.Logger
 }
 
