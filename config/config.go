@@ -69,9 +69,9 @@ type Upstream struct {
 type UpstreamShims struct {
 	Ranges    bool `key:"ranges" doc:"Whether a range of a blob that can't be satisfied is answered by 416 where the registry breaks off instead (Distribution 2.8)."`
 	Chunks    bool `key:"chunks" doc:"Whether a chunk of an upload that does not begin where the last one ended is answered by 416 where the registry takes it (Distribution 2.8)."`
-	Hashes    bool `key:"hashes" doc:"Whether blobs are hashed on their way, so that they can be pushed by a sha512 to a registry that takes no digest but sha256. It costs the time to hash each upload twice, also those of who pushes by sha256; it needs digests. Off by default: Distribution, GitLab's registry and those made of them take any digest."`
+	Hashes    bool `key:"hashes" doc:"Whether blobs are hashed on their way, so that they can be pushed by a sha512 to a registry that takes no digest but sha256. It costs the time to hash each upload twice, also those of who pushes by sha256; it needs digests. Off by default: Distribution, GitLab's registry and those made of them take any digest. To be turned on before Distribution 3 where blobs are pushed by a sha512 and its garbage collection is run: that fails on each such blob that nothing names any more."`
 	Digests   bool `key:"digests" doc:"Whether content is found by the digest that it was pushed by, such as sha512, where the registry keeps it by its own one, sha256 (Distribution, GitLab)."`
-	Envelopes bool `key:"envelopes" doc:"Whether a manifest that the registry refuses, though all that it names is there, is kept in an envelope that the registry takes, under a hidden tag sha256-HEX.kept, and served as it was pushed (Docker's old registries; GitLab; manifests that name sha512 blobs)."`
+	Envelopes bool `key:"envelopes" doc:"Whether a manifest that the registry refuses, though all that it names is there, is kept in an envelope that the registry takes, under a hidden tag sha256-HEX.kept, and served as it was pushed (Docker's old registries; GitLab). One that the registry takes, and that names blobs by a sha512, gets an envelope as well, without which Distribution's garbage collection drops these blobs."`
 }
 
 // The values of [Upstream.Transport].
