@@ -82,7 +82,7 @@ func TestClients(t *testing.T) {
 		"docker27":                 func(t *testing.T) front { return newDocker27Front(t) },
 		"docker27, Docker's types": func(t *testing.T) front { return newDocker27Front(t, rig.DockerTypesOnly(http.StatusNotFound)) },
 		"Docker's types":           func(t *testing.T) front { return dockerTypesOnly(t, rig.Distribution3) },
-		"types of a list":          func(t *testing.T) front { return newFront(t, rig.Distribution2, stricts()[6].rows) },
+		"types of a list":          func(t *testing.T) front { return newFront(t, rig.Distribution2, []rig.Refusal{typesOfAList()}) },
 	}
 	clients := map[string]func(t *testing.T, w workplace){"oras": useOras, "regctl": useRegctl, "cosign": useCosign, "notation": useNotation}
 	for name, start := range fronts {

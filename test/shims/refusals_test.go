@@ -47,11 +47,13 @@ func refusals() []refusal {
 func TestRefusalsStay(t *testing.T) {
 	t.Parallel()
 	fronts := map[string]func(t *testing.T) front{
-		"Docker's types":           func(t *testing.T) front { return dockerTypesOnly(t, rig.Distribution2) },
-		"registry2":                func(t *testing.T) front { return newFront(t, rig.Distribution2, nil) },
-		"registry3":                func(t *testing.T) front { return newFront(t, rig.Distribution3, nil) },
-		"docker27":                 func(t *testing.T) front { return newDocker27Front(t) },
-		"no OCI index":             func(t *testing.T) front { return newFront(t, rig.Distribution3, stricts()[4].rows) },
+		"Docker's types": func(t *testing.T) front { return dockerTypesOnly(t, rig.Distribution2) },
+		"registry2":      func(t *testing.T) front { return newFront(t, rig.Distribution2, nil) },
+		"registry3":      func(t *testing.T) front { return newFront(t, rig.Distribution3, nil) },
+		"docker27":       func(t *testing.T) front { return newDocker27Front(t) },
+		"no OCI index": func(t *testing.T) front {
+			return newFront(t, rig.Distribution3, []rig.Refusal{rig.OCIIndexes(http.StatusBadRequest)})
+		},
 		"docker27, Docker's types": func(t *testing.T) front { return newDocker27Front(t, rig.DockerTypesOnly(http.StatusNotFound)) },
 	}
 	for name, start := range fronts {

@@ -43,9 +43,12 @@ func stricts() []strict {
 		{"Docker's types, 415", two, []rig.Refusal{rig.DockerTypesOnly(http.StatusUnsupportedMediaType)}},
 		{"no OCI index", both, []rig.Refusal{rig.OCIIndexes(http.StatusBadRequest)}},
 		{"no absent subject", both, []rig.Refusal{rig.AbsentSubjects()}},
-		{"types of a list", both, []rig.Refusal{rig.TypesBut(rig.ImageConfig, rig.DockerConfig), rig.AbsentSubjects()}},
+		{"types of a list", both, []rig.Refusal{typesOfAList(), rig.AbsentSubjects()}},
 	}
 }
+
+// typesOfAList refuses all configs but those of images, and all artifact types.
+func typesOfAList() rig.Refusal { return rig.TypesBut(rig.ImageConfig, rig.DockerConfig) }
 
 // front is backref in front of a registry that refuses what others take.
 type front struct {

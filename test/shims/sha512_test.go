@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -249,5 +250,23 @@ func TestManifestsBySHA512(t *testing.T) {
 		rig.Do(t, http.MethodDelete, base+"/v2/"+repository+"/manifests/"+gone.String(), nil).Want(t, http.StatusAccepted)
 		rig.Do(t, http.MethodGet, base+"/v2/"+repository+"/manifests/"+gone.String(), nil).Want(t, http.StatusNotFound)
 		wantLong("after a delete", all[:1])
+		rig.Do(t, http.MethodDelete, base+"/v2/"+repository+"/manifests/"+taken.Digest().String(), nil).Want(t, http.StatusAccepted)
+		rig.Do(t, http.MethodGet, base+"/v2/"+repository+"/manifests/"+taken.Digest().String(), nil).Want(t, http.StatusNotFound)
+		if slices.Contains(f.ownTags(t, repository, ".kept"), keptTag(taken.Digest())) {
+			t.Errorf("%s is deleted, and its blobs are held", taken.Digest())
+		}
 	})
+}
+
+// A registry that is given no sha512 collects what is left of it as anything else:
+// Distribution 3 fails on a blob that it has by two digests.
+func TestHashedBlobsAreCollected(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, rig.Distribution3, nil, "--set", "upstream.shims.hashes=true")
+	rig.PushBlob(t, f.backref.URL, repository, rig.Empty)
+	rig.Push(t, f.backref.URL, repository, "v1", rig.Image("app")).Want(t, http.StatusCreated)
+	loose := pushLong(t, f.backref.URL, repository, "loose")
+	wantBlob(t, f.backref.URL, repository, "loose")
+	f.registry.CollectGarbage()
+	rig.Do(t, http.MethodGet, f.backref.URL+"/v2/"+repository+"/blobs/"+loose.String(), nil).Want(t, http.StatusNotFound)
 }

@@ -15,7 +15,7 @@ import (
 // collection.
 //
 // What is kept goes first, although that is a question more of a manifest that is not:
-// Distribution takes a blob for a manifest that it is asked to delete, and so would
+// Distribution 2 takes a blob for a manifest that it is asked to delete, and so would
 // take out of an envelope what is in it, and say that this was all.
 func (k kept) remove(as upstream.Credentials, req *http.Request, t target, named digest.Digest) (*http.Response, error) {
 	ctx, behind := req.Context(), as.Behind(req)
