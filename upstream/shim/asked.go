@@ -23,10 +23,10 @@ type asked struct {
 
 // Send implements [upstream.Sender].
 func (a asked) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
-	t := targetOf(req)
-	named, byDigest := t.digest()
+	t := upstream.TargetOf(req)
+	named, byDigest := t.Digest()
 	switch {
-	case t.endpoint != endpointManifests, !byDigest, !foreign(named):
+	case t.Endpoint != upstream.EndpointManifests, !byDigest, !foreign(named):
 		return a.next.Send(as, req)
 	case req.Method == http.MethodPut && req.GetBody != nil:
 		return a.push(as, req, named)
@@ -42,7 +42,7 @@ func (a asked) Send(as upstream.Credentials, req *http.Request) (*http.Response,
 
 // push pushes a manifest by its digest.
 func (a asked) push(as upstream.Credentials, req *http.Request, named digest.Digest) (*http.Response, error) {
-	again, ask := req.GetBody, aside(req, http.MethodHead, req.URL)
+	again, ask := req.GetBody, upstream.Aside(req, http.MethodHead, req.URL)
 	ask.Header.Set("Accept", "*/*")
 	resp, err := a.next.Send(as, req)
 	if err != nil || resp.StatusCode != http.StatusCreated || !otherwise(resp, named) || !isOf(again, named) {

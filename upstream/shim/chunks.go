@@ -44,10 +44,10 @@ func newChunks(next *upstream.Registry) chunks {
 
 // Send implements [upstream.Sender].
 func (c chunks) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
-	switch endpoint := targetOf(req).endpoint; {
-	case endpoint == endpointManifests, endpoint == endpointBlobs:
+	switch endpoint := upstream.TargetOf(req).Endpoint; {
+	case endpoint == upstream.EndpointManifests, endpoint == upstream.EndpointBlobs:
 		return c.next.Send(as, req)
-	case req.Method == http.MethodPost && endpoint == endpointUploads:
+	case req.Method == http.MethodPost && endpoint == upstream.EndpointUploads:
 		return c.begin(as, req)
 	case req.Method == http.MethodPatch, req.Method == http.MethodPut:
 		return c.chunk(as, req)
@@ -93,7 +93,7 @@ func (c chunks) chunk(as upstream.Credentials, req *http.Request) (*http.Respons
 // check asks how far an upload is. It returns the answer to a chunk that does not
 // begin there, and none where it does, or where the registry does not say.
 func (c chunks) check(as upstream.Credentials, req *http.Request, begin int64) (*http.Response, error) {
-	ask := aside(req, http.MethodGet, req.URL)
+	ask := upstream.Aside(req, http.MethodGet, req.URL)
 	without(ask.URL, "digest")
 	status, err := c.next.Send(as, ask)
 	if err != nil {

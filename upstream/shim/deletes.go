@@ -16,11 +16,11 @@ type deletes struct {
 
 // Send implements [upstream.Sender].
 func (d deletes) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
-	t := targetOf(req)
-	if req.Method != http.MethodDelete || t.endpoint != endpointBlobs {
+	t := upstream.TargetOf(req)
+	if req.Method != http.MethodDelete || t.Endpoint != upstream.EndpointBlobs {
 		return d.next.Send(as, req)
 	}
-	ask := aside(req, http.MethodHead, req.URL)
+	ask := upstream.Aside(req, http.MethodHead, req.URL)
 	resp, err := d.next.Send(as, req)
 	if err != nil || resp.StatusCode != http.StatusInternalServerError {
 		return resp, err
@@ -34,5 +34,5 @@ func (d deletes) Send(as upstream.Credentials, req *http.Request) (*http.Respons
 		return resp, nil
 	}
 	discard(resp)
-	return refusal(req, http.StatusNotFound, "BLOB_UNKNOWN", "the registry has no blob "+t.reference), nil
+	return refusal(req, http.StatusNotFound, "BLOB_UNKNOWN", "the registry has no blob "+t.Reference), nil
 }

@@ -31,12 +31,12 @@ type digests struct {
 
 // Send implements [upstream.Sender].
 func (d digests) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
-	t := targetOf(req)
+	t := upstream.TargetOf(req)
 	query := req.URL.Query()
-	switch named := digest.Digest(t.reference); {
-	case t.endpoint == endpointBlobs && foreign(named):
+	switch named := digest.Digest(t.Reference); {
+	case t.Endpoint == upstream.EndpointBlobs && foreign(named):
 		return d.blob(as, req, t, named)
-	case t.endpoint == endpointUploads && req.Method == http.MethodPost && foreign(digest.Digest(query.Get("mount"))):
+	case t.Endpoint == upstream.EndpointUploads && req.Method == http.MethodPost && foreign(digest.Digest(query.Get("mount"))):
 		return d.mount(as, req, t, query)
 	case ends(req) && foreign(digest.Digest(query.Get("digest"))):
 		return d.push(as, req, t, digest.Digest(query.Get("digest")))
@@ -59,15 +59,15 @@ func foreign(named digest.Digest) bool {
 
 // blob reads or deletes a blob. What is known of a deleted one stays true, and spares
 // it the question by its own digest, to which Distribution 2.8 answers 500 then.
-func (d digests) blob(as upstream.Credentials, req *http.Request, t target, named digest.Digest) (*http.Response, error) {
-	kept, err := d.aliases.Alias(req.Context(), t.repository, named)
+func (d digests) blob(as upstream.Credentials, req *http.Request, t upstream.Target, named digest.Digest) (*http.Response, error) {
+	kept, err := d.aliases.Alias(req.Context(), t.Repository, named)
 	if err != nil {
 		return nil, err
 	}
 	if kept == "" {
 		return d.unknown(as, req, named)
 	}
-	retarget(req, blobURL(t.repository, kept).Path)
+	retarget(req, blobURL(t.Repository, kept).Path)
 	resp, err := d.next.Send(as, req)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (d digests) blob(as upstream.Credentials, req *http.Request, t target, name
 // unknown asks the registry for a blob of which nothing is known. One that takes no
 // digest of the algorithm has none.
 func (d digests) unknown(as upstream.Credentials, req *http.Request, named digest.Digest) (*http.Response, error) {
-	ask := aside(req, req.Method, req.URL)
+	ask := upstream.Aside(req, req.Method, req.URL)
 	resp, err := d.next.Send(as, req)
 	if err != nil || resp.StatusCode != http.StatusBadRequest {
 		return resp, err
@@ -89,22 +89,22 @@ func (d digests) unknown(as upstream.Credentials, req *http.Request, named diges
 }
 
 // push ends an upload.
-func (d digests) push(as upstream.Credentials, req *http.Request, t target, named digest.Digest) (*http.Response, error) {
+func (d digests) push(as upstream.Credentials, req *http.Request, t upstream.Target, named digest.Digest) (*http.Response, error) {
 	ctx := req.Context()
 	resp, err := d.next.Send(as, req)
 	if err != nil || resp.StatusCode != http.StatusCreated {
 		return resp, err
 	}
-	return orDiscard(resp, d.note(ctx, resp, t.repository, named))
+	return orDiscard(resp, d.note(ctx, resp, t.Repository, named))
 }
 
 // mount mounts a blob from another repository by what the registry calls it there.
-func (d digests) mount(as upstream.Credentials, req *http.Request, t target, query url.Values) (*http.Response, error) {
+func (d digests) mount(as upstream.Credentials, req *http.Request, t upstream.Target, query url.Values) (*http.Response, error) {
 	ctx, named := req.Context(), digest.Digest(query.Get("mount"))
 	from := query.Get("from")
 	if from == "" {
 		// Which repository has it is for the registry to find; what is known is this one.
-		from = t.repository
+		from = t.Repository
 	}
 	kept, err := digest.Digest(""), error(nil)
 	if oci.ValidRepository(from) {
@@ -121,20 +121,20 @@ func (d digests) mount(as upstream.Credentials, req *http.Request, t target, que
 	if err != nil || resp.StatusCode != http.StatusCreated {
 		return resp, err
 	}
-	return orDiscard(resp, d.note(ctx, resp, t.repository, named))
+	return orDiscard(resp, d.note(ctx, resp, t.Repository, named))
 }
 
 // note keeps by which digest the registry has what it says that it has now, and calls
 // that by the digest of the client.
 func (d digests) note(ctx context.Context, resp *http.Response, repository string, named digest.Digest) error {
 	location := locationOf(resp)
-	if location.endpoint == endpointBlobs {
+	if location.Endpoint == upstream.EndpointBlobs {
 		// An upload may have a URL that names no repository.
-		repository = location.repository
+		repository = location.Repository
 	}
 	kept := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
 	if oci.CheckDigest(kept) != nil {
-		kept = digest.Digest(location.reference)
+		kept = digest.Digest(location.Reference)
 	}
 	if oci.CheckDigest(kept) != nil || kept.Algorithm() == named.Algorithm() {
 		return nil
@@ -147,16 +147,16 @@ func (d digests) note(ctx context.Context, resp *http.Response, repository strin
 }
 
 // locationOf returns what the Location of a response is about.
-func locationOf(resp *http.Response) target {
+func locationOf(resp *http.Response) upstream.Target {
 	location, err := url.Parse(resp.Header.Get("Location"))
 	if err != nil {
-		return target{}
+		return upstream.Target{}
 	}
 	at := strings.Index(location.Path, "/v2/")
 	if at < 0 {
-		return target{}
+		return upstream.Target{}
 	}
-	return targetOf(&http.Request{URL: &url.URL{Path: location.Path[at:]}})
+	return upstream.TargetOf(&http.Request{URL: &url.URL{Path: location.Path[at:]}})
 }
 
 // call names in the header of a response what the registry has by another digest as

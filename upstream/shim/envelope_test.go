@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
 )
 
 // sample is an envelope with a blob of each kind.
@@ -36,8 +38,8 @@ func TestEnvelope(t *testing.T) {
 			t.Errorf("%s: got %+v, error %v; want %+v", kind.manifest, got, err, sample())
 		}
 		// By what a registry knows of an image all blobs are held.
-		parts, err := readParts(body)
-		if err != nil || parts.MediaType != kind.manifest || len(parts.blobs()) != 4 {
+		parts, err := oci.ReadParts(body, maxParts)
+		if err != nil || parts.MediaType != kind.manifest || len(parts.AllBlobs()) != 4 {
 			t.Errorf("as an image it has the parts %+v, error %v", parts, err)
 		}
 	}

@@ -34,9 +34,9 @@ type hashes struct {
 
 // Send implements [upstream.Sender].
 func (h hashes) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
-	t, query := targetOf(req), req.URL.Query()
+	t, query := upstream.TargetOf(req), req.URL.Query()
 	named := digest.Digest(query.Get("digest"))
-	begins := t.endpoint == endpointUploads && req.Method == http.MethodPost
+	begins := t.Endpoint == upstream.EndpointUploads && req.Method == http.MethodPost
 	switch {
 	case begins && foreign(named):
 		return h.whole(as, req, named)
@@ -128,7 +128,7 @@ func (h hashes) status(as upstream.Credentials, req *http.Request, sums *hashed)
 
 // end ends an upload by the registry's own digest of all that was hashed.
 func (h hashes) end(as upstream.Credentials, req *http.Request, sums *hashed, named digest.Digest) (*http.Response, error) {
-	upload, ask := *req.URL, aside(req, http.MethodPut, req.URL)
+	upload, ask := *req.URL, upstream.Aside(req, http.MethodPut, req.URL)
 	without(&upload, "digest")
 	if req.Body != nil && req.Body != http.NoBody && req.ContentLength != 0 {
 		last := req.Clone(req.Context())
@@ -163,7 +163,7 @@ func (h hashes) end(as upstream.Credentials, req *http.Request, sums *hashed, na
 // wrong refuses an upload that is not of the digest that it is ended by, and has the
 // registry forget it.
 func (h hashes) wrong(as upstream.Credentials, ask *http.Request, upload *url.URL, named digest.Digest) (*http.Response, error) {
-	drop := aside(ask, http.MethodDelete, upload)
+	drop := upstream.Aside(ask, http.MethodDelete, upload)
 	if resp, err := h.next.Send(as, drop); err == nil {
 		discard(resp)
 	}
@@ -173,7 +173,7 @@ func (h hashes) wrong(as upstream.Credentials, ask *http.Request, upload *url.UR
 
 // whole uploads a blob that comes with the begin of its upload.
 func (h hashes) whole(as upstream.Credentials, req *http.Request, named digest.Digest) (*http.Response, error) {
-	begin := aside(req, http.MethodPost, req.URL)
+	begin := upstream.Aside(req, http.MethodPost, req.URL)
 	without(begin.URL, "digest")
 	here := *begin.URL
 	resp, err := h.next.Send(as, begin)

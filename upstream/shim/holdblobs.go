@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"go.uber.org/zap"
+
+	"github.com/backref/backref/oci"
 )
 
 // holdBlobs has an envelope hold the blobs of a manifest that the registry took,
@@ -17,8 +19,8 @@ func (k kept) holdBlobs(p *pushed, again func() (io.ReadCloser, error)) {
 	if k.aliases == nil || !mayNameForeign(again) || p.read(again, maxKept) != nil {
 		return
 	}
-	parts, err := readParts(p.body)
-	if err != nil || !slices.ContainsFunc(parts.blobs(), func(named part) bool { return foreign(named.Digest) }) {
+	parts, err := oci.ReadParts(p.body, maxParts)
+	if err != nil || !slices.ContainsFunc(parts.AllBlobs(), func(named oci.Part) bool { return foreign(named.Digest) }) {
 		return
 	}
 	ctx := p.like.Context()
@@ -38,12 +40,7 @@ func (k kept) holdBlobs(p *pushed, again func() (io.ReadCloser, error)) {
 // mayNameForeign tells whether a manifest may name something by a digest of another
 // algorithm, which nearly none does.
 func mayNameForeign(again func() (io.ReadCloser, error)) bool {
-	source, err := again()
-	if err != nil {
-		return false
-	}
-	defer func() { _ = source.Close() }()
-	body, err := io.ReadAll(io.LimitReader(source, maxKept))
+	body, err := reread(again, maxKept)
 	return err == nil && (bytes.Contains(body, []byte("sha512:")) || bytes.Contains(body, []byte("sha384:")))
 }
 

@@ -16,13 +16,12 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// maxChildren is of how many manifests that a refused index names it is asked whether
-// they are there.
-const maxChildren = 1000
+// maxParts is how much a manifest may name that is kept.
+const maxParts = 1000
 
 // pushed is a manifest that the registry refused.
 type pushed struct {
-	target
+	upstream.Target
 	as        upstream.Credentials
 	named     digest.Digest
 	mediaType string
@@ -34,14 +33,14 @@ type pushed struct {
 // push passes a manifest on, and keeps one that the registry refuses. Where it can't be
 // kept, because the registry lacks a part of it for instance, the client gets the
 // registry's refusal.
-func (k kept) push(as upstream.Credentials, req *http.Request, t target) (*http.Response, error) {
+func (k kept) push(as upstream.Credentials, req *http.Request, t upstream.Target) (*http.Response, error) {
 	if req.GetBody == nil {
 		return k.next.Send(as, req)
 	}
 	again := req.GetBody
 	p := &pushed{
-		target: t, as: as.Behind(req).For(t.repository), mediaType: bare(req.Header.Get("Content-Type")),
-		like: aside(req, http.MethodPut, req.URL),
+		Target: t, as: as.Behind(req).For(t.Repository), mediaType: bare(req.Header.Get("Content-Type")),
+		like: upstream.Aside(req, http.MethodPut, req.URL),
 	}
 	if forged(again) {
 		_ = req.Body.Close()
@@ -79,10 +78,10 @@ func (k kept) push(as upstream.Credentials, req *http.Request, t target) (*http.
 // manifests with tags").
 func (p *pushed) created() *http.Response {
 	header := http.Header{
-		"Location":              {manifestURL(p.repository, p.named.String()).Path},
+		"Location":              {manifestURL(p.Repository, p.named.String()).Path},
 		"Docker-Content-Digest": {p.named.String()},
 	}
-	if _, byDigest := p.digest(); byDigest {
+	if _, byDigest := p.Digest(); byDigest {
 		for _, tag := range p.tags() {
 			header.Add("Oci-Tag", tag)
 		}
@@ -92,8 +91,8 @@ func (p *pushed) created() *http.Response {
 
 // tags returns the tags that are to stand for the manifest.
 func (p *pushed) tags() []string {
-	if _, byDigest := p.digest(); !byDigest {
-		return []string{p.reference}
+	if _, byDigest := p.Digest(); !byDigest {
+		return []string{p.Reference}
 	}
 	return slices.DeleteFunc(p.like.URL.Query()["tag"], func(tag string) bool { return !oci.ValidTag(tag) })
 }
@@ -118,7 +117,7 @@ func unsure(err error) bool {
 }
 
 func (p *pushed) fields(more ...zap.Field) []zap.Field {
-	return append([]zap.Field{zap.String("repository", p.repository), zap.Stringer("digest", p.named)}, more...)
+	return append([]zap.Field{zap.String("repository", p.Repository), zap.Stringer("digest", p.named)}, more...)
 }
 
 // refused tells whether a registry refuses a manifest because of what it is.
@@ -142,19 +141,12 @@ func refused(resp *http.Response) bool {
 
 // read reads the manifest once more, and makes sure that it is what the client says.
 func (p *pushed) read(again func() (io.ReadCloser, error), most int64) error {
-	source, err := again()
-	if err != nil {
+	var err error
+	if p.body, err = reread(again, most); err != nil {
 		return err
-	}
-	defer func() { _ = source.Close() }()
-	if p.body, err = io.ReadAll(io.LimitReader(source, most+1)); err != nil {
-		return err
-	}
-	if int64(len(p.body)) > most {
-		return errors.New("larger than a manifest may be")
 	}
 	p.named = digest.FromBytes(p.body)
-	if named, byDigest := p.digest(); byDigest {
+	if named, byDigest := p.Digest(); byDigest {
 		if named.Algorithm().FromBytes(p.body) != named {
 			return errors.New("not of the digest that it is pushed by")
 		}
@@ -163,10 +155,27 @@ func (p *pushed) read(again func() (io.ReadCloser, error), most int64) error {
 	return nil
 }
 
+// reread reads a body that was sent before.
+func reread(again func() (io.ReadCloser, error), most int64) ([]byte, error) {
+	source, err := again()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = source.Close() }()
+	body, err := io.ReadAll(io.LimitReader(source, most+1))
+	if err == nil && int64(len(body)) > most {
+		err = errors.New("larger than a manifest may be")
+	}
+	return body, err
+}
+
 // keep keeps a refused manifest. The tag that it was pushed by comes last, so that it
 // never stands for what can't be had by its digest.
 func (k kept) keep(ctx context.Context, p *pushed) error {
-	parts, err := readParts(p.body)
+	parts, err := oci.ReadParts(p.body, maxParts)
+	if err == nil && parts.Empty() {
+		err = oci.ErrParts
+	}
 	if err != nil {
 		return err
 	}
@@ -196,11 +205,11 @@ func (k kept) keep(ctx context.Context, p *pushed) error {
 // free makes sure that the kept tag of a manifest stands for that, or for nothing: what
 // is under it otherwise is somebody else's.
 func (k kept) free(ctx context.Context, p *pushed) error {
-	_, err := k.find(ctx, p.as, p.repository, p.named)
+	_, err := k.find(ctx, p.as, p.Repository, p.named)
 	if !errors.Is(err, upstream.ErrNotFound) {
 		return err
 	}
-	_, err = k.next.Resolve(ctx, p.as, p.repository, oci.KeptTag(p.named))
+	_, err = k.next.Resolve(ctx, p.as, p.Repository, oci.KeptTag(p.named))
 	switch {
 	case errors.Is(err, upstream.ErrNotFound):
 		return nil
@@ -216,7 +225,7 @@ func (k kept) free(ctx context.Context, p *pushed) error {
 func (k kept) wrap(ctx context.Context, p *pushed, blobs []envelopeBlob, tags []string) error {
 	e := envelope{Named: p.named, Kept: digest.FromBytes(p.body), MediaType: p.mediaType, Size: int64(len(p.body)), Blobs: blobs}
 	for _, blob := range [][]byte{p.body, []byte(envelopeConfig)} {
-		if err := k.next.PutBlob(ctx, p.as, p.repository, blob); err != nil {
+		if err := k.next.PutBlob(ctx, p.as, p.Repository, blob); err != nil {
 			return err
 		}
 	}
@@ -241,22 +250,22 @@ func (k kept) wrap(ctx context.Context, p *pushed, blobs []envelopeBlob, tags []
 }
 
 func (k kept) put(ctx context.Context, p *pushed, tag, mediaType string, body []byte) error {
-	return k.next.PutManifest(ctx, p.as, p.repository, tag, mediaType, body)
+	return k.next.PutManifest(ctx, p.as, p.Repository, tag, mediaType, body)
 }
 
 // blobs returns the blobs that an envelope holds, each once: those of the manifest, but
 // for layers that need not be in a registry and aren't in this one. Whether the others
 // are there the registry says when it is given the envelope.
-func (k kept) blobs(ctx context.Context, p *pushed, all parts) ([]envelopeBlob, error) {
+func (k kept) blobs(ctx context.Context, p *pushed, all oci.Parts) ([]envelopeBlob, error) {
 	var blobs []envelopeBlob
 	seen := map[digest.Digest]bool{}
-	for _, named := range all.blobs() {
+	for _, named := range all.AllBlobs() {
 		if seen[named.Digest] {
 			continue
 		}
 		seen[named.Digest] = true
 		if elsewhere(named.MediaType) {
-			has, err := k.next.HasBlob(ctx, p.as, p.repository, named.Digest)
+			has, err := k.next.HasBlob(ctx, p.as, p.Repository, named.Digest)
 			if err != nil {
 				return nil, err
 			}
@@ -266,7 +275,7 @@ func (k kept) blobs(ctx context.Context, p *pushed, all parts) ([]envelopeBlob, 
 		}
 		blob := envelopeBlob{Named: named.Digest, Kept: named.Digest, Size: named.Size}
 		if k.aliases != nil && foreign(named.Digest) {
-			alias, err := k.aliases.Alias(ctx, p.repository, named.Digest)
+			alias, err := k.aliases.Alias(ctx, p.Repository, named.Digest)
 			if err != nil {
 				return nil, err
 			}
@@ -287,7 +296,7 @@ func elsewhere(mediaType string) bool {
 
 // children makes sure that the manifests are there that an index names: a registry may
 // refuse one for what is missing, and that is no lack of the registry's.
-func (k kept) children(ctx context.Context, p *pushed, all parts) error {
+func (k kept) children(ctx context.Context, p *pushed, all oci.Parts) error {
 	for _, child := range all.Manifests {
 		if err := k.has(ctx, p, child.Digest); err != nil {
 			return fmt.Errorf("manifest %s, which it names: %w", child.Digest, err)
@@ -299,10 +308,10 @@ func (k kept) children(ctx context.Context, p *pushed, all parts) error {
 // has returns no error where a manifest is there: the registry's own, else one that is
 // kept.
 func (k kept) has(ctx context.Context, p *pushed, child digest.Digest) error {
-	_, err := k.next.Resolve(ctx, p.as, p.repository, child.String())
+	_, err := k.next.Resolve(ctx, p.as, p.Repository, child.String())
 	var status *upstream.StatusError
 	if errors.Is(err, upstream.ErrNotFound) || errors.As(err, &status) && (status.Status == http.StatusBadRequest || unreadable(status.Status)) {
-		_, err = k.find(ctx, p.as, p.repository, child)
+		_, err = k.find(ctx, p.as, p.Repository, child)
 	}
 	return err
 }

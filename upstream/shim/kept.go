@@ -25,7 +25,7 @@ type Envelopes struct {
 	Log *zap.Logger
 }
 
-// kept is the shim for registries that refuse a manifest of which they have all parts:
+// kept is the shim for registries that refuse a manifest of which they have all oci.Parts:
 // because of its media type, its artifact type, its config, the subject that isn't
 // there yet, or the digest that it is pushed by. It is kept under a tag of its own, see
 // [oci.KeptTag]: as it is, where that is all that the registry minds, else in an
@@ -65,10 +65,10 @@ func newKept(o Envelopes, aliases Aliases, next *upstream.Registry) kept {
 
 // Send implements [upstream.Sender].
 func (k kept) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
-	t := targetOf(req)
-	named, byDigest := t.digest()
+	t := upstream.TargetOf(req)
+	named, byDigest := t.Digest()
 	switch {
-	case t.endpoint != endpointManifests:
+	case t.Endpoint != upstream.EndpointManifests:
 		return k.next.Send(as, req)
 	case req.Method == http.MethodPut:
 		return k.push(as, req, t)

@@ -17,10 +17,10 @@ import (
 // What is kept goes first, although that is a question more of a manifest that is not:
 // Distribution 2 takes a blob for a manifest that it is asked to delete, and so would
 // take out of an envelope what is in it, and say that this was all.
-func (k kept) remove(as upstream.Credentials, req *http.Request, t target, named digest.Digest) (*http.Response, error) {
+func (k kept) remove(as upstream.Credentials, req *http.Request, t upstream.Target, named digest.Digest) (*http.Response, error) {
 	ctx, behind := req.Context(), as.Behind(req)
-	ask := aside(req, http.MethodDelete, req.URL)
-	found, err := k.locate(ctx, behind, t.repository, named)
+	ask := upstream.Aside(req, http.MethodDelete, req.URL)
+	found, err := k.locate(ctx, behind, t.Repository, named)
 	var status *upstream.StatusError
 	switch {
 	case errors.Is(err, upstream.ErrNotFound), errors.As(err, &status) && !status.Busy():
@@ -30,7 +30,7 @@ func (k kept) remove(as upstream.Credentials, req *http.Request, t target, named
 		closeBody(req)
 		return orStatus(ask, err)
 	}
-	retarget(ask, manifestURL(t.repository, found.in.String()).Path)
+	retarget(ask, manifestURL(t.Repository, found.in.String()).Path)
 	gone, err := k.next.Send(as, ask)
 	if err != nil || !accepted(gone) && gone.StatusCode != http.StatusNotFound || found.in == named {
 		closeBody(req)

@@ -16,14 +16,14 @@ import (
 )
 
 // read serves a manifest by its digest: the registry's own, else the one that is kept.
-func (k kept) read(as upstream.Credentials, req *http.Request, t target, named digest.Digest) (*http.Response, error) {
+func (k kept) read(as upstream.Credentials, req *http.Request, t upstream.Target, named digest.Digest) (*http.Response, error) {
 	ctx, behind := req.Context(), as.Behind(req)
-	ask := aside(req, req.Method, req.URL)
+	ask := upstream.Aside(req, req.Method, req.URL)
 	resp, err := k.next.Send(as, req)
 	if err != nil || !missing(resp) && !unreadable(resp.StatusCode) {
 		return resp, err
 	}
-	found, err := k.find(ctx, behind, t.repository, named)
+	found, err := k.find(ctx, behind, t.Repository, named)
 	switch {
 	case errors.Is(err, upstream.ErrNotFound), err != nil && unreadable(resp.StatusCode):
 		return resp, nil
@@ -79,14 +79,14 @@ func (e envelope) header() http.Header {
 
 // readTag serves a manifest by a tag: what is in the envelope that the tag stands for,
 // and the registry's answer where it stands for none.
-func (k kept) readTag(as upstream.Credentials, req *http.Request, t target) (*http.Response, error) {
+func (k kept) readTag(as upstream.Credentials, req *http.Request, t upstream.Target) (*http.Response, error) {
 	accept, behind := req.Header["Accept"], as.Behind(req)
-	ask := aside(req, req.Method, req.URL)
+	ask := upstream.Aside(req, req.Method, req.URL)
 	resp, err := k.next.Send(as, req)
 	switch {
 	case err != nil:
 		return nil, err
-	case oci.IsKeptTag(t.reference) && resp.StatusCode == http.StatusOK, unacceptable(resp, accept):
+	case oci.IsKeptTag(t.Reference) && resp.StatusCode == http.StatusOK, unacceptable(resp, accept):
 		return k.lookInto(behind, ask, resp, t)
 	case !maybeEnvelope(resp):
 		return resp, nil
@@ -105,7 +105,7 @@ func (k kept) readTag(as upstream.Credentials, req *http.Request, t target) (*ht
 }
 
 // unwrap returns what is in a response that may be an envelope, else the response.
-func (k kept) unwrap(as upstream.Credentials, ask *http.Request, resp *http.Response, t target) (*http.Response, error) {
+func (k kept) unwrap(as upstream.Credentials, ask *http.Request, resp *http.Response, t upstream.Target) (*http.Response, error) {
 	stated := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
 	start, err := peek(resp, int64(len(envelopePrefix)))
 	if err != nil || !isEnvelope(start) {
@@ -124,8 +124,8 @@ func (k kept) unwrap(as upstream.Credentials, ask *http.Request, resp *http.Resp
 
 // lookInto asks what a tag stands for, and returns what is in the envelope, or kept as
 // it is. Where the tag stands for neither the response is passed on.
-func (k kept) lookInto(as upstream.Credentials, ask *http.Request, resp *http.Response, t target) (*http.Response, error) {
-	found, err := k.next.Manifest(ask.Context(), as.For(t.repository), t.repository, t.reference, maxKept)
+func (k kept) lookInto(as upstream.Credentials, ask *http.Request, resp *http.Response, t upstream.Target) (*http.Response, error) {
+	found, err := k.next.Manifest(ask.Context(), as.For(t.Repository), t.Repository, t.Reference, maxKept)
 	switch {
 	case errors.Is(err, upstream.ErrNotFound):
 		return resp, nil
@@ -134,7 +134,7 @@ func (k kept) lookInto(as upstream.Credentials, ask *http.Request, resp *http.Re
 		return orStatus(ask, err)
 	case !isEnvelope(found.Body):
 		k.verdicts.Set(found.Digest, verdict{})
-		if held, err := keptUnder(t.reference, found); err == nil {
+		if held, err := keptUnder(t.Reference, found); err == nil {
 			discard(resp)
 			return held.show(ask), nil
 		}
@@ -144,13 +144,13 @@ func (k kept) lookInto(as upstream.Credentials, ask *http.Request, resp *http.Re
 }
 
 // opened returns what is in an envelope, and a response where that is none.
-func (k kept) opened(as upstream.Credentials, ask *http.Request, t target, body []byte, resp *http.Response) (*http.Response, error) {
+func (k kept) opened(as upstream.Credentials, ask *http.Request, t upstream.Target, body []byte, resp *http.Response) (*http.Response, error) {
 	e, err := decodeEnvelope(body)
 	k.verdicts.Set(digest.FromBytes(body), verdict{e, err == nil})
 	if err != nil {
 		return resp, nil //nolint:nilerr // It is a manifest of somebody else's.
 	}
-	inside, err := k.open(ask.Context(), as, t.repository, e)
+	inside, err := k.open(ask.Context(), as, t.Repository, e)
 	switch {
 	case errors.Is(err, upstream.ErrNotFound):
 		return resp, nil

@@ -30,14 +30,14 @@ func (l locations) Send(as upstream.Credentials, req *http.Request) (*http.Respo
 // pushedTo returns the path of what a request pushes, if that ends with it; empty for
 // other requests.
 func pushedTo(req *http.Request) string {
-	t, query := targetOf(req), req.URL.Query
+	t, query := upstream.TargetOf(req), req.URL.Query
 	var blob string
 	switch {
-	case req.Method == http.MethodPut && t.endpoint == endpointManifests:
-		return manifestURL(t.repository, t.reference).Path
-	case req.Method == http.MethodPut && t.endpoint == endpointUpload:
+	case req.Method == http.MethodPut && t.Endpoint == upstream.EndpointManifests:
+		return manifestURL(t.Repository, t.Reference).Path
+	case req.Method == http.MethodPut && t.Endpoint == upstream.EndpointUpload:
 		blob = query().Get("digest")
-	case req.Method == http.MethodPost && t.endpoint == endpointUploads:
+	case req.Method == http.MethodPost && t.Endpoint == upstream.EndpointUploads:
 		if blob = query().Get("digest"); blob == "" {
 			blob = query().Get("mount")
 		}
@@ -47,5 +47,5 @@ func pushedTo(req *http.Request) string {
 	if oci.CheckDigest(digest.Digest(blob)) != nil {
 		return ""
 	}
-	return blobURL(t.repository, digest.Digest(blob)).Path
+	return blobURL(t.Repository, digest.Digest(blob)).Path
 }

@@ -28,10 +28,10 @@ type ranges struct {
 // Send implements [upstream.Sender].
 func (r ranges) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
 	asked := req.Header.Get("Range")
-	if req.Method != http.MethodGet || asked == "" || targetOf(req).endpoint != endpointBlobs {
+	if req.Method != http.MethodGet || asked == "" || upstream.TargetOf(req).Endpoint != upstream.EndpointBlobs {
 		return r.next.Send(as, req)
 	}
-	again, size := req.Clone(req.Context()), aside(req, http.MethodHead, req.URL)
+	again, size := req.Clone(req.Context()), upstream.Aside(req, http.MethodHead, req.URL)
 	resp, err := r.next.Send(as, req)
 	if err != nil {
 		return nil, err

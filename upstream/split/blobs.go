@@ -26,7 +26,7 @@ func (q *question) readBlob(req *http.Request) (*http.Response, error) {
 	var found *http.Response
 	for _, each := range q.readable() {
 		if found == nil && err == nil {
-			found, err = each.blob(q.like.Context(), digest.Digest(q.reference), wanted)
+			found, err = each.blob(q.like.Context(), digest.Digest(q.Reference), wanted)
 		}
 	}
 	if err == nil && found == nil {
@@ -36,7 +36,7 @@ func (q *question) readBlob(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := http.Header{"Docker-Content-Digest": {q.reference}}
+	header := http.Header{"Docker-Content-Digest": {q.Reference}}
 	for _, name := range []string{"Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "Etag", "Last-Modified", "Cache-Control"} {
 		if values := found.Header[name]; len(values) > 0 {
 			header[name] = values

@@ -32,7 +32,7 @@ func (q *question) bring(p *pushed) error {
 		ctx, cancel = context.WithTimeout(ctx, q.transfer)
 		defer cancel()
 	}
-	err := (&carrier{q, ctx, map[digest.Digest]bool{}}).parts(p.parts, 0)
+	err := (&carrier{q, ctx, map[digest.Digest]bool{}}).parts(p.Parts, 0)
 	if err != nil && ctx.Err() != nil {
 		return q.store.failed(err)
 	}
@@ -44,8 +44,8 @@ func (c *carrier) unknown(named digest.Digest) error {
 	return c.refuse(http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN", "the manifest names "+named.String()+", which is not there: push that first")
 }
 
-func (c *carrier) parts(p parts, depth int) error {
-	for _, blob := range p.blobs() {
+func (c *carrier) parts(p oci.Parts, depth int) error {
+	for _, blob := range p.AllBlobs() {
 		if c.seen[blob.Digest] {
 			continue
 		}
@@ -67,7 +67,7 @@ func (c *carrier) parts(p parts, depth int) error {
 }
 
 // blob brings a blob. One that has URLs of its own need not be in a registry.
-func (c *carrier) blob(named part) error {
+func (c *carrier) blob(named oci.Part) error {
 	there, err := c.store.registry.HasBlob(c.ctx, c.store.service(), c.store.name, named.Digest)
 	if err != nil {
 		return c.store.failed(err)
@@ -92,8 +92,8 @@ func (c *carrier) blob(named part) error {
 }
 
 // source opens a blob of the primary; nil where it has none, and need not.
-func (c *carrier) source(named part) (*http.Response, error) {
-	resp, err := c.primary.OpenBlob(c.ctx, c.as, c.repository, named.Digest, http.Header{"Accept-Encoding": {"identity"}})
+func (c *carrier) source(named oci.Part) (*http.Response, error) {
+	resp, err := c.primary.OpenBlob(c.ctx, c.as, c.Repository, named.Digest, http.Header{"Accept-Encoding": {"identity"}})
 	if err != nil {
 		return nil, err
 	}
@@ -120,14 +120,14 @@ func (c *carrier) manifest(child digest.Digest, depth int) error {
 	if err != nil || has {
 		return err
 	}
-	found, err := c.primary.Manifest(c.ctx, c.as, c.repository, child.String(), maxManifest)
+	found, err := c.primary.Manifest(c.ctx, c.as, c.Repository, child.String(), maxManifest)
 	switch {
 	case errors.Is(err, upstream.ErrNotFound):
 		return c.unknown(child)
 	case err != nil:
 		return err
 	}
-	named, err := readParts(found.Body)
+	named, err := oci.ReadParts(found.Body, maxParts)
 	if err != nil {
 		return c.refuse(http.StatusBadRequest, oci.CodeManifestInvalid, "the manifest names "+child.String()+", which can't be read: "+err.Error())
 	}

@@ -15,7 +15,7 @@ func (q *question) remove(req *http.Request) (*http.Response, error) {
 		return q.removeDigest(req)
 	}
 	// Registries that delete no tags say so whether or not they have this one.
-	_, err := q.primary.Resolve(q.like.Context(), q.as, q.repository, q.reference)
+	_, err := q.primary.Resolve(q.like.Context(), q.as, q.Repository, q.Reference)
 	if !errors.Is(err, upstream.ErrNotFound) {
 		return q.primary.Send(q.given, req)
 	}
@@ -85,7 +85,7 @@ func (q *question) removeToo() error {
 		return nil
 	}
 	// A registry that deletes nothing says so whether or not it has it.
-	has, err := q.store.hasManifest(q.like.Context(), digest.Digest(q.reference))
+	has, err := q.store.hasManifest(q.like.Context(), digest.Digest(q.Reference))
 	if err == nil && has {
 		err = q.store.failed(statusOf(resp))
 	}

@@ -18,7 +18,7 @@ func (q *question) mayRead(subject digest.Digest) (bool, error) {
 		return true, nil
 	}
 	if subject != "" {
-		_, err := q.primary.Resolve(q.like.Context(), q.as, q.repository, subject.String())
+		_, err := q.primary.Resolve(q.like.Context(), q.as, q.Repository, subject.String())
 		var status *upstream.StatusError
 		switch {
 		case err == nil:
@@ -32,7 +32,7 @@ func (q *question) mayRead(subject digest.Digest) (bool, error) {
 			return false, err
 		}
 	}
-	resp, err := q.ask(http.MethodGet, "/v2/"+q.repository+"/tags/list", "n=1")
+	resp, err := q.ask(http.MethodGet, "/v2/"+q.Repository+"/tags/list", "n=1")
 	if err != nil {
 		return false, err
 	}
@@ -54,7 +54,7 @@ func (q *question) mayPush() error {
 	if q.as.AreOfService() {
 		return nil
 	}
-	resp, err := q.ask(http.MethodPost, "/v2/"+q.repository+"/blobs/uploads/", "")
+	resp, err := q.ask(http.MethodPost, "/v2/"+q.Repository+"/blobs/uploads/", "")
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (q *question) mayPush() error {
 	}
 	discard(resp)
 	here := *q.like.URL
-	here.Path, here.RawPath, here.RawQuery = "/v2/"+q.repository+"/blobs/uploads/", "", ""
+	here.Path, here.RawPath, here.RawQuery = "/v2/"+q.Repository+"/blobs/uploads/", "", ""
 	upload, err := q.primary.UploadPath(&here, resp)
 	if err != nil {
 		return nil //nolint:nilerr // It is elsewhere, and ends by itself.

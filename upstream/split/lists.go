@@ -20,7 +20,7 @@ func (q *question) pushOther(req *http.Request, p *pushed) (*http.Response, erro
 	if err != nil || len(p.Manifests) == 0 || resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusNotFound {
 		return resp, err
 	}
-	if oci.IsReferrersTag(q.reference) {
+	if oci.IsReferrersTag(q.Reference) {
 		return q.pushList(p, resp)
 	}
 	brought, err := q.bringBack(p)
@@ -76,12 +76,12 @@ func (q *question) pushList(p *pushed, unfit *http.Response) (*http.Response, er
 // listIsFree tells whether the referrers tag that q is about stands for nothing in the
 // second registry, or for a list: anything else is not for a list to take the place of.
 func (q *question) listIsFree() (bool, error) {
-	m, found, err := q.store.manifest(q.like.Context(), q.reference)
+	m, found, err := q.store.manifest(q.like.Context(), q.Reference)
 	if err != nil || !found {
 		return err == nil, err
 	}
-	before, err := readParts(m.Body)
-	return err == nil && before.Manifests != nil && before.subject() == "", nil
+	before, err := oci.ReadParts(m.Body, maxParts)
+	return err == nil && before.Manifests != nil && before.SubjectDigest() == "", nil
 }
 
 // bringBack has the primary have the manifests that an index names and the second
@@ -93,7 +93,7 @@ func (q *question) bringBack(p *pushed) (brought bool, err error) {
 			continue
 		}
 		seen[child.Digest] = true
-		_, err := q.primary.Resolve(ctx, q.as, q.repository, child.Digest.String())
+		_, err := q.primary.Resolve(ctx, q.as, q.Repository, child.Digest.String())
 		if !errors.Is(err, upstream.ErrNotFound) {
 			continue // It is there, or the primary has said why not.
 		}
@@ -104,7 +104,7 @@ func (q *question) bringBack(p *pushed) (brought bool, err error) {
 		if !found {
 			continue
 		}
-		if err := place(ctx, q.primary, q.as, q.repository, m); err != nil {
+		if err := place(ctx, q.primary, q.as, q.Repository, m); err != nil {
 			return false, err
 		}
 		brought = true

@@ -15,7 +15,7 @@ import (
 
 // pushed is a manifest that is pushed.
 type pushed struct {
-	parts
+	oci.Parts
 	header http.Header
 	body   []byte
 }
@@ -27,7 +27,7 @@ func (q *question) push(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return q.primary.Send(q.given, req)
 	}
-	if p.subject() == "" {
+	if p.SubjectDigest() == "" {
 		return q.pushOther(req, p)
 	}
 	if req.Body != nil {
@@ -47,7 +47,7 @@ func (q *question) push(req *http.Request) (*http.Response, error) {
 		return q.primary.Send(q.given, req)
 	case taken:
 		return nil, q.refuse(http.StatusConflict, oci.CodeDenied,
-			"the tag "+q.reference+" stands for something else here; push what has a subject by its digest, or under another tag")
+			"the tag "+q.Reference+" stands for something else here; push what has a subject by its digest, or under another tag")
 	}
 	if err := q.bring(p); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func readPushed(req *http.Request) (*pushed, error) {
 	if len(body) > maxManifest {
 		return nil, errors.New("larger than a manifest may be")
 	}
-	named, err := readParts(body)
+	named, err := oci.ReadParts(body, maxParts)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (q *question) taken(p *pushed) (taken, is bool, err error) {
 	if q.byDigest() {
 		return false, false, nil
 	}
-	stands, err := q.primary.Resolve(q.like.Context(), q.as, q.repository, q.reference)
+	stands, err := q.primary.Resolve(q.like.Context(), q.as, q.Repository, q.Reference)
 	switch {
 	case errors.Is(err, upstream.ErrNotFound):
 		return false, false, nil
@@ -118,7 +118,7 @@ func (q *question) sendThere(method string, header http.Header, body []byte) (*h
 	query := q.like.URL.Query()
 	query.Del(paramNamespace)
 	req := (&http.Request{
-		Method: method, URL: &url.URL{Path: manifestPath(q.store.name, q.reference), RawQuery: query.Encode()}, Header: header.Clone(),
+		Method: method, URL: &url.URL{Path: manifestPath(q.store.name, q.Reference), RawQuery: query.Encode()}, Header: header.Clone(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(q.like.Context())
 	if req.Header == nil {
@@ -162,11 +162,11 @@ func (q *question) translate(resp *http.Response) *http.Response {
 		}
 	}
 	if resp.Header.Get("Location") != "" {
-		reference := q.reference
+		reference := q.Reference
 		if stated := resp.Header.Get("Docker-Content-Digest"); oci.CheckDigest(digest.Digest(stated)) == nil {
 			reference = stated
 		}
-		header.Set("Location", manifestPath(q.repository, reference))
+		header.Set("Location", manifestPath(q.Repository, reference))
 	}
 	resp.Header, resp.Request, resp.Trailer = header, q.like, nil
 	return resp

@@ -1,7 +1,6 @@
 package split
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -20,10 +19,10 @@ func (q *question) readManifest(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	found, may, err := q.shown(q.readable())
-	if unavailable := (*oci.Error)(nil); oci.IsReferrersTag(q.reference) && errors.As(err, &unavailable) {
+	if unavailable := (*oci.Error)(nil); oci.IsReferrersTag(q.Reference) && errors.As(err, &unavailable) {
 		// What a list in the second registry has the index has, since it was pushed by here:
 		// listings, for which the tag is asked for, don't need it.
-		q.Log.Warn("a referrers tag can't be looked for", zap.String("repository", q.repository), zap.Error(err))
+		q.Log.Warn("a referrers tag can't be looked for", zap.String("repository", q.Repository), zap.Error(err))
 		return resp, nil
 	}
 	switch {
@@ -46,7 +45,7 @@ func (q *question) readManifest(req *http.Request) (*http.Response, error) {
 func (q *question) shown(at []*beside) (m upstream.Manifest, may bool, err error) {
 	found := false
 	for _, each := range at {
-		if m, found, err = each.manifest(q.like.Context(), q.reference); found || err != nil {
+		if m, found, err = each.manifest(q.like.Context(), q.Reference); found || err != nil {
 			break
 		}
 	}
@@ -64,69 +63,12 @@ func (q *question) shown(at []*beside) (m upstream.Manifest, may bool, err error
 // subjectOf returns the manifest in the primary that one of another registry is about:
 // its subject, or that of the list which a referrers tag stands for.
 func (q *question) subjectOf(found upstream.Manifest) digest.Digest {
-	p, err := readParts(found.Body)
-	if err == nil && p.subject() != "" {
-		return p.subject()
+	p, err := oci.ReadParts(found.Body, maxParts)
+	if err == nil && p.SubjectDigest() != "" {
+		return p.SubjectDigest()
 	}
-	return oci.SubjectOf(q.reference)
+	return oci.SubjectOf(q.Reference)
 }
-
-// parts are what a manifest names, in all kinds of manifests.
-type parts struct {
-	Config    *part  `json:"config"`
-	Layers    []part `json:"layers"`
-	Blobs     []part `json:"blobs"`
-	Manifests []part `json:"manifests"`
-	Subject   *part  `json:"subject"`
-}
-
-// part is a descriptor (image-spec, "OCI Content Descriptors").
-type part struct {
-	MediaType string        `json:"mediaType"`
-	Digest    digest.Digest `json:"digest"`
-	URLs      []string      `json:"urls"`
-}
-
-// errParts means that a manifest names too much, or something by no digest.
-var errParts = errors.New("it names more than is brought, or something by no digest")
 
 // maxParts is how much one manifest may name.
 const maxParts = 10_000
-
-// readParts reads what a manifest names.
-func readParts(body []byte) (parts, error) {
-	var p parts
-	if err := json.Unmarshal(body, &p); err != nil {
-		return parts{}, err
-	}
-	all := append(p.blobs(), p.Manifests...)
-	if p.Subject != nil {
-		all = append(all, *p.Subject)
-	}
-	if len(all) > maxParts {
-		return parts{}, errParts
-	}
-	for _, named := range all {
-		if oci.CheckDigest(named.Digest) != nil {
-			return parts{}, errParts
-		}
-	}
-	return p, nil
-}
-
-// subject returns the digest of the subject; empty where there is none.
-func (p parts) subject() digest.Digest {
-	if p.Subject == nil {
-		return ""
-	}
-	return p.Subject.Digest
-}
-
-// blobs returns the blobs that a manifest names.
-func (p parts) blobs() []part {
-	var all []part
-	if p.Config != nil {
-		all = append(all, *p.Config)
-	}
-	return append(append(all, p.Layers...), p.Blobs...)
-}

@@ -23,7 +23,7 @@ const maxListing = 4 << 20
 // A cache knows the referrers of its origin from nobody but that: without a source
 // there is no listing that would not be short.
 func (q *question) listReferrers(req *http.Request) (*http.Response, error) {
-	ctx, subject := req.Context(), digest.Digest(q.reference)
+	ctx, subject := req.Context(), digest.Digest(q.Reference)
 	may, err := q.mayRead(subject)
 	switch {
 	case err != nil:
@@ -35,7 +35,7 @@ func (q *question) listReferrers(req *http.Request) (*http.Response, error) {
 			"the registry behind this proxy is a cache (upstream.cache), which does not know the referrers that its origin has; the operator has to name the origin of this repository in referrers.sources",
 			upstream.ErrUnreachable)
 	}
-	all, err := q.primary.Referrers(ctx, q.as, q.repository, subject, q.Entries)
+	all, err := q.primary.Referrers(ctx, q.as, q.Repository, subject, q.Entries)
 	if err != nil && !errors.Is(err, upstream.ErrNoReferrers) {
 		return nil, err
 	}

@@ -88,8 +88,8 @@ type sender struct {
 //	tags             tags.go       the primary's and the second's
 //	referrers        referrers.go  the primary's and those of sources
 func (s *sender) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
-	t := targetOf(req)
-	if t.endpoint == endpointOther {
+	t := upstream.TargetOf(req)
+	if t.Endpoint == upstream.EndpointOther {
 		return s.primary.Send(as, req)
 	}
 	q := s.about(as, req, t)
@@ -106,21 +106,21 @@ func (s *sender) Send(as upstream.Credentials, req *http.Request) (*http.Respons
 // there, and an image of the primary would lack it then.
 func (q *question) handler() func(*http.Request) (*http.Response, error) {
 	method := q.like.Method
-	reads := method == http.MethodGet || method == http.MethodHead && q.endpoint == endpointManifests
+	reads := method == http.MethodGet || method == http.MethodHead && q.Endpoint == upstream.EndpointManifests
 	switch {
-	case reads && q.endpoint == endpointManifests && len(q.readable()) > 0:
+	case reads && q.Endpoint == upstream.EndpointManifests && len(q.readable()) > 0:
 		return q.readManifest
-	case reads && q.endpoint == endpointBlobs && len(q.readable()) > 0:
+	case reads && q.Endpoint == upstream.EndpointBlobs && len(q.readable()) > 0:
 		return q.readBlob
-	case reads && q.endpoint == endpointReferrers && (len(q.sources) > 0 || q.Cache):
+	case reads && q.Endpoint == upstream.EndpointReferrers && (len(q.sources) > 0 || q.Cache):
 		return q.listReferrers
 	case q.store == nil:
 		return nil
-	case reads && q.endpoint == endpointTags:
+	case reads && q.Endpoint == upstream.EndpointTags:
 		return q.listTags
-	case method == http.MethodPut && q.endpoint == endpointManifests:
+	case method == http.MethodPut && q.Endpoint == upstream.EndpointManifests:
 		return q.push
-	case method == http.MethodDelete && q.endpoint == endpointManifests:
+	case method == http.MethodDelete && q.Endpoint == upstream.EndpointManifests:
 		return q.remove
 	default:
 		return nil
@@ -130,7 +130,7 @@ func (q *question) handler() func(*http.Request) (*http.Response, error) {
 // question is one request, with the registries beside the primary that it concerns.
 type question struct {
 	*sender
-	target
+	upstream.Target
 	// store is the second registry; nil for none.
 	store    *beside
 	transfer time.Duration
@@ -143,19 +143,19 @@ type question struct {
 }
 
 // about returns the question that a request is.
-func (s *sender) about(as upstream.Credentials, req *http.Request, t target) *question {
+func (s *sender) about(as upstream.Credentials, req *http.Request, t upstream.Target) *question {
 	q := &question{
-		sender: s, target: t,
-		given: as, as: as.Behind(req).For(t.repository), like: aside(req, req.Method, req.URL),
+		sender: s, Target: t,
+		given: as, as: as.Behind(req).For(t.Repository), like: upstream.Aside(req, req.Method, req.URL),
 	}
-	at := slices.IndexFunc(s.Stores, func(store Store) bool { return matches(store.Repositories, t.repository) })
+	at := slices.IndexFunc(s.Stores, func(store Store) bool { return matches(store.Repositories, t.Repository) })
 	if at >= 0 {
 		store := s.Stores[at]
-		q.store, q.transfer = &beside{store.Key, store.Host, named("", store.Prefix, t.repository), store.Registry}, store.Transfer
+		q.store, q.transfer = &beside{store.Key, store.Host, named("", store.Prefix, t.Repository), store.Registry}, store.Transfer
 	}
 	for _, source := range s.Sources {
-		if source.has(t.repository) {
-			q.sources = append(q.sources, &beside{source.Key, source.Host, named(source.Strip, source.Prefix, t.repository), source.Registry})
+		if source.has(t.Repository) {
+			q.sources = append(q.sources, &beside{source.Key, source.Host, named(source.Strip, source.Prefix, t.Repository), source.Registry})
 		}
 	}
 	return q
@@ -182,5 +182,5 @@ func (q *question) readable() []*beside {
 func (q *question) ask(method, path, query string) (*http.Response, error) {
 	to := *q.like.URL
 	to.Path, to.RawPath, to.RawQuery = path, "", query
-	return q.primary.Send(q.given, aside(q.like, method, &to))
+	return q.primary.Send(q.given, upstream.Aside(q.like, method, &to))
 }

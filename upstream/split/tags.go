@@ -24,7 +24,7 @@ func (q *question) listTags(req *http.Request) (*http.Response, error) {
 		page.size = n
 	}
 	ctx := req.Context()
-	own, err := page.read(q.primary.TagsBehind(ctx, q.as, q.repository, page.last, q.Tags))
+	own, err := page.read(q.primary.TagsBehind(ctx, q.as, q.Repository, page.last, q.Tags))
 	// Without tags a repository is unknown to many registries, which is a permission to
 	// nobody.
 	unknown := errors.Is(err, upstream.ErrNotFound)
@@ -45,12 +45,12 @@ func (q *question) listTags(req *http.Request) (*http.Response, error) {
 		if namespace := query.Get(paramNamespace); namespace != "" {
 			next.Set(paramNamespace, namespace)
 		}
-		header.Set("Link", "</v2/"+q.repository+"/tags/list?"+next.Encode()+`>; rel="next"`)
+		header.Set("Link", "</v2/"+q.Repository+"/tags/list?"+next.Encode()+`>; rel="next"`)
 	}
 	body, err := json.Marshal(struct {
 		Name string   `json:"name"`
 		Tags []string `json:"tags"`
-	}{q.repository, tags})
+	}{q.Repository, tags})
 	if err != nil {
 		return nil, err
 	}

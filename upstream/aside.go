@@ -1,14 +1,14 @@
-package shim
+package upstream
 
 import (
 	"net/http"
 	"net/url"
 )
 
-// aside returns a further request in the name of who sent one: with the credentials
+// Aside returns a further request in the name of who sent one: with the credentials
 // of that, and whatever else the registry may judge by, but nothing that is about its
 // body, its answer, or a state of what it was about. Its context is the same.
-func aside(req *http.Request, method string, to *url.URL) *http.Request {
+func Aside(req *http.Request, method string, to *url.URL) *http.Request {
 	header := req.Header.Clone()
 	for _, name := range []string{
 		"Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Digest",
@@ -28,7 +28,3 @@ func aside(req *http.Request, method string, to *url.URL) *http.Request {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(req.Context())
 }
-
-// paramNamespace is the parameter by which a client of a mirror names the registry
-// that it means.
-const paramNamespace = "ns"
