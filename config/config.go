@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -77,6 +78,22 @@ type UpstreamShims struct {
 	Hashes    bool `key:"hashes" doc:"Whether blobs are hashed on their way, so that they can be pushed by a sha512 to a registry that takes no digest but sha256. It costs the time to hash each upload twice, also those of who pushes by sha256; it needs digests. Off by default: Distribution, GitLab's registry and those made of them take any digest. To be turned on before Distribution 3 where blobs are pushed by a sha512 and its garbage collection is run: that fails on each such blob that nothing names any more."`
 	Digests   bool `key:"digests" doc:"Whether a blob is called, found, mounted and deleted by the digest that it was pushed by, such as sha512, where the registry calls it by its own one, sha256 (Distribution, GitLab)."`
 	Envelopes bool `key:"envelopes" doc:"Whether a manifest that the registry refuses, though all that it names is there, is kept in an envelope that the registry takes, under a hidden tag sha256-HEX.kept, and served as it was pushed (Docker's old registries; GitLab). One that the registry takes, and that names blobs by a sha512, gets an envelope as well, without which Distribution's garbage collection drops these blobs."`
+}
+
+// noShims stands for none of the shims, in a list of their keys.
+const noShims = "none"
+
+// Of returns the shims of a registry beside upstream.url that names its own ones; where
+// it names none they are those of upstream.url.
+func (s UpstreamShims) Of(named []string) UpstreamShims {
+	if len(named) == 0 {
+		return s
+	}
+	has := func(key string) bool { return slices.Contains(named, key) && !slices.Contains(named, noShims) }
+	return UpstreamShims{
+		Ranges: has("ranges"), Locations: has("locations"), Asked: has("asked"), Deletes: has("deletes"),
+		Chunks: has("chunks"), Hashes: has("hashes"), Digests: has("digests"), Envelopes: has("envelopes"),
+	}
 }
 
 // The values of [Upstream.Transport].

@@ -19,6 +19,7 @@ type UpstreamRoute struct {
 	Service    UpstreamService       `key:"service" doc:"Who backref is to this registry, as upstream.service is for upstream.url."`
 	TLS        UpstreamTLS           `key:"tls" doc:"How TLS is spoken to this registry, as upstream.tls is for upstream.url."`
 	Timeouts   UpstreamRouteTimeouts `key:"timeouts" doc:"How long each phase of a request to this registry may take. What is not given is that of upstream.timeouts."`
+	Shims      []string              `key:"shims" doc:"What is made up for at this registry, by the keys of upstream.shims, whatever is said there; none for nothing. Without any it is what upstream.shims says." enum:"none,ranges,locations,asked,deletes,chunks,hashes,digests,envelopes"`
 	Library    bool                  `key:"library" doc:"A repository of one part is asked for as library/NAME, which is Docker Hub's rule. Rules and listings have it by that name."`
 	Rate       int                   `key:"rate" doc:"The most requests a second that the registry is sent. Further ones are answered by 429 with Retry-After. 0 sets no bound."`
 }

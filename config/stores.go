@@ -18,6 +18,7 @@ type ReferrersUpstream struct {
 	Prefix       string          `key:"prefix" doc:"What the names of the repositories begin with at the second registry, such as signatures; empty for the same names."`
 	Service      UpstreamService `key:"service" doc:"Who backref is to the second registry, as upstream.service is for upstream.url. It needs to read, push and delete there."`
 	TLS          UpstreamTLS     `key:"tls" doc:"How TLS is spoken to the second registry, as upstream.tls is for upstream.url."`
+	Shims        []string        `key:"shims" doc:"What is made up for at the second registry, by the keys of upstream.shims, whatever is said there; none for nothing. Without any it is what upstream.shims says." enum:"none,ranges,locations,asked,deletes,chunks,hashes,digests,envelopes"`
 	Transfer     time.Duration   `key:"transfer" doc:"How long it may take to bring the blobs of one push to the second registry; 5m where it is not set."`
 }
 
@@ -45,6 +46,7 @@ type ReferrersSource struct {
 	Prefix       string          `key:"prefix" doc:"What the names of the repositories begin with at the source, behind which the rest comes; empty for nothing."`
 	Service      UpstreamService `key:"service" doc:"Who backref is to the source, as upstream.service is for upstream.url; without, it asks as anybody. It needs to read there."`
 	TLS          UpstreamTLS     `key:"tls" doc:"How TLS is spoken to the source, as upstream.tls is for upstream.url."`
+	Shims        []string        `key:"shims" doc:"What is made up for at the source, by the keys of upstream.shims, whatever is said there; none for nothing. Without any it is what upstream.shims says." enum:"none,ranges,locations,asked,deletes,chunks,hashes,digests,envelopes"`
 }
 
 // Key returns the section of the configuration that describes a source by its place in

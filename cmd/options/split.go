@@ -18,10 +18,9 @@ import (
 // where a pattern can't be read; the error names its key.
 func Split(cfg config.Config, journal index.Journal, log *zap.Logger, adapt func(*upstream.Options)) (split.Options, error) {
 	o := split.Options{Tags: cfg.Limits.ListEntries, Entries: cfg.Limits.TagEntries, Cache: cfg.Upstream.Cache, Log: log}
-	shims := Shims(cfg.Upstream.Shims, journal, log)
 	for i, store := range cfg.Referrers.Upstream {
 		at := Store(cfg, i)
-		at.Shims = shims
+		at.Shims = Shims(cfg.Upstream.Shims.Of(store.Shims), journal, log)
 		registry, globs, err := beside(at, store.Repositories, adapt)
 		if err != nil {
 			return o, err
@@ -32,7 +31,7 @@ func Split(cfg config.Config, journal index.Journal, log *zap.Logger, adapt func
 	}
 	for i, source := range cfg.Referrers.Sources {
 		at := FurtherSource(cfg, i)
-		at.Shims = shims
+		at.Shims = Shims(cfg.Upstream.Shims.Of(source.Shims), journal, log)
 		registry, globs, err := beside(at, source.Repositories, adapt)
 		if err != nil {
 			return o, err

@@ -22,7 +22,7 @@ func Behind(cfg config.Upstream, beside split.Options, journal index.Journal, lo
 	var list []routes.Route
 	for i, route := range cfg.Routes {
 		o := Route(cfg, i)
-		o.Shims = shims(cfg.Shims, below{route.Prefix, index.Aliases{Journal: journal}}, journal, log)
+		o.Shims = shims(cfg.Shims.Of(route.Shims), below{route.Prefix, index.Aliases{Journal: journal}}, journal, log)
 		adapt(&o)
 		// They are counted of the registry at upstream.url.
 		o.Metrics = nil
