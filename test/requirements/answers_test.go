@@ -26,19 +26,24 @@ func answerTo(t *testing.T, url, ranged string) *http.Response {
 	if err != nil {
 		t.Fatalf("%s: %v", url, err)
 	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	_ = resp.Body.Close()
+	// How long the body is, of an answer that has all of it.
+	read, err := io.Copy(io.Discard, resp.Body)
+	if _ = resp.Body.Close(); err == nil {
+		resp.ContentLength = read
+	} else {
+		resp.ContentLength = -1
+	}
 	return resp
 }
 
 // B1: what the registry says of a range reaches the client, however short the
-// body.
+// body, and whole, where the registry itself (2.8) breaks off.
 func TestB1RangeBehindTheEnd(t *testing.T) {
 	onEach(t, func(t *testing.T, s stage) {
 		blob := "/v2/app/blobs/" + rig.PushBlob(t, s.registry.URL, "app", strings.Repeat("x", 100_000)).String()
 		for _, ranged := range []string{"bytes=100000-", "bytes=5-4", "bytes=0-9"} {
 			want, got := answerTo(t, s.registry.URL+blob, ranged), answerTo(t, s.backref.URL+blob, ranged)
-			if got.StatusCode != want.StatusCode || got.Header.Get("Content-Range") != want.Header.Get("Content-Range") || got.ContentLength != want.ContentLength {
+			if got.StatusCode != want.StatusCode || got.Header.Get("Content-Range") != want.Header.Get("Content-Range") || got.ContentLength < 0 || want.ContentLength >= 0 && got.ContentLength != want.ContentLength {
 				t.Errorf("%s: %s %v, the registry says %s %v", ranged, got.Status, got.Header, want.Status, want.Header)
 			}
 		}

@@ -26,7 +26,6 @@ func refusals() []refusal {
 	noChild := rig.Index(rig.Image("missing").Descriptor())
 	subject := image.Descriptor()
 	noChild.Subject = &subject
-	other := rig.Artifact("application/vnd.example.x", "other", subject)
 	var all []refusal
 	for _, m := range []struct {
 		name string
@@ -37,7 +36,6 @@ func refusals() []refusal {
 		}
 	}
 	return append(all,
-		refusal{"other digest", image.Digest().String(), other.MediaType, other.Bytes()},
 		refusal{"no manifest", "tag", rig.ImageManifest, []byte(`{"schemaVersion":2,"hello":"world"}`)},
 		refusal{"no digest", "tag", rig.ImageManifest, []byte(`{"schemaVersion":2,"mediaType":"` + rig.ImageManifest + `","config":{"digest":"none"},"layers":[]}`)},
 	)
@@ -64,8 +62,13 @@ func TestRefusalsStay(t *testing.T) {
 			for _, r := range refusals() {
 				t.Run(r.name, func(t *testing.T) { f.wantRefused(t, r) })
 			}
-			// What is no JSON the registry does not even see.
-			reply := rig.Do(t, http.MethodPut, f.backref.URL+"/v2/"+repository+"/manifests/tag", []byte(`{"schemaVersion":2,`), "Content-Type", rig.ImageManifest)
+			// What is of another digest, and what is no JSON, the registry does not even see.
+			other := rig.Image("other")
+			reply := rig.Do(t, http.MethodPut, f.backref.URL+"/v2/"+repository+"/manifests/"+rig.Image("app").Digest().String(), other.Bytes(), "Content-Type", other.MediaType)
+			if reply.Status != http.StatusBadRequest || !strings.Contains(string(reply.Body), `"DIGEST_INVALID"`) {
+				t.Errorf("other digest: %d %s", reply.Status, reply.Body)
+			}
+			reply = rig.Do(t, http.MethodPut, f.backref.URL+"/v2/"+repository+"/manifests/tag", []byte(`{"schemaVersion":2,`), "Content-Type", rig.ImageManifest)
 			if reply.Status != http.StatusBadRequest || !strings.Contains(string(reply.Body), `"MANIFEST_INVALID"`) {
 				t.Errorf("no JSON: %d %s", reply.Status, reply.Body)
 			}
