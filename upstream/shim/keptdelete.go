@@ -1,11 +1,13 @@
 package shim
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
 )
 
@@ -25,7 +27,7 @@ func (k kept) remove(as upstream.Credentials, req *http.Request, t upstream.Targ
 	switch {
 	case errors.Is(err, upstream.ErrNotFound), errors.As(err, &status) && !status.Busy():
 		// Whom the registry lets delete, and not read, it tells what it has.
-		return k.next.Send(as, req)
+		return k.removeOwn(as, req, t, named)
 	case err != nil:
 		closeBody(req)
 		return orStatus(ask, err)
@@ -48,4 +50,44 @@ func (k kept) remove(as upstream.Credentials, req *http.Request, t upstream.Targ
 		discard(gone)
 		return resp, nil
 	}
+}
+
+// removeOwn deletes what the registry has by a digest, unless that is an envelope: it
+// stands for what is in it, and goes with that. By a digest of its own it would pass by
+// the rules that hold what is in it, such as those of locked tags.
+func (k kept) removeOwn(as upstream.Credentials, req *http.Request, t upstream.Target, named digest.Digest) (*http.Response, error) {
+	ask := upstream.Aside(req, http.MethodDelete, req.URL)
+	is, err := k.isEnvelope(req.Context(), as.Behind(req), t, named)
+	switch {
+	case err != nil:
+		closeBody(req)
+		return orStatus(ask, err)
+	case is:
+		closeBody(req)
+		return refusal(ask, http.StatusForbidden, oci.CodeDenied,
+			"this is an envelope, in which backref keeps what the registry refuses: delete the manifest that is in it"), nil
+	default:
+		return k.next.Send(as, req)
+	}
+}
+
+// isEnvelope tells whether a digest is that of an envelope. It is not to who may not
+// read it.
+func (k kept) isEnvelope(ctx context.Context, as upstream.Credentials, t upstream.Target, named digest.Digest) (bool, error) {
+	if told, known := k.verdicts.GetIfPresent(named); known {
+		return told.is, nil
+	}
+	found, err := k.next.Manifest(ctx, as.For(t.Repository), t.Repository, named.String(), maxKept)
+	var status *upstream.StatusError
+	switch {
+	case errors.As(err, &status) && unreadable(status.Status):
+		return false, nil // An envelope can be read.
+	case unsure(err):
+		return false, err
+	case err != nil:
+		return false, nil //nolint:nilerr // It is nothing that can be read, and so no envelope.
+	}
+	e, err := decodeEnvelope(found.Body)
+	k.verdicts.Set(named, verdict{e, err == nil})
+	return err == nil, nil
 }
