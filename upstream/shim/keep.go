@@ -47,6 +47,14 @@ func (k kept) push(as upstream.Credentials, req *http.Request, t upstream.Target
 		return refusal(p.like, http.StatusBadRequest, oci.CodeManifestInvalid,
 			"this is an envelope, by which backref keeps what the registry refuses: push the manifest that is in it; backref envelopes unwrap writes those of a registry out"), nil
 	}
+	if tag, err := k.taken(p.like.Context(), p, again); tag != "" {
+		_ = req.Body.Close()
+		if err != nil {
+			return orStatus(p.like, err)
+		}
+		return refusal(p.like, http.StatusForbidden, oci.CodeDenied,
+			"by the tag "+tag+" backref keeps a manifest that the registry refuses: push under another tag"), nil
+	}
 	resp, err := k.next.Send(as, req)
 	switch {
 	case err == nil && accepted(resp):

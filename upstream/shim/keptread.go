@@ -165,14 +165,10 @@ func (k kept) opened(as upstream.Credentials, ask *http.Request, t upstream.Targ
 // keptUnder is what is kept as it is under a kept tag, by the digest that the tag names.
 func keptUnder(tag string, found upstream.Manifest) (holding, error) {
 	algorithm, _, _ := strings.Cut(tag, "-")
-	if !oci.IsKeptTag(tag) || !digest.Algorithm(algorithm).Available() {
+	if !oci.IsKeptTag(tag) || !keptBy(tag, found.Body) {
 		return holding{}, upstream.ErrNotFound
 	}
-	named := digest.Algorithm(algorithm).FromBytes(found.Body)
-	if oci.KeptTag(named) != tag {
-		return holding{}, upstream.ErrNotFound
-	}
-	return whole(named, found)
+	return whole(digest.Algorithm(algorithm).FromBytes(found.Body), found)
 }
 
 // maybeEnvelope tells whether a response may be an envelope by its media type.
