@@ -38,7 +38,7 @@ func (d digests) Send(as upstream.Credentials, req *http.Request) (*http.Respons
 		return d.blob(as, req, t, named)
 	case t.Endpoint == upstream.EndpointUploads && req.Method == http.MethodPost && foreign(digest.Digest(query.Get("mount"))):
 		return d.mount(as, req, t, query)
-	case ends(req) && foreign(digest.Digest(query.Get("digest"))):
+	case ends(req, t, query) && foreign(digest.Digest(query.Get("digest"))):
 		return d.push(as, req, t, digest.Digest(query.Get("digest")))
 	default:
 		return d.next.Send(as, req)
@@ -46,9 +46,15 @@ func (d digests) Send(as upstream.Credentials, req *http.Request) (*http.Respons
 }
 
 // ends tells whether a request may end an upload: by whatever URL the registry gave to
-// it.
-func ends(req *http.Request) bool {
-	return req.Method == http.MethodPut || req.Method == http.MethodPost
+// it. Nothing is learnt from a push of something else, nor where a digest is given twice,
+// which leaves open the one that the registry verifies.
+func ends(req *http.Request, t upstream.Target, query url.Values) bool {
+	switch t.Endpoint {
+	case upstream.EndpointOther, upstream.EndpointUploads, upstream.EndpointUpload:
+	default:
+		return false
+	}
+	return (req.Method == http.MethodPut || req.Method == http.MethodPost) && len(query["digest"]) == 1
 }
 
 // foreign tells whether something is a digest of another algorithm than the one that
@@ -91,6 +97,12 @@ func (d digests) unknown(as upstream.Credentials, req *http.Request, named diges
 // push ends an upload.
 func (d digests) push(as upstream.Credentials, req *http.Request, t upstream.Target, named digest.Digest) (*http.Response, error) {
 	ctx := req.Context()
+	if len(req.Header["Content-Type"]) > 0 {
+		// In a form the registry could read another digest (package net/http,
+		// Request.FormValue).
+		req.Header = req.Header.Clone()
+		req.Header.Set("Content-Type", "application/octet-stream")
+	}
 	resp, err := d.next.Send(as, req)
 	if err != nil || resp.StatusCode != http.StatusCreated {
 		return resp, err
@@ -113,12 +125,14 @@ func (d digests) mount(as upstream.Credentials, req *http.Request, t upstream.Ta
 	if err != nil {
 		return nil, err
 	}
-	if kept != "" {
-		query.Set("mount", kept.String())
-		req.URL.RawQuery = query.Encode()
+	if kept == "" {
+		// What the registry has then instead is of a digest that the request has beside.
+		return d.next.Send(as, req)
 	}
+	query.Set("mount", kept.String())
+	req.URL.RawQuery = query.Encode()
 	resp, err := d.next.Send(as, req)
-	if err != nil || resp.StatusCode != http.StatusCreated {
+	if err != nil || resp.StatusCode != http.StatusCreated || stated(resp) != kept {
 		return resp, err
 	}
 	return orDiscard(resp, d.note(ctx, resp, t.Repository, named))
@@ -132,10 +146,7 @@ func (d digests) note(ctx context.Context, resp *http.Response, repository strin
 		// An upload may have a URL that names no repository.
 		repository = location.Repository
 	}
-	kept := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
-	if oci.CheckDigest(kept) != nil {
-		kept = digest.Digest(location.Reference)
-	}
+	kept := stated(resp)
 	if oci.CheckDigest(kept) != nil || kept.Algorithm() == named.Algorithm() {
 		return nil
 	}
@@ -144,6 +155,14 @@ func (d digests) note(ctx context.Context, resp *http.Response, repository strin
 	}
 	call(resp, named, kept)
 	return nil
+}
+
+// stated returns by which digest the registry says that it has something.
+func stated(resp *http.Response) digest.Digest {
+	if named := digest.Digest(resp.Header.Get("Docker-Content-Digest")); oci.CheckDigest(named) == nil {
+		return named
+	}
+	return digest.Digest(locationOf(resp).Reference)
 }
 
 // locationOf returns what the Location of a response is about.

@@ -21,6 +21,8 @@ type lacking struct {
 	*upstream.Registry
 	mu   sync.Mutex
 	seen []string
+	// forms says that it was sent a body that may be a form.
+	forms bool
 }
 
 // newLacking starts a registry that answers by answers, which has method and path, and
@@ -42,6 +44,7 @@ func newLackingFunc(t *testing.T, on shim.Options, answers func(asked string) sa
 		asked := strings.TrimSpace(r.Method + " " + r.URL.Path + " " + r.Header.Get("Range"))
 		l.mu.Lock()
 		l.seen = append(l.seen, asked)
+		l.forms = l.forms || r.Header.Get("Content-Type") == "application/x-www-form-urlencoded"
 		a := answers(asked)
 		l.mu.Unlock()
 		_, _ = io.Copy(io.Discard, r.Body)
