@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -85,11 +86,12 @@ func (h hashes) goOn(as upstream.Credentials, req *http.Request, named digest.Di
 func (h hashes) chunk(as upstream.Credentials, req *http.Request, sums *hashed) (*http.Response, error) {
 	ctx := req.Context()
 	before := sums.offset()
+	passing := &tee{ReadCloser: req.Body, sums: sums}
 	if req.Body != nil {
-		req.Body = &tee{req.Body, sums}
-		req.GetBody = nil
+		req.Body, req.GetBody = passing, nil
 	}
 	resp, err := h.next.Send(as, req)
+	passing.end()
 	if err != nil {
 		return nil, err
 	}
@@ -215,14 +217,28 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// tee hashes what is read of a body.
+// tee hashes what is read of a body, until that ends: a registry may answer while it is
+// sent still (package net/http, RoundTripper), and what comes then is in no answer.
 type tee struct {
 	io.ReadCloser
+	mutex sync.Mutex
+	// sums is nil at the end.
 	sums *hashed
 }
 
 func (t *tee) Read(b []byte) (int, error) {
 	n, err := t.ReadCloser.Read(b)
-	t.sums.write(b[:n])
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.sums != nil {
+		t.sums.write(b[:n])
+	}
 	return n, err
+}
+
+// end leaves the hashes to who asks.
+func (t *tee) end() {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.sums = nil
 }
