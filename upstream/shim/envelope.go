@@ -21,6 +21,10 @@ const (
 	annotationDigest = "io.backref.digest"
 )
 
+// maxMediaType is how long the media type of a manifest is at most: names have up to 127
+// bytes on either side of the slash (RFC 6838, section 4.2).
+const maxMediaType = 255
+
 // envelopePrefix is what each envelope begins with, so that it is told from other
 // manifests by its first bytes.
 const envelopePrefix = `{"schemaVersion":2,"annotations":{"` + annotationEnvelope + `":"`
@@ -121,12 +125,15 @@ func decodeEnvelope(body []byte) (envelope, error) {
 	if len(doc.Layers) == 0 {
 		return envelope{}, fmt.Errorf("%w: it has no layer", errNoEnvelope)
 	}
+	if len(doc.Layers) > 1+maxParts {
+		return envelope{}, fmt.Errorf("%w: it has more layers than one can have", errNoEnvelope)
+	}
 	first := doc.Layers[0]
 	e := envelope{Named: doc.Annotations.Envelope, Kept: first.Digest, MediaType: doc.Annotations.MediaType, Size: first.Size}
 	if err := errors.Join(oci.CheckDigest(e.Named), oci.CheckDigest(e.Kept)); err != nil {
 		return envelope{}, fmt.Errorf("%w: %w", errNoEnvelope, err)
 	}
-	if strings.ContainsFunc(e.MediaType, func(c rune) bool { return c < ' ' || c > '~' }) {
+	if len(e.MediaType) > maxMediaType || strings.ContainsFunc(e.MediaType, func(c rune) bool { return c < ' ' || c > '~' }) {
 		return envelope{}, fmt.Errorf("%w: the media type is none", errNoEnvelope)
 	}
 	for _, layer := range doc.Layers[1:] {

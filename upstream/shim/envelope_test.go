@@ -56,6 +56,8 @@ func TestWhatIsNoEnvelope(t *testing.T) {
 		"an image":              `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[]}`,
 		"annotations elsewhere": strings.Replace(text, `{"schemaVersion":2,`, `{"schemaVersion":2, `, 1),
 		"cut":                   text[:len(text)-2],
+		"too many":              strings.Replace(text, `"layers":[`, `"layers":[`+strings.Repeat(`{"digest":"`+sample().Named.String()+`"},`, maxParts+1), 1),
+		"a long media type":     strings.Replace(text, "application/vnd.oci.image.manifest.v1+json", "application/"+strings.Repeat("x", maxMediaType), 1),
 		"no layer":              before(text, `"layers":[`) + `"layers":[]}`,
 		"no digest":             strings.Replace(text, sample().Named.String(), "sha512:abc", 1),
 		"a blob without one":    strings.Replace(text, digest.FromString("a").String(), "a", 1),

@@ -240,6 +240,10 @@ func (k kept) wrap(ctx context.Context, p *pushed, blobs []envelopeBlob, tags []
 	var refusals error
 	for _, kind := range envelopeKinds() {
 		body, err := e.encode(kind)
+		if err == nil {
+			// What can't be opened again would be lost.
+			_, err = decodeEnvelope(body)
+		}
 		if err != nil {
 			return err
 		}

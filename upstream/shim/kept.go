@@ -47,10 +47,16 @@ type kept struct {
 	learned *otter.Cache[string, struct{}]
 }
 
-// verdict says whether a manifest is an envelope, and of what.
+// verdict says whether a manifest is an envelope, and of what; the blobs are left out.
 type verdict struct {
 	envelope
 	is bool
+}
+
+// judged remembers what a manifest was decoded as.
+func (k kept) judged(manifest digest.Digest, e envelope, err error) {
+	e.Blobs = nil
+	k.verdicts.Set(manifest, verdict{e, err == nil})
 }
 
 func newKept(o Envelopes, aliases Aliases, next *upstream.Registry) kept {

@@ -88,6 +88,6 @@ func (k kept) isEnvelope(ctx context.Context, as upstream.Credentials, t upstrea
 		return false, nil //nolint:nilerr // It is nothing that can be read, and so no envelope.
 	}
 	e, err := decodeEnvelope(found.Body)
-	k.verdicts.Set(named, verdict{e, err == nil})
+	k.judged(named, e, err)
 	return err == nil, nil
 }

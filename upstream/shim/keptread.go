@@ -3,7 +3,6 @@ package shim
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -114,8 +113,11 @@ func (k kept) unwrap(as upstream.Credentials, ask *http.Request, resp *http.Resp
 		}
 		return resp, nil //nolint:nilerr // Who reads on is told.
 	}
+	body, err := peek(resp, maxKept+1)
+	if len(body) > maxKept {
+		return resp, nil //nolint:nilerr // It is larger than any envelope, and passes as it comes.
+	}
 	defer discard(resp)
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxKept))
 	if err != nil {
 		return nil, fmt.Errorf("%w: read envelope: %w", upstream.ErrUnreachable, err)
 	}
@@ -146,7 +148,7 @@ func (k kept) lookInto(as upstream.Credentials, ask *http.Request, resp *http.Re
 // opened returns what is in an envelope, and a response where that is none.
 func (k kept) opened(as upstream.Credentials, ask *http.Request, t upstream.Target, body []byte, resp *http.Response) (*http.Response, error) {
 	e, err := decodeEnvelope(body)
-	k.verdicts.Set(digest.FromBytes(body), verdict{e, err == nil})
+	k.judged(digest.FromBytes(body), e, err)
 	if err != nil {
 		return resp, nil //nolint:nilerr // It is a manifest of somebody else's.
 	}

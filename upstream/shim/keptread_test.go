@@ -1,0 +1,56 @@
+package shim_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream/shim"
+)
+
+// TestLargerThanAnEnvelope has a manifest that begins as an envelope does, and is larger
+// than any, pass whole.
+func TestLargerThanAnEnvelope(t *testing.T) {
+	large := envelopeOf(keptManifest) + strings.Repeat(" ", 16<<20)
+	l := newLacking(t, shim.Options{Envelopes: &shim.Envelopes{}}, map[string]said{"GET /v2/app/manifests/v1": image(large)})
+	got := l.send(t, http.MethodGet, "/v2/app/manifests/v1", "", map[string]string{"Accept": oci.MediaTypeImageManifest + ", " + oci.MediaTypeDockerImage}, "Docker-Content-Digest")
+	if want := digest.FromString(large).String(); got.status != http.StatusOK || got.body != large || got.header["Docker-Content-Digest"] != want {
+		t.Errorf("got status %d, %d of %d bytes, header %v", got.status, len(got.body), len(large), got.header)
+	}
+}
+
+// TestKeepsWhatCanBeServed has the client see the refusal of a manifest that could not
+// be served from an envelope.
+func TestKeepsWhatCanBeServed(t *testing.T) {
+	for _, tt := range []struct {
+		name, mediaType string
+		want            int
+	}{
+		{"a media type", oci.MediaTypeImageManifest, http.StatusCreated},
+		{"none that a header can have", "application/\u00e9", http.StatusBadRequest},
+		{"a long one", "application/" + strings.Repeat("x", 300), http.StatusBadRequest},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pushed := strings.Replace(keptManifest, `{"schemaVersion":2,`, `{"schemaVersion":2,"mediaType":"`+tt.mediaType+`",`, 1)
+			l := newLackingFunc(t, shim.Options{Envelopes: &shim.Envelopes{}}, func(asked string) said {
+				switch {
+				case strings.HasPrefix(asked, "PUT /v2/app/manifests/sha256:"):
+					return said{status: http.StatusBadRequest}
+				case strings.HasPrefix(asked, "PUT "):
+					return said{status: http.StatusCreated}
+				case strings.HasPrefix(asked, "POST "):
+					return said{http.StatusAccepted, map[string]string{"Location": "/v2/app/blobs/uploads/1"}, ""}
+				default:
+					return said{status: http.StatusNotFound}
+				}
+			})
+			got := l.send(t, http.MethodPut, "/v2/app/manifests/"+digest.FromString(pushed).String(), pushed, map[string]string{"Content-Type": ""})
+			if got.status != tt.want {
+				t.Errorf("got %+v, want status %d", got, tt.want)
+			}
+		})
+	}
+}
