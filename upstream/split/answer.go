@@ -30,6 +30,17 @@ func statusOf(resp *http.Response) error {
 	return &upstream.StatusError{Status: resp.StatusCode, Header: resp.Header}
 }
 
+// told says what a registry answered, with the start of the body. Unlike the response it
+// outlives the context of the question.
+func told(resp *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDiscarded))
+	if err != nil {
+		body = nil
+	}
+	_ = resp.Body.Close()
+	return &upstream.StatusError{Status: resp.StatusCode, Header: resp.Header, Body: body}
+}
+
 // refused is a response that ends a request early: a refusal.
 type refused struct{ *http.Response }
 
@@ -47,7 +58,8 @@ func (q *question) answered(resp *http.Response, err error) (*http.Response, err
 		return early.Response, nil
 	}
 	var status *upstream.StatusError
-	if !errors.As(err, &status) {
+	if !errors.As(err, &status) || status.Status < http.StatusBadRequest {
+		// Where the primary redirects a question to is nothing for the client to follow.
 		return nil, err
 	}
 	header := status.Header.Clone()

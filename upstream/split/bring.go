@@ -106,8 +106,11 @@ func (c *carrier) source(named oci.Part) (*http.Response, error) {
 	case resp.StatusCode == http.StatusNotFound:
 		discard(resp)
 		return nil, c.unknown(named.Digest)
+	case resp.Request != nil && resp.Request.Response != nil:
+		discard(resp)
+		return nil, fmt.Errorf("%w: blob %s of %s: %s where the registry redirects to", upstream.ErrUnreachable, named.Digest, c.Repository, resp.Status)
 	default:
-		return nil, &refused{resp}
+		return nil, told(resp)
 	}
 }
 

@@ -3,6 +3,7 @@ package split
 import (
 	"crypto/rand"
 	"errors"
+	"mime"
 	"net/http"
 
 	"github.com/opencontainers/go-digest"
@@ -39,12 +40,19 @@ func (q *question) mayRead(subject digest.Digest) (bool, error) {
 	_ = resp.Body.Close() // Old registries send all tags.
 	switch {
 	case resp.StatusCode == http.StatusOK:
-		return true, nil
+		// A page to sign in on is there for everybody.
+		return !isPage(resp), nil
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError:
 		return false, &upstream.StatusError{Status: resp.StatusCode, Header: resp.Header}
 	default:
 		return false, nil
 	}
+}
+
+// isPage tells whether a response is a page for people.
+func isPage(resp *http.Response) bool {
+	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return err == nil && (mediaType == "text/html" || mediaType == "application/xhtml+xml")
 }
 
 // mayPush asks the primary whether it lets who asks push in the repository: by an

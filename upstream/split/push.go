@@ -3,9 +3,11 @@ package split
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -45,9 +47,9 @@ func (q *question) push(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		return q.primary.Send(q.given, req)
-	case taken:
+	case taken != "":
 		return nil, q.refuse(http.StatusConflict, oci.CodeDenied,
-			"the tag "+q.Reference+" stands for something else here; push what has a subject by its digest, or under another tag")
+			"the tag "+taken+" stands for something else here; push what has a subject by its digest, or under another tag")
 	}
 	if err := q.bring(p); err != nil {
 		return nil, err
@@ -86,20 +88,37 @@ func readPushed(req *http.Request) (*pushed, error) {
 	return &pushed{named, header, body}, nil
 }
 
-// taken tells whether the tag that a manifest is pushed by stands for something in the
-// primary, and whether that is the very manifest.
-func (q *question) taken(p *pushed) (taken, is bool, err error) {
-	if q.byDigest() {
-		return false, false, nil
+// maxTags is how many tags a push may name.
+const maxTags = 100
+
+// taken returns the tag by which a manifest is pushed, or that its query names
+// (distribution-spec, "Pushing manifests with tags"), that stands for something else in
+// the primary; empty for none. is tells whether one stands for the very manifest there.
+func (q *question) taken(p *pushed) (tag string, is bool, err error) {
+	written := q.like.URL.Query()["tag"]
+	if !q.byDigest() {
+		written = append(written, q.Reference)
 	}
-	stands, err := q.primary.Resolve(q.like.Context(), q.as, q.Repository, q.Reference)
-	switch {
-	case errors.Is(err, upstream.ErrNotFound):
-		return false, false, nil
-	case err != nil:
-		return false, false, err
+	slices.Sort(written)
+	if written = slices.Compact(written); len(written) > maxTags {
+		return "", false, q.refuse(http.StatusBadRequest, oci.CodeUnsupported, fmt.Sprintf("the push names more than %d tags: name the others by a further push", maxTags))
 	}
-	return true, stands == digest.FromBytes(p.body), nil
+	for _, tag := range written {
+		if !oci.ValidTag(tag) {
+			continue
+		}
+		stands, err := q.primary.Resolve(q.like.Context(), q.as, q.Repository, tag)
+		switch {
+		case errors.Is(err, upstream.ErrNotFound):
+		case err != nil:
+			return "", false, err
+		case stands == digest.FromBytes(p.body):
+			is = true
+		default:
+			return tag, false, nil
+		}
+	}
+	return "", is, nil
 }
 
 // put pushes a manifest to the second registry. Its answer becomes the client's.
