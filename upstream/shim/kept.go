@@ -175,7 +175,8 @@ func (k kept) learn(ctx context.Context, repository string, e envelope) error {
 // orStatus returns the answer that an error is, for the client to see, or the error.
 func orStatus(req *http.Request, err error) (*http.Response, error) {
 	var status *upstream.StatusError
-	if !errors.As(err, &status) {
+	if !errors.As(err, &status) || status.Status < http.StatusBadRequest {
+		// Where a question is redirected to is nothing for the client to follow.
 		return nil, err
 	}
 	header := status.Header.Clone()
