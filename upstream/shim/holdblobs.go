@@ -29,7 +29,9 @@ func (k kept) holdBlobs(p *pushed, again func() (io.ReadCloser, error)) {
 		if p.mediaType == "" {
 			p.mediaType = parts.MediaType
 		}
-		err = k.wrap(ctx, p, blobs, nil)
+		if err = k.free(ctx, p); err == nil {
+			err = k.wrap(ctx, p, blobs, nil)
+		}
 	}
 	if err != nil {
 		k.Log.Warn("nothing holds the blobs that a manifest names by another digest than the registry's: its garbage collection may drop them",
