@@ -16,8 +16,12 @@ import (
 	"github.com/backref/backref/upstream"
 )
 
-// maxParts is how much a manifest may name that is kept.
-const maxParts = 1000
+// Bounds of what is kept: how much a manifest may name, and by how many tags it may be
+// pushed at once.
+const (
+	maxParts = 1000
+	maxTags  = 100
+)
 
 // pushed is a manifest that the registry refused.
 type pushed struct {
@@ -183,6 +187,9 @@ func (k kept) keep(ctx context.Context, p *pushed) error {
 	parts, err := oci.ReadParts(p.body, maxParts)
 	if err == nil && parts.Empty() {
 		err = oci.ErrParts
+	}
+	if err == nil && len(p.tags()) > maxTags {
+		err = errors.New("pushed by more tags than it is kept under")
 	}
 	if err != nil {
 		return err

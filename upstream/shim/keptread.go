@@ -89,18 +89,20 @@ func (k kept) readTag(as upstream.Credentials, req *http.Request, t upstream.Tar
 		return k.lookInto(behind, ask, resp, t)
 	case !maybeEnvelope(resp):
 		return resp, nil
-	case req.Method == http.MethodGet:
+	case ask.Method == http.MethodGet && resp.Header.Get("Content-Encoding") == "":
 		return k.unwrap(behind, ask, resp, t)
 	}
 	stated := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
-	if told, known := k.verdicts.GetIfPresent(stated); known {
-		if !told.is {
-			return resp, nil
-		}
+	switch told, known := k.verdicts.GetIfPresent(stated); {
+	case known && !told.is:
+		return resp, nil
+	case known && ask.Method == http.MethodHead:
 		discard(resp)
 		return told.head(ask), nil
+	default:
+		// By its header, or compressed, an envelope can't be told.
+		return k.lookInto(behind, ask, resp, t)
 	}
-	return k.lookInto(behind, ask, resp, t)
 }
 
 // unwrap returns what is in a response that may be an envelope, else the response.

@@ -54,3 +54,37 @@ func TestKeepsWhatCanBeServed(t *testing.T) {
 		})
 	}
 }
+
+// TestCompressedEnvelope has an envelope be opened that the registry compresses for the
+// client, and not be forgotten by that.
+func TestCompressedEnvelope(t *testing.T) {
+	wrapped, named := envelopeOf(keptManifest), digest.FromString(keptManifest)
+	compressed := image(wrapped)
+	compressed.header["Content-Encoding"], compressed.body = "gzip", "compressed"
+	first := true
+	l := newLackingFunc(t, shim.Options{Envelopes: &shim.Envelopes{}}, func(asked string) said {
+		switch asked {
+		case "GET /v2/app/manifests/v1":
+			if first {
+				first = false
+				return compressed
+			}
+			return image(wrapped)
+		case "HEAD /v2/app/manifests/v1":
+			head := image(wrapped)
+			head.body = ""
+			return head
+		case "GET /v2/app/blobs/" + named.String():
+			return said{http.StatusOK, nil, keptManifest}
+		default:
+			return said{status: http.StatusNotFound}
+		}
+	})
+	accept := map[string]string{"Accept": oci.MediaTypeImageManifest + ", " + oci.MediaTypeDockerImage, "Accept-Encoding": "gzip"}
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		got := l.send(t, method, "/v2/app/manifests/v1", "", accept, "Docker-Content-Digest", "Content-Encoding")
+		if !got.is(said{http.StatusOK, map[string]string{"Docker-Content-Digest": named.String()}, map[string]string{http.MethodGet: keptManifest}[method]}) {
+			t.Errorf("%s: got %+v", method, got)
+		}
+	}
+}
