@@ -134,8 +134,11 @@ func (r *Registry) local(u *url.URL) (*url.URL, bool) {
 // unfit says why a redirect of one of the registries is not followed from here; empty
 // where it is.
 func (r *Registry) unfit(at *Registry, here, next *url.URL) string {
-	_, ours := r.local(next)
+	local, ours := r.local(next)
 	switch {
+	case ours && r.behind(local) != at:
+		// What one registry sends on to must not be had with the credentials for another.
+		return "it leads to another of the registries behind the proxy"
 	case next.Scheme != "http" && next.Scheme != "https" || next.Host == "" || next.User != nil:
 		return "no client of a registry could be sent there"
 	case ours:

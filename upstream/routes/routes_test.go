@@ -349,6 +349,28 @@ func TestRedirectsOfARoute(t *testing.T) {
 }
 
 // The repositories of all registries are listed, each by the name that leads to it.
+// A registry of a route has no question asked elsewhere end at another registry, where
+// it would be asked with the credentials for that.
+func TestRedirectsBetweenRegistries(t *testing.T) {
+	s := newSeveral(t)
+	storage := newRecorder(t)
+	s.hub.answer = func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, storage.URL+"/blob", http.StatusTemporaryRedirect)
+	}
+	for target, at := range map[string]*recorder{"/v2/secret/blobs/" + digest: s.first, "/v2/team/secret/blobs/" + digest: s.team} {
+		storage.answer = func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, s.first.URL+target, http.StatusTemporaryRedirect)
+		}
+		has, err := s.all.HasBlob(t.Context(), upstream.CredentialsOf(http.Header{"Authorization": {"Bearer of a client"}}), "hub/app", digest)
+		if has || err == nil {
+			t.Errorf("%s: has the blob: %v, error %v", target, has, err)
+		}
+		if seen := at.seen(); len(seen) > 0 {
+			t.Errorf("another registry saw %q", seen)
+		}
+	}
+}
+
 func TestRepositoriesOfAll(t *testing.T) {
 	s := newSeveral(t)
 	lists := func(names string) http.HandlerFunc {
