@@ -18,8 +18,9 @@ func Shims(on config.UpstreamShims, journal index.Journal, log *zap.Logger) []up
 	return shims(on, index.Aliases{Journal: journal}, journal, log)
 }
 
-// below are the aliases of the registry of a route, by the names that its repositories
-// have here: another registry may have one of the same name.
+// below are the aliases of one of several registries, by names with a prefix that no
+// other has: another registry may have a repository of the same name. Those of a route
+// have the prefix by which they are reached.
 type below struct {
 	prefix  string
 	aliases shim.Aliases

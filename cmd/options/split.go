@@ -2,6 +2,8 @@ package options
 
 import (
 	"fmt"
+	"net/url"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 	"github.com/backref/backref/upstream"
+	"github.com/backref/backref/upstream/shim"
 	"github.com/backref/backref/upstream/split"
 )
 
@@ -18,9 +21,10 @@ import (
 // where a pattern can't be read; the error names its key.
 func Split(cfg config.Config, journal index.Journal, log *zap.Logger, adapt func(*upstream.Options)) (split.Options, error) {
 	o := split.Options{Tags: cfg.Limits.ListEntries, Entries: cfg.Limits.TagEntries, Cache: cfg.Upstream.Cache, Log: log}
+	aliases := index.Aliases{Journal: journal}
 	for i, store := range cfg.Referrers.Upstream {
 		at := Store(cfg, i)
-		at.Shims = Shims(cfg.Upstream.Shims.Of(store.Shims), journal, log)
+		at.Shims = shims(cfg.Upstream.Shims.Of(store.Shims), besideAliases(at.URL, aliases), journal, log)
 		registry, globs, err := beside(at, store.Repositories, adapt)
 		if err != nil {
 			return o, err
@@ -31,7 +35,7 @@ func Split(cfg config.Config, journal index.Journal, log *zap.Logger, adapt func
 	}
 	for i, source := range cfg.Referrers.Sources {
 		at := FurtherSource(cfg, i)
-		at.Shims = Shims(cfg.Upstream.Shims.Of(source.Shims), journal, log)
+		at.Shims = shims(cfg.Upstream.Shims.Of(source.Shims), besideAliases(at.URL, aliases), journal, log)
 		registry, globs, err := beside(at, source.Repositories, adapt)
 		if err != nil {
 			return o, err
@@ -41,6 +45,16 @@ func Split(cfg config.Config, journal index.Journal, log *zap.Logger, adapt func
 		})
 	}
 	return o, nil
+}
+
+// besideAliases are those of a registry beside the first, by its address and the names
+// that it has for its repositories: the first may have one of the same name. No
+// repository begins with a slash.
+func besideAliases(at *url.URL, aliases shim.Aliases) shim.Aliases {
+	if at == nil {
+		return aliases
+	}
+	return below{"//" + at.Host + strings.TrimSuffix(at.Path, "/"), aliases}
 }
 
 // beside returns a registry beside the first, and the repositories that it is for.
