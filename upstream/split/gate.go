@@ -3,6 +3,7 @@ package split
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
 
@@ -66,8 +67,13 @@ func (q *question) mayPush() error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusAccepted {
+	switch {
+	case resp.StatusCode >= http.StatusBadRequest:
 		return &refused{resp}
+	case resp.StatusCode != http.StatusAccepted:
+		// It is about the question, and nothing that the client asked for.
+		discard(resp)
+		return fmt.Errorf("%w: %s to the begin of an upload", upstream.ErrInvalid, resp.Status)
 	}
 	discard(resp)
 	here := *q.like.URL

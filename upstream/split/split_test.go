@@ -241,3 +241,31 @@ func TestPageIsNoPermission(t *testing.T) {
 		})
 	}
 }
+
+// TestMayPush has the second registry take what the primary would.
+func TestMayPush(t *testing.T) {
+	layer := digest.FromString("layer")
+	body := sbom(layer)
+	target := manifestAt("app", digest.FromString(body).String())
+	for _, tt := range []struct {
+		name string
+		says said
+		want int // 0: none
+	}{
+		{"allowed", said{http.StatusAccepted, map[string]string{"Location": "/v2/app/blobs/uploads/1"}, ""}, http.StatusCreated},
+		{"denied", said{status: http.StatusForbidden}, http.StatusForbidden},
+		{"sent elsewhere", said{http.StatusTemporaryRedirect, map[string]string{"Location": "/login"}, ""}, 0},
+		{"a page", said{http.StatusOK, map[string]string{"Content-Type": "text/html"}, "<html>Sign in</html>"}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			primary, second := newSplit(t, pushing(map[string]said{"POST /v2/app/blobs/uploads/": tt.says}), taking(body, layer))
+			got, err := primary.send(t, http.MethodPut, target, body)
+			if (err != nil) != (tt.want == 0) || got.status != tt.want {
+				t.Errorf("got %+v, error %v; want status %d", got, err, tt.want)
+			}
+			if given := second.saw("PUT " + target); given != (tt.want == http.StatusCreated) {
+				t.Errorf("the second registry was given the manifest: %v", given)
+			}
+		})
+	}
+}
