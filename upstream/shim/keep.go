@@ -122,10 +122,10 @@ func forged(again func() (io.ReadCloser, error)) bool {
 	return isEnvelope(start[:n])
 }
 
-// unsure tells whether it is not known what a registry did.
+// unsure tells whether it is not known what a registry did, or has.
 func unsure(err error) bool {
 	var status *upstream.StatusError
-	return errors.Is(err, upstream.ErrUnreachable) || errors.As(err, &status) && status.Busy()
+	return errors.Is(err, upstream.ErrUnreachable) || errors.Is(err, errAliases) || errors.As(err, &status) && status.Busy()
 }
 
 func (p *pushed) fields(more ...zap.Field) []zap.Field {
@@ -296,7 +296,7 @@ func (k kept) blobs(ctx context.Context, p *pushed, all oci.Parts) ([]envelopeBl
 		if k.aliases != nil && foreign(named.Digest) {
 			alias, err := k.aliases.Alias(ctx, p.Repository, named.Digest)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%w: %w", errAliases, err)
 			}
 			if alias != "" {
 				blob.Kept = alias

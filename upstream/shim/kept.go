@@ -3,6 +3,7 @@ package shim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/maypok86/otter/v2"
@@ -165,12 +166,16 @@ func (k kept) learn(ctx context.Context, repository string, e envelope) error {
 			err = k.aliases.SetAlias(context.WithoutCancel(ctx), repository, blob.Named, blob.Kept)
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errAliases, err)
 		}
 	}
 	k.learned.Set(name, struct{}{})
 	return nil
 }
+
+// errAliases says that it is not known by which digests the registry has blobs, which is
+// nothing that the registry said.
+var errAliases = errors.New("the aliases of blobs can't be read or kept")
 
 // orStatus returns the answer that an error is, for the client to see, or the error.
 func orStatus(req *http.Request, err error) (*http.Response, error) {

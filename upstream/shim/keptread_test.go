@@ -1,6 +1,8 @@
 package shim_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -52,6 +54,34 @@ func TestKeepsWhatCanBeServed(t *testing.T) {
 				t.Errorf("got %+v, want status %d", got, tt.want)
 			}
 		})
+	}
+}
+
+// noAliases can't be read just now.
+type noAliases struct{}
+
+var errDown = errors.New("the index is down")
+
+func (noAliases) Alias(context.Context, string, digest.Digest) (digest.Digest, error) {
+	return "", errDown
+}
+
+func (noAliases) SetAlias(context.Context, string, digest.Digest, digest.Digest) error {
+	return errDown
+}
+
+// TestKeepsNothingWithoutAliases has a push fail by what failed, and not by the
+// registry's refusal, which the client would not try again after.
+func TestKeepsNothingWithoutAliases(t *testing.T) {
+	pushed := strings.Replace(keptManifest, `"layers":[]`, `"layers":[{"mediaType":"text/plain","size":5,"digest":"`+digest.SHA512.FromString("layer").String()+`"}]`, 1)
+	l := newLacking(t, shim.Options{Envelopes: &shim.Envelopes{}, Aliases: noAliases{}}, map[string]said{"PUT /v2/app/manifests/v1": {status: http.StatusBadRequest}})
+	resp, err := l.RoundTrip(l.request(t, http.MethodPut, "/v2/app/manifests/v1", pushed, nil))
+	if err == nil {
+		_ = resp.Body.Close()
+		t.Fatalf("got status %d", resp.StatusCode)
+	}
+	if !errors.Is(err, errDown) {
+		t.Errorf("got error %v", err)
 	}
 }
 

@@ -76,20 +76,7 @@ type said struct {
 // send sends a request, and returns the answer with the header fields that are named.
 func (l *lacking) send(t *testing.T, method, target, body string, header map[string]string, names ...string) said {
 	t.Helper()
-	to, err := url.Parse(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req := (&http.Request{Method: method, URL: to, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(t.Context())
-	for name, value := range header {
-		req.Header.Set(name, value)
-	}
-	if body != "" {
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader([]byte(body))), nil }
-		req.Body, _ = req.GetBody()
-		req.ContentLength = int64(len(body))
-	}
-	resp, err := l.RoundTrip(req)
+	resp, err := l.RoundTrip(l.request(t, method, target, body, header))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +92,24 @@ func (l *lacking) send(t *testing.T, method, target, body string, header map[str
 		}
 	}
 	return answer
+}
+
+func (*lacking) request(t *testing.T, method, target, body string, header map[string]string) *http.Request {
+	t.Helper()
+	to, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := (&http.Request{Method: method, URL: to, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(t.Context())
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	if body != "" {
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader([]byte(body))), nil }
+		req.Body, _ = req.GetBody()
+		req.ContentLength = int64(len(body))
+	}
+	return req
 }
 
 func (a said) is(want said) bool {
