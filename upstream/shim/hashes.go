@@ -57,7 +57,7 @@ func (h hashes) begin(as upstream.Credentials, req *http.Request) (*http.Respons
 	if err != nil || resp.StatusCode != http.StatusAccepted {
 		return resp, err
 	}
-	return orDiscard(resp, h.mark(ctx, resp, newHashed()))
+	return orDiscard(resp, h.tell(ctx, resp, newHashed()))
 }
 
 // goOn passes a request on that is about an upload whose hashes are known.
@@ -97,12 +97,21 @@ func (h hashes) chunk(as upstream.Credentials, req *http.Request, sums *hashed) 
 	}
 	if !accepted(resp) {
 		if before == sums.offset() {
-			err = h.mark(ctx, resp, sums)
+			err = h.tell(ctx, resp, sums)
 		}
 		// Else the client asks how far the registry is.
 		return orDiscard(resp, err)
 	}
-	return orDiscard(resp, h.mark(ctx, resp, sums))
+	return orDiscard(resp, h.tell(ctx, resp, sums))
+}
+
+// tell has an answer say how far the hashes of an upload are, if the upload goes on at
+// the registry: another host may take no URL but one that it signed.
+func (h hashes) tell(ctx context.Context, resp *http.Response, sums *hashed) error {
+	if _, err := h.next.UploadPath(&url.URL{Path: "/"}, resp); err != nil {
+		return nil //nolint:nilerr // It is the registry's, and the client's to make sense of.
+	}
+	return h.mark(ctx, resp, sums)
 }
 
 // status asks how far an upload is. Where the registry has another part of it than was
@@ -125,7 +134,7 @@ func (h hashes) status(as upstream.Credentials, req *http.Request, sums *hashed)
 	if resp.Header.Get("Location") == "" {
 		resp.Header.Set("Location", here.RequestURI())
 	}
-	return orDiscard(resp, h.mark(ctx, resp, sums))
+	return orDiscard(resp, h.tell(ctx, resp, sums))
 }
 
 // end ends an upload by the registry's own digest of all that was hashed.

@@ -76,3 +76,19 @@ func TestRefusedWhileItIsSent(t *testing.T) {
 	upload := send(http.MethodPost, "/v2/app/blobs/uploads/", nil, 0)
 	send(http.MethodPatch, upload, &endless{}, -1)
 }
+
+// TestUploadsElsewhere has the URL of an upload stay as it is where it does not lead back
+// to the registry: it may be signed.
+func TestUploadsElsewhere(t *testing.T) {
+	for location, marked := range map[string]bool{
+		"/v2/app/blobs/uploads/1": true, "http://storage.example/1?signature=x": false, "//storage.example/1": false, "": false,
+	} {
+		l := newLacking(t, shim.Options{Hashes: secret("of a test"), Aliases: &known{}}, map[string]said{
+			"POST /v2/app/blobs/uploads/": {http.StatusAccepted, map[string]string{"Location": location}, ""},
+		})
+		got := l.send(t, http.MethodPost, "/v2/app/blobs/uploads/", "", nil, "Location").header["Location"]
+		if same := got == location; same == marked {
+			t.Errorf("%q became %q", location, got)
+		}
+	}
+}
