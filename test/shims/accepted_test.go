@@ -107,6 +107,6 @@ func acceptedSteps() []acceptedStep {
 		{"list tags", func(t *testing.T, base, repository string) { rig.Tags(t, base, repository) }, nil},
 		{"delete", func(t *testing.T, base, repository string) {
 			rig.Do(t, http.MethodDelete, base+"/v2/"+repository+"/manifests/"+named.String(), nil).Want(t, http.StatusAccepted)
-		}, []string{"GET /v2/NAME/manifests/" + keptTag(named)}},
+		}, []string{"GET /v2/NAME/manifests/" + keptTag(named), "GET /v2/NAME/manifests/" + named.String()}},
 	}
 }
