@@ -59,6 +59,12 @@ func (k kept) push(as upstream.Credentials, req *http.Request, t upstream.Target
 		return refusal(p.like, http.StatusForbidden, oci.CodeDenied,
 			"by the tag "+tag+" backref keeps a manifest that the registry refuses: push under another tag"), nil
 	}
+	header, err := k.matching(p.like.Context(), p, req.Header)
+	if err != nil {
+		_ = req.Body.Close()
+		return orStatus(p.like, err)
+	}
+	req.Header = header
 	resp, err := k.next.Send(as, req)
 	switch {
 	case err == nil && accepted(resp):

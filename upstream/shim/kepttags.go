@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -36,6 +37,34 @@ func (k kept) taken(ctx context.Context, p *pushed, again func() (io.ReadCloser,
 		}
 	}
 	return "", nil
+}
+
+// matching has the conditions of a push by a tag (RFC 9110, section 13.1) name the
+// envelope that the tag stands for, where they name what is in it: the registry knows
+// that by no other.
+func (k kept) matching(ctx context.Context, p *pushed, header http.Header) (http.Header, error) {
+	names := []string{"If-Match", "If-None-Match"}
+	if _, byDigest := p.Digest(); byDigest || len(header[names[0]])+len(header[names[1]]) == 0 {
+		return header, nil
+	}
+	found, err := k.next.Manifest(ctx, p.as, p.Repository, p.Reference, maxKept)
+	switch {
+	case unsure(err):
+		return nil, err
+	case err != nil:
+		return header, nil //nolint:nilerr // The condition is for the registry to judge.
+	}
+	e, err := decodeEnvelope(found.Body)
+	if err != nil {
+		return header, nil //nolint:nilerr // It is a manifest of the registry's own.
+	}
+	header = header.Clone()
+	for _, name := range names {
+		for i, value := range header[name] {
+			header[name][i] = strings.ReplaceAll(value, e.Named.String(), found.Digest.String())
+		}
+	}
+	return header, nil
 }
 
 // keptBy tells whether a kept tag is that of a manifest.

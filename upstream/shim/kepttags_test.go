@@ -2,6 +2,7 @@ package shim_test
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -37,6 +38,34 @@ func TestTagsOfWhatIsKeptStay(t *testing.T) {
 			})
 			if got := l.send(t, http.MethodPut, tt.target, tt.body, nil); got.status != tt.want {
 				t.Errorf("got %+v, want status %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestConditionsOfATag has the registry judge a condition by what it has under the tag.
+func TestConditionsOfATag(t *testing.T) {
+	const other = `{"schemaVersion":2,"layers":[]}`
+	wrapped := envelopeOf(keptManifest)
+	quoted := func(body string) string { return strconv.Quote(digest.FromString(body).String()) }
+	for _, tt := range []struct {
+		name, header, given, want string
+		stands                    said
+	}{
+		{"what is in an envelope", "If-Match", quoted(keptManifest), quoted(wrapped), image(wrapped)},
+		{"one of two", "If-Match", quoted(other) + ", " + quoted(keptManifest), quoted(other) + ", " + quoted(wrapped), image(wrapped)},
+		{"not what is in one", "If-None-Match", quoted(keptManifest), quoted(wrapped), image(wrapped)},
+		{"nothing", "If-None-Match", "*", "*", image(wrapped)},
+		{"an image", "If-Match", quoted(keptManifest), quoted(keptManifest), image(keptManifest)},
+		{"what isn't there", "If-Match", quoted(keptManifest), quoted(keptManifest), said{status: http.StatusNotFound}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLacking(t, shim.Options{Envelopes: &shim.Envelopes{}}, map[string]said{
+				"GET /v2/app/manifests/v1": tt.stands, "PUT /v2/app/manifests/v1": {status: http.StatusCreated},
+			})
+			got := l.send(t, http.MethodPut, "/v2/app/manifests/v1", other, map[string]string{tt.header: tt.given})
+			if got.status != http.StatusCreated || l.conditions != tt.want {
+				t.Errorf("got %+v, and the registry the condition %s, want %s", got, l.conditions, tt.want)
 			}
 		})
 	}

@@ -23,6 +23,8 @@ type lacking struct {
 	seen []string
 	// forms says that it was sent a body that may be a form.
 	forms bool
+	// conditions are those of the last request.
+	conditions string
 }
 
 // newLacking starts a registry that answers by answers, which has method and path, and
@@ -44,6 +46,7 @@ func newLackingFunc(t *testing.T, on shim.Options, answers func(asked string) sa
 		asked := strings.TrimSpace(r.Method + " " + r.URL.Path + " " + r.Header.Get("Range"))
 		l.mu.Lock()
 		l.seen = append(l.seen, asked)
+		l.conditions = r.Header.Get("If-Match") + r.Header.Get("If-None-Match")
 		l.forms = l.forms || r.Header.Get("Content-Type") == "application/x-www-form-urlencoded"
 		a := answers(asked)
 		l.mu.Unlock()
