@@ -78,14 +78,11 @@ func (w workplace) wantReferrers(t *testing.T, ref string, want ...string) {
 // Who signs and attaches does not notice which registry it is.
 func TestClients(t *testing.T) {
 	t.Setenv("COSIGN_PASSWORD", "of the test")
-	fronts := map[string]func(t *testing.T) front{
-		"docker27":                 func(t *testing.T) front { return newDocker27Front(t) },
-		"docker27, Docker's types": func(t *testing.T) front { return newDocker27Front(t, rig.DockerTypesOnly(http.StatusNotFound)) },
-		"Docker's types":           func(t *testing.T) front { return dockerTypesOnly(t, rig.Distribution3) },
-		"types of a list":          func(t *testing.T) front { return newFront(t, rig.Distribution2, []rig.Refusal{typesOfAList()}) },
-	}
+	all := fronts()
+	all["docker27, Docker's types"] = func(t *testing.T) front { return newDocker27Front(t, rig.DockerTypesOnly(http.StatusNotFound)) }
+	all["types of a list"] = func(t *testing.T) front { return newFront(t, rig.Distribution2, []rig.Refusal{typesOfAList()}) }
 	clients := map[string]func(t *testing.T, w workplace){"oras": useOras, "regctl": useRegctl, "cosign": useCosign, "notation": useNotation}
-	for name, start := range fronts {
+	for name, start := range all {
 		t.Run(name, func(t *testing.T) {
 			for client, use := range clients {
 				t.Run(client, func(t *testing.T) {

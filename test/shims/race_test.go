@@ -12,11 +12,18 @@ import (
 	"github.com/backref/backref/test/rig"
 )
 
-// Many clients at once attach to one subject what the registry refuses.
+// Many clients at once attach to one subject, also what the registry refuses.
 func TestRaceOfAttaches(t *testing.T) {
-	t.Parallel()
+	for name, start := range fronts() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			race(t, start(t))
+		})
+	}
+}
+
+func race(t *testing.T, f front) {
 	const n = 32
-	f := dockerTypesOnly(t, rig.Distribution3)
 	image := rig.Image("race")
 	rig.PushBlob(t, f.backref.URL, repository, rig.Empty)
 	rig.Push(t, f.backref.URL, repository, "v1", image).Want(t, http.StatusCreated)
@@ -34,7 +41,7 @@ func TestRaceOfAttaches(t *testing.T) {
 	types := map[string]bool{}
 	for _, d := range rig.Listing(t, f.backref.URL, repository, image.Digest()) {
 		types[d.ArtifactType] = true
-		got := rig.Do(t, http.MethodGet, f.backref.URL+"/v2/"+repository+"/manifests/"+d.Digest.String(), nil).Want(t, http.StatusOK)
+		got := rig.Do(t, http.MethodGet, f.backref.URL+"/v2/"+repository+"/manifests/"+d.Digest.String(), nil, "Accept", d.MediaType).Want(t, http.StatusOK)
 		if digest.FromBytes(got.Body) != d.Digest {
 			t.Errorf("%s is served with other bytes", d.Digest)
 		}
@@ -45,12 +52,19 @@ func TestRaceOfAttaches(t *testing.T) {
 	wantTags(t, f.backref.URL, repository, "v1")
 }
 
-// Killed amid pushes that need envelopes: what was acknowledged is listed and pulled
-// after the restart, and what is listed is pulled.
+// Killed amid pushes, also of what needs envelopes: what was acknowledged is listed and
+// pulled after the restart, and what is listed is pulled.
 func TestKilledUnderLoad(t *testing.T) {
-	t.Parallel()
+	for name, start := range fronts() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killed(t, start(t))
+		})
+	}
+}
+
+func killed(t *testing.T, f front) {
 	const rounds, writers, each = 3, 6, 15
-	f := dockerTypesOnly(t, rig.Distribution2)
 	image := rig.Image("subject")
 	rig.PushBlob(t, f.backref.URL, repository, rig.Empty)
 	rig.Push(t, f.backref.URL, repository, "v1", image).Want(t, http.StatusCreated)

@@ -83,6 +83,23 @@ func newDocker27Front(t *testing.T, rows ...rig.Refusal) front {
 	return front{nil, registry.URL, strict, rig.NewBackref(t, strict, quick()...), nil}
 }
 
+// newOtherFront is [newFront] with a registry that is no CNCF Distribution.
+func newOtherFront(t *testing.T, registry *rig.Other) front {
+	t.Helper()
+	return front{nil, registry.URL, registry.URL, rig.NewBackref(t, registry.URL, quick()...), nil}
+}
+
+// fronts are those that many and unlucky clients, and those that sign and attach, are
+// tried at: one of each kind of registry.
+func fronts() map[string]func(t *testing.T) front {
+	return map[string]func(t *testing.T) front{
+		"Docker's types":       func(t *testing.T) front { return dockerTypesOnly(t, rig.Distribution3) },
+		"docker27":             func(t *testing.T) front { return newDocker27Front(t) },
+		"crane registry serve": func(t *testing.T) front { return newOtherFront(t, rig.NewCraneRegistry(t)) },
+		"olareg":               func(t *testing.T) front { return newOtherFront(t, rig.NewOlareg(t)) },
+	}
+}
+
 // dockerTypesOnly is the front that most of what clients push needs an envelope at.
 func dockerTypesOnly(t *testing.T, version rig.Distribution) front {
 	t.Helper()
