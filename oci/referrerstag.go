@@ -60,19 +60,24 @@ func HiddenTag(referrer digest.Digest) string {
 }
 
 // IsHiddenTag reports whether a tag has the form of [HiddenTag].
-func IsHiddenTag(tag string) bool {
-	name, found := strings.CutSuffix(tag, hiddenSuffix)
-	return found && IsReferrersTag(name)
-}
+func IsHiddenTag(tag string) bool { return hasForm(tag, hiddenSuffix) }
 
 // HiddenTagOf returns the digest of the referrer whose hidden tag it is, by its
 // form. It is false for a tag of another form, and where the digest is cut.
-func HiddenTagOf(tag string) (digest.Digest, bool) {
-	name, hidden := strings.CutSuffix(tag, hiddenSuffix)
-	if !hidden || !IsReferrersTag(name) {
+func HiddenTagOf(tag string) (digest.Digest, bool) { return namedBy(tag, hiddenSuffix) }
+
+// hasForm tells whether a tag is a referrers tag with a suffix behind.
+func hasForm(tag, suffix string) bool {
+	name, found := strings.CutSuffix(tag, suffix)
+	return found && IsReferrersTag(name)
+}
+
+// namedBy returns the digest that such a tag names whole.
+func namedBy(tag, suffix string) (digest.Digest, bool) {
+	if !hasForm(tag, suffix) {
 		return "", false
 	}
-	named := SubjectOf(name)
+	named := SubjectOf(strings.TrimSuffix(tag, suffix))
 	return named, named != ""
 }
 
@@ -87,18 +92,15 @@ func KeptTag(manifest digest.Digest) string {
 }
 
 // IsKeptTag reports whether a tag has the form of [KeptTag].
-func IsKeptTag(tag string) bool {
-	name, found := strings.CutSuffix(tag, keptSuffix)
-	return found && IsReferrersTag(name)
-}
+func IsKeptTag(tag string) bool { return hasForm(tag, keptSuffix) }
 
 // OwnTagOf returns the digest of the manifest whose hidden tag or kept tag it is, by
 // its form. It is false for a tag of another form, and where the digest is cut.
 func OwnTagOf(tag string) (digest.Digest, bool) {
-	if name, kept := strings.CutSuffix(tag, keptSuffix); kept {
-		return HiddenTagOf(name + hiddenSuffix)
+	if named, kept := namedBy(tag, keptSuffix); kept {
+		return named, true
 	}
-	return HiddenTagOf(tag)
+	return namedBy(tag, hiddenSuffix)
 }
 
 // IsOwnTag reports whether a tag has the form of [HiddenTag] or [KeptTag]: of those
