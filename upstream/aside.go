@@ -19,8 +19,8 @@ func Aside(req *http.Request, method string, to *url.URL) *http.Request {
 	}
 	target := *to
 	query := target.Query()
-	if namespace := req.URL.Query().Get(paramNamespace); namespace != "" && !query.Has(paramNamespace) {
-		query.Set(paramNamespace, namespace)
+	if namespace := req.URL.Query().Get(ParamNamespace); namespace != "" && !query.Has(ParamNamespace) {
+		query.Set(ParamNamespace, namespace)
 		target.RawQuery = query.Encode()
 	}
 	return (&http.Request{

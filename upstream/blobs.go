@@ -45,7 +45,7 @@ func (r *Registry) Blob(ctx context.Context, as Credentials, repository string, 
 func (r *Registry) HasBlob(ctx context.Context, as Credentials, repository string, blob digest.Digest) (bool, error) {
 	target := &url.URL{Path: "/v2/" + repository + "/blobs/" + blob.String()}
 	err := r.ask(ctx, as, http.MethodHead, target, http.Header{}, func(resp *http.Response) error {
-		if redirected(resp) && isPage(resp) {
+		if redirected(resp) && IsPage(resp) {
 			return fmt.Errorf("%w: a page for people", ErrInvalid)
 		}
 		return nil

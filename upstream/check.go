@@ -63,7 +63,7 @@ func saysRegistry(resp *http.Response) error {
 	if err != nil {
 		return err
 	}
-	if isPage(resp) || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
+	if IsPage(resp) || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
 		return fmt.Errorf("%w: a page for people", errNoRegistry)
 	}
 	return nil

@@ -60,7 +60,7 @@ func (c Credentials) Behind(req *http.Request) Credentials {
 	}
 	c.header = req.Header
 	c.origin = originOf(req.Header)
-	c.namespace = req.URL.Query().Get(paramNamespace)
+	c.namespace = req.URL.Query().Get(ParamNamespace)
 	return c
 }
 
@@ -107,17 +107,17 @@ func (c Credentials) describe(req *http.Request) {
 	if chain := c.origin.ForwardedFor(); chain != "" {
 		req.Header.Set("X-Forwarded-For", chain)
 	}
-	if c.namespace != "" && !req.URL.Query().Has(paramNamespace) {
+	if c.namespace != "" && !req.URL.Query().Has(ParamNamespace) {
 		if req.URL.RawQuery != "" {
 			req.URL.RawQuery += "&"
 		}
-		req.URL.RawQuery += paramNamespace + "=" + url.QueryEscape(c.namespace)
+		req.URL.RawQuery += ParamNamespace + "=" + url.QueryEscape(c.namespace)
 	}
 }
 
-// paramNamespace is the parameter by which a client of a mirror names the
+// ParamNamespace is the parameter by which a client of a mirror names the
 // registry that it means.
-const paramNamespace = "ns"
+const ParamNamespace = "ns"
 
 // AppendTo appends all that the registry may judge by in a form in which
 // different ones differ, whatever follows. It is for a keyed hash, from which

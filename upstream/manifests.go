@@ -46,7 +46,7 @@ func (r *Registry) Manifest(ctx context.Context, as Credentials, repository, ref
 		if err != nil {
 			return err
 		}
-		if (redirected(resp) || isPage(resp)) && !looksLikeManifest(body) {
+		if (redirected(resp) || IsPage(resp)) && !looksLikeManifest(body) {
 			return fmt.Errorf("%w: no manifest", ErrInvalid)
 		}
 		sum, err := checkDigest(reference, resp.Header.Get("Docker-Content-Digest"), body)
@@ -118,7 +118,7 @@ func (r *Registry) Resolve(ctx context.Context, as Credentials, repository, refe
 	var stated digest.Digest
 	moved := false
 	err := r.ask(ctx, as, http.MethodHead, manifestURL(repository, reference), manifestHeader(), func(resp *http.Response) error {
-		moved = redirected(resp) || isPage(resp)
+		moved = redirected(resp) || IsPage(resp)
 		if d, err := digest.Parse(resp.Header.Get("Docker-Content-Digest")); err == nil {
 			stated = d
 		}

@@ -236,8 +236,8 @@ func within(ip netip.Addr, prefixes ...string) bool {
 	return false
 }
 
-// isPage tells whether a response is a page for people.
-func isPage(resp *http.Response) bool {
+// IsPage tells whether a response is a page for people.
+func IsPage(resp *http.Response) bool {
 	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return err == nil && (mediaType == "text/html" || mediaType == "application/xhtml+xml")
 }

@@ -49,7 +49,7 @@ func (s *sender) Send(as upstream.Credentials, req *http.Request) (*http.Respons
 	p, shut := s.table.find(req.URL)
 	switch {
 	case shut:
-		return refusal(req, http.StatusNotFound, oci.CodeUnsupported, "there is nothing at this address of the proxy", nil), nil
+		return refusal(req, http.StatusNotFound, oci.CodeUnsupported, "there is nothing at this address of the proxy"), nil
 	case p == nil:
 		s.table.mount(nil, req.URL)
 		return s.without.Send(as, req)

@@ -5,16 +5,10 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"strconv"
 )
 
 // maxRefusal is how much of a registry's error is read.
 const maxRefusal = 64 << 10
-
-// accepted tells whether the registry carried a request out.
-func accepted(resp *http.Response) bool {
-	return resp.StatusCode >= 200 && resp.StatusCode < 300
-}
 
 // peek reads the start of a body, which can be read from its start still.
 func peek(resp *http.Response, most int64) ([]byte, error) {
@@ -44,12 +38,6 @@ type rest struct {
 
 func (r *rest) Close() error { return r.closer.Close() }
 
-// discard ends with a response that is not passed on.
-func discard(resp *http.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal)
-	_ = resp.Body.Close()
-}
-
 // codes returns the codes of an error of a registry (distribution-spec, "Error
 // Codes"), which is still to be passed on.
 func codes(resp *http.Response) []string {
@@ -70,34 +58,4 @@ func codes(resp *http.Response) []string {
 		all = append(all, e.Code)
 	}
 	return all
-}
-
-// answer makes a response to a request. The body is left out of one to HEAD, and its
-// length told all the same.
-func answer(req *http.Request, status int, header http.Header, body []byte) *http.Response {
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	resp := &http.Response{
-		StatusCode: status, Status: strconv.Itoa(status) + " " + http.StatusText(status),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, ContentLength: int64(len(body)), Body: http.NoBody, Request: req,
-	}
-	if req.Method != http.MethodHead && len(body) > 0 {
-		resp.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	return resp
-}
-
-// refusal makes a response that is an error of the specification.
-func refusal(req *http.Request, status int, code, message string) *http.Response {
-	type one struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	}
-	body, err := json.Marshal(struct {
-		Errors []one `json:"errors"`
-	}{[]one{{code, message}}})
-	if err != nil {
-		body = []byte(`{"errors":[]}`)
-	}
-	return answer(req, status, http.Header{"Content-Type": {"application/json"}}, body)
 }

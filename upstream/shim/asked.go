@@ -53,7 +53,7 @@ func (a asked) push(as upstream.Credentials, req *http.Request, named digest.Dig
 	if err != nil {
 		return resp, nil //nolint:nilerr // The answer is as it came.
 	}
-	discard(has)
+	upstream.Discard(has)
 	if has.StatusCode == http.StatusOK {
 		resp.Header.Set("Docker-Content-Digest", named.String())
 	}

@@ -81,7 +81,7 @@ func (c chunks) chunk(as upstream.Credentials, req *http.Request) (*http.Respons
 	case err == nil && chunked && known && at.end != begin && refusesChunk(resp):
 		// The upload is where it was.
 		if resp.StatusCode != http.StatusRequestedRangeNotSatisfiable {
-			discard(resp)
+			upstream.Discard(resp)
 			return outOfOrder(req, begin, at.end, at.header()), nil
 		}
 	default:
@@ -99,10 +99,10 @@ func (c chunks) check(as upstream.Credentials, req *http.Request, begin int64) (
 	if err != nil {
 		return nil, err
 	}
-	defer discard(status)
+	defer upstream.Discard(status)
 	end, told := endOf(status.Header.Get("Range"))
 	// An upload of one byte, and one of none, are both 0-0 to some.
-	if !accepted(status) || !told || begin == end || begin == 0 && end == 1 {
+	if !upstream.Accepted(status) || !told || begin == end || begin == 0 && end == 1 {
 		return nil, nil
 	}
 	refused := outOfOrder(req, begin, end, status.Header)
@@ -121,7 +121,7 @@ func refusesChunk(resp *http.Response) bool {
 // outOfOrder makes the answer to a chunk that does not begin where an upload ends, of
 // which status says where that is.
 func outOfOrder(req *http.Request, begin, end int64, status http.Header) *http.Response {
-	refused := refusal(req, http.StatusRequestedRangeNotSatisfiable, "BLOB_UPLOAD_INVALID",
+	refused := upstream.Refusal(req, http.StatusRequestedRangeNotSatisfiable, "BLOB_UPLOAD_INVALID",
 		fmt.Sprintf("the chunk begins at byte %d, and the next one that the upload needs is %d: go on from there", begin, end))
 	for _, name := range []string{"Location", "Range", "Docker-Upload-Uuid"} {
 		if values := status[name]; len(values) > 0 {

@@ -29,10 +29,10 @@ func (d deletes) Send(as upstream.Credentials, req *http.Request) (*http.Respons
 	if err != nil {
 		return resp, nil //nolint:nilerr // The registry's failure is one already.
 	}
-	discard(has)
+	upstream.Discard(has)
 	if has.StatusCode != http.StatusNotFound {
 		return resp, nil
 	}
-	discard(resp)
-	return refusal(req, http.StatusNotFound, "BLOB_UNKNOWN", "the registry has no blob "+t.Reference), nil
+	upstream.Discard(resp)
+	return upstream.Refusal(req, http.StatusNotFound, "BLOB_UNKNOWN", "the registry has no blob "+t.Reference), nil
 }

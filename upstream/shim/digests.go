@@ -90,8 +90,8 @@ func (d digests) unknown(as upstream.Credentials, req *http.Request, named diges
 	if err != nil || resp.StatusCode != http.StatusBadRequest {
 		return resp, err
 	}
-	discard(resp)
-	return refusal(ask, http.StatusNotFound, "BLOB_UNKNOWN", "the registry has no blob "+named.String()), nil
+	upstream.Discard(resp)
+	return upstream.Refusal(ask, http.StatusNotFound, "BLOB_UNKNOWN", "the registry has no blob "+named.String()), nil
 }
 
 // push ends an upload.
@@ -197,7 +197,7 @@ func retarget(req *http.Request, path string) {
 // orDiscard returns a response, or the error of what had to be done with it.
 func orDiscard(resp *http.Response, err error) (*http.Response, error) {
 	if err != nil {
-		discard(resp)
+		upstream.Discard(resp)
 		return nil, err
 	}
 	return resp, nil

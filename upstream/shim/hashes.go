@@ -66,7 +66,7 @@ func (h hashes) goOn(as upstream.Credentials, req *http.Request, named digest.Di
 	if err != nil {
 		closeBody(req)
 		if errors.Is(err, errForeignState) {
-			return refusal(req, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the URL of the upload is not as it was given: begin the upload again"), nil
+			return upstream.Refusal(req, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the URL of the upload is not as it was given: begin the upload again"), nil
 		}
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (h hashes) chunk(as upstream.Credentials, req *http.Request, sums *hashed) 
 	if err != nil {
 		return nil, err
 	}
-	if !accepted(resp) {
+	if !upstream.Accepted(resp) {
 		if before == sums.offset() {
 			err = h.tell(ctx, resp, sums)
 		}
@@ -122,7 +122,7 @@ func (h hashes) status(as upstream.Credentials, req *http.Request, sums *hashed)
 	without(req.URL, "digest")
 	here := *req.URL
 	resp, err := h.next.Send(as, req)
-	if err != nil || !accepted(resp) {
+	if err != nil || !upstream.Accepted(resp) {
 		return resp, err
 	}
 	end, told := endOf(resp.Header.Get("Range"))
@@ -147,10 +147,10 @@ func (h hashes) end(as upstream.Credentials, req *http.Request, sums *hashed, na
 		target := upload
 		last.URL = &target
 		resp, err := h.chunk(as, last, sums)
-		if err != nil || !accepted(resp) {
+		if err != nil || !upstream.Accepted(resp) {
 			return resp, err
 		}
-		discard(resp)
+		upstream.Discard(resp)
 		next, err := h.locate(&upload, resp)
 		if err != nil {
 			return nil, err
@@ -176,9 +176,9 @@ func (h hashes) end(as upstream.Credentials, req *http.Request, sums *hashed, na
 func (h hashes) wrong(as upstream.Credentials, ask *http.Request, upload *url.URL, named digest.Digest) (*http.Response, error) {
 	drop := upstream.Aside(ask, http.MethodDelete, upload)
 	if resp, err := h.next.Send(as, drop); err == nil {
-		discard(resp)
+		upstream.Discard(resp)
 	}
-	return refusal(ask, http.StatusBadRequest, "DIGEST_INVALID",
+	return upstream.Refusal(ask, http.StatusBadRequest, "DIGEST_INVALID",
 		"what was uploaded is not of digest "+named.String()+": upload it again"), nil
 }
 
@@ -192,7 +192,7 @@ func (h hashes) whole(as upstream.Credentials, req *http.Request, named digest.D
 		closeBody(req)
 		return resp, err
 	}
-	discard(resp)
+	upstream.Discard(resp)
 	upload, err := h.locate(&here, resp)
 	if err != nil {
 		closeBody(req)

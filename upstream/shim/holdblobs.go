@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/upstream"
 )
 
 // holdBlobs has an envelope hold the blobs of a manifest that the registry took,
@@ -42,7 +43,7 @@ func (k kept) holdBlobs(p *pushed, again func() (io.ReadCloser, error)) {
 // mayNameForeign tells whether a manifest may name something by a digest of another
 // algorithm, which nearly none does.
 func mayNameForeign(again func() (io.ReadCloser, error)) bool {
-	body, err := reread(again, maxKept)
+	body, err := upstream.ReadAgain(again, maxKept)
 	return err == nil && (bytes.Contains(body, []byte("sha512:")) || bytes.Contains(body, []byte("sha384:")))
 }
 

@@ -48,26 +48,26 @@ func (k kept) push(as upstream.Credentials, req *http.Request, t upstream.Target
 	}
 	if forged(again) {
 		_ = req.Body.Close()
-		return refusal(p.like, http.StatusBadRequest, oci.CodeManifestInvalid,
+		return upstream.Refusal(p.like, http.StatusBadRequest, oci.CodeManifestInvalid,
 			"this is an envelope, by which backref keeps what the registry refuses: push the manifest that is in it; backref envelopes unwrap writes those of a registry out"), nil
 	}
 	if tag, err := k.taken(p.like.Context(), p, again); tag != "" {
 		_ = req.Body.Close()
 		if err != nil {
-			return orStatus(p.like, err)
+			return upstream.AnswerOf(p.like, err)
 		}
-		return refusal(p.like, http.StatusForbidden, oci.CodeDenied,
+		return upstream.Refusal(p.like, http.StatusForbidden, oci.CodeDenied,
 			"by the tag "+tag+" backref keeps a manifest that the registry refuses: push under another tag"), nil
 	}
 	header, err := k.matching(p.like.Context(), p, req.Header)
 	if err != nil {
 		_ = req.Body.Close()
-		return orStatus(p.like, err)
+		return upstream.AnswerOf(p.like, err)
 	}
 	req.Header = header
 	resp, err := k.next.Send(as, req)
 	switch {
-	case err == nil && accepted(resp):
+	case err == nil && upstream.Accepted(resp):
 		k.holdBlobs(p, again)
 		return resp, nil
 	case err != nil || !refused(resp):
@@ -80,14 +80,14 @@ func (k kept) push(as upstream.Credentials, req *http.Request, t upstream.Target
 	switch {
 	case unsure(err):
 		// Part of it may be there; what became of the push is not known.
-		discard(resp)
-		return orStatus(p.like, err)
+		upstream.Discard(resp)
+		return upstream.AnswerOf(p.like, err)
 	case err != nil:
 		k.Log.Debug("manifest that the registry refuses is not kept", p.fields(zap.Int("status", resp.StatusCode), zap.Error(err))...)
 		return resp, nil
 	}
 	k.Log.Info("manifest is kept that the registry refuses", p.fields(zap.Int("status", resp.StatusCode), zap.Strings("codes", codes(resp)))...)
-	discard(resp)
+	upstream.Discard(resp)
 	return p.created(), nil
 }
 
@@ -104,7 +104,7 @@ func (p *pushed) created() *http.Response {
 			header.Add("Oci-Tag", tag)
 		}
 	}
-	return answer(p.like, http.StatusCreated, header, nil)
+	return upstream.Answer(p.like, http.StatusCreated, header, nil)
 }
 
 // tags returns the tags that are to stand for the manifest.
@@ -160,7 +160,7 @@ func refused(resp *http.Response) bool {
 // read reads the manifest once more, and makes sure that it is what the client says.
 func (p *pushed) read(again func() (io.ReadCloser, error), most int64) error {
 	var err error
-	if p.body, err = reread(again, most); err != nil {
+	if p.body, err = upstream.ReadAgain(again, most); err != nil {
 		return err
 	}
 	p.named = digest.FromBytes(p.body)
@@ -171,20 +171,6 @@ func (p *pushed) read(again func() (io.ReadCloser, error), most int64) error {
 		p.named = named
 	}
 	return nil
-}
-
-// reread reads a body that was sent before.
-func reread(again func() (io.ReadCloser, error), most int64) ([]byte, error) {
-	source, err := again()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = source.Close() }()
-	body, err := io.ReadAll(io.LimitReader(source, most+1))
-	if err == nil && int64(len(body)) > most {
-		err = errors.New("larger than a manifest may be")
-	}
-	return body, err
 }
 
 // keep keeps a refused manifest. The tag that it was pushed by comes last, so that it

@@ -26,7 +26,7 @@ type Envelopes struct {
 	Log *zap.Logger
 }
 
-// kept is the shim for registries that refuse a manifest of which they have all oci.Parts:
+// kept is the shim for registries that refuse a manifest of which they have all parts:
 // because of its media type, its artifact type, its config, the subject that isn't
 // there yet, or the digest that it is pushed by. It is kept under a tag of its own, see
 // [oci.KeptTag]: as it is, where that is all that the registry minds, else in an
@@ -176,15 +176,3 @@ func (k kept) learn(ctx context.Context, repository string, e envelope) error {
 // errAliases says that it is not known by which digests the registry has blobs, which is
 // nothing that the registry said.
 var errAliases = errors.New("the aliases of blobs can't be read or kept")
-
-// orStatus returns the answer that an error is, for the client to see, or the error.
-func orStatus(req *http.Request, err error) (*http.Response, error) {
-	var status *upstream.StatusError
-	if !errors.As(err, &status) || status.Status < http.StatusBadRequest {
-		// Where a question is redirected to is nothing for the client to follow.
-		return nil, err
-	}
-	header := status.Header.Clone()
-	header.Del("Transfer-Encoding")
-	return answer(req, status.Status, header, status.Body), nil
-}

@@ -30,24 +30,24 @@ func (k kept) remove(as upstream.Credentials, req *http.Request, t upstream.Targ
 		return k.removeOwn(as, req, t, named)
 	case err != nil:
 		closeBody(req)
-		return orStatus(ask, err)
+		return upstream.AnswerOf(ask, err)
 	}
 	retarget(ask, manifestURL(t.Repository, found.in.String()).Path)
 	gone, err := k.next.Send(as, ask)
-	if err != nil || !accepted(gone) && gone.StatusCode != http.StatusNotFound || found.in == named {
+	if err != nil || !upstream.Accepted(gone) && gone.StatusCode != http.StatusNotFound || found.in == named {
 		closeBody(req)
 		return gone, err
 	}
 	resp, err := k.next.Send(as, req)
 	switch {
 	case err != nil:
-		discard(gone)
+		upstream.Discard(gone)
 		return nil, err
-	case accepted(gone) && missing(resp):
-		discard(resp)
+	case upstream.Accepted(gone) && missing(resp):
+		upstream.Discard(resp)
 		return gone, nil
 	default:
-		discard(gone)
+		upstream.Discard(gone)
 		return resp, nil
 	}
 }
@@ -61,10 +61,10 @@ func (k kept) removeOwn(as upstream.Credentials, req *http.Request, t upstream.T
 	switch {
 	case err != nil:
 		closeBody(req)
-		return orStatus(ask, err)
+		return upstream.AnswerOf(ask, err)
 	case is:
 		closeBody(req)
-		return refusal(ask, http.StatusForbidden, oci.CodeDenied,
+		return upstream.Refusal(ask, http.StatusForbidden, oci.CodeDenied,
 			"this is an envelope, in which backref keeps what the registry refuses: delete the manifest that is in it"), nil
 	default:
 		return k.next.Send(as, req)

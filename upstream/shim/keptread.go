@@ -27,10 +27,10 @@ func (k kept) read(as upstream.Credentials, req *http.Request, t upstream.Target
 	case errors.Is(err, upstream.ErrNotFound), err != nil && unreadable(resp.StatusCode):
 		return resp, nil
 	case err != nil:
-		discard(resp)
-		return orStatus(ask, err)
+		upstream.Discard(resp)
+		return upstream.AnswerOf(ask, err)
 	}
-	discard(resp)
+	upstream.Discard(resp)
 	return found.show(ask), nil
 }
 
@@ -57,12 +57,12 @@ func unreadable(status int) bool { return status == http.StatusInternalServerErr
 
 // show makes the answer to a request for a manifest.
 func (h holding) show(req *http.Request) *http.Response {
-	return answer(req, http.StatusOK, h.header(), h.body)
+	return upstream.Answer(req, http.StatusOK, h.header(), h.body)
 }
 
 // head makes the answer to a HEAD of the manifest of an envelope.
 func (e envelope) head(req *http.Request) *http.Response {
-	resp := answer(req, http.StatusOK, e.header(), nil)
+	resp := upstream.Answer(req, http.StatusOK, e.header(), nil)
 	resp.ContentLength = e.Size
 	resp.Header.Set("Content-Length", strconv.FormatInt(e.Size, 10))
 	return resp
@@ -97,7 +97,7 @@ func (k kept) readTag(as upstream.Credentials, req *http.Request, t upstream.Tar
 	case known && !told.is:
 		return resp, nil
 	case known && ask.Method == http.MethodHead:
-		discard(resp)
+		upstream.Discard(resp)
 		return told.head(ask), nil
 	default:
 		// By its header, or compressed, an envelope can't be told.
@@ -119,11 +119,11 @@ func (k kept) unwrap(as upstream.Credentials, ask *http.Request, resp *http.Resp
 	if len(body) > maxKept {
 		return resp, nil //nolint:nilerr // It is larger than any envelope, and passes as it comes.
 	}
-	defer discard(resp)
+	defer upstream.Discard(resp)
 	if err != nil {
 		return nil, fmt.Errorf("%w: read envelope: %w", upstream.ErrUnreachable, err)
 	}
-	return k.opened(as, ask, t, body, answer(ask, resp.StatusCode, resp.Header.Clone(), body))
+	return k.opened(as, ask, t, body, upstream.Answer(ask, resp.StatusCode, resp.Header.Clone(), body))
 }
 
 // lookInto asks what a tag stands for, and returns what is in the envelope, or kept as
@@ -134,12 +134,12 @@ func (k kept) lookInto(as upstream.Credentials, ask *http.Request, resp *http.Re
 	case errors.Is(err, upstream.ErrNotFound):
 		return resp, nil
 	case err != nil:
-		discard(resp)
-		return orStatus(ask, err)
+		upstream.Discard(resp)
+		return upstream.AnswerOf(ask, err)
 	case !isEnvelope(found.Body):
 		k.verdicts.Set(found.Digest, verdict{})
 		if held, err := keptUnder(t.Reference, found); err == nil {
-			discard(resp)
+			upstream.Discard(resp)
 			return held.show(ask), nil
 		}
 		return resp, nil
@@ -159,10 +159,10 @@ func (k kept) opened(as upstream.Credentials, ask *http.Request, t upstream.Targ
 	case errors.Is(err, upstream.ErrNotFound):
 		return resp, nil
 	case err != nil:
-		discard(resp)
-		return orStatus(ask, err)
+		upstream.Discard(resp)
+		return upstream.AnswerOf(ask, err)
 	}
-	discard(resp)
+	upstream.Discard(resp)
 	return holding{e, digest.FromBytes(body), inside}.show(ask), nil
 }
 

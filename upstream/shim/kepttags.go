@@ -28,7 +28,7 @@ func (k kept) taken(ctx context.Context, p *pushed, again func() (io.ReadCloser,
 		if !oci.IsKeptTag(tag) {
 			continue
 		}
-		if body, err := reread(again, maxKept); err == nil && keptBy(tag, body) {
+		if body, err := upstream.ReadAgain(again, maxKept); err == nil && keptBy(tag, body) {
 			continue
 		}
 		held, err := k.holds(ctx, p.as, p.Repository, tag)

@@ -73,7 +73,7 @@ func (r ranges) spellOut(as upstream.Credentials, again, size *http.Request, bou
 		if err != nil {
 			return refused, nil //nolint:nilerr // The registry's refusal is an answer already.
 		}
-		discard(whole)
+		upstream.Discard(whole)
 		if whole.StatusCode != http.StatusOK || whole.ContentLength < 0 {
 			return refused, nil
 		}
@@ -89,21 +89,21 @@ func (r ranges) spellOut(as upstream.Credentials, again, size *http.Request, bou
 	if err != nil {
 		return refused, nil //nolint:nilerr // The registry's refusal is an answer already.
 	}
-	if !accepted(resp) {
-		discard(resp)
+	if !upstream.Accepted(resp) {
+		upstream.Discard(resp)
 		return refused, nil
 	}
-	discard(refused)
+	upstream.Discard(refused)
 	return resp, nil
 }
 
 // refuse makes the answer to a range that ends before it begins.
 func (ranges) refuse(req *http.Request, resp *http.Response) *http.Response {
-	refused := refusal(req, http.StatusRequestedRangeNotSatisfiable, "RANGE_INVALID", "the range ends before it begins: give its first byte and then its last")
+	refused := upstream.Refusal(req, http.StatusRequestedRangeNotSatisfiable, "RANGE_INVALID", "the range ends before it begins: give its first byte and then its last")
 	if length, told := completeLength(resp); told {
 		refused.Header.Set("Content-Range", "bytes */"+strconv.FormatInt(length, 10))
 	}
-	discard(resp)
+	upstream.Discard(resp)
 	return refused
 }
 

@@ -30,8 +30,8 @@ func (c chunks) status(as upstream.Credentials, req *http.Request) (*http.Respon
 	if err != nil || !known || !hasNoStatus(resp) {
 		return resp, err
 	}
-	discard(resp)
-	told := answer(req, http.StatusNoContent, at.header(), nil)
+	upstream.Discard(resp)
+	told := upstream.Answer(req, http.StatusNoContent, at.header(), nil)
 	// 204 has none (RFC 9110, section 8.6).
 	told.Header.Del("Content-Length")
 	return told, nil
@@ -63,7 +63,7 @@ func hasNoStatus(resp *http.Response) bool {
 func (c chunks) cancel(as upstream.Credentials, req *http.Request) (*http.Response, error) {
 	path := req.URL.Path
 	resp, err := c.next.Send(as, req)
-	if err != nil || accepted(resp) || resp.StatusCode == http.StatusNotFound {
+	if err != nil || upstream.Accepted(resp) || resp.StatusCode == http.StatusNotFound {
 		c.places.Invalidate(path)
 	}
 	return resp, err

@@ -78,11 +78,11 @@ func (b *beside) blob(ctx context.Context, blob digest.Digest, wanted http.Heade
 	case http.StatusOK, http.StatusPartialContent, http.StatusNotModified, http.StatusRequestedRangeNotSatisfiable:
 		return resp, nil
 	case http.StatusNotFound:
-		discard(resp)
+		upstream.Discard(resp)
 		_, err := b.missing(ctx, upstream.ErrNotFound)
 		return nil, err
 	default:
-		discard(resp)
+		upstream.Discard(resp)
 		return nil, b.failed(statusOf(resp))
 	}
 }

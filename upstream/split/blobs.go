@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/upstream"
 )
 
 // readBlob serves a blob: the primary's own, else that of another registry.
@@ -32,7 +34,7 @@ func (q *question) readBlob(req *http.Request) (*http.Response, error) {
 	if err == nil && found == nil {
 		return resp, nil
 	}
-	discard(resp)
+	upstream.Discard(resp)
 	if err != nil {
 		return nil, err
 	}

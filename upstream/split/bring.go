@@ -101,13 +101,13 @@ func (c *carrier) source(named oci.Part) (*http.Response, error) {
 	case resp.StatusCode == http.StatusOK:
 		return resp, nil
 	case resp.StatusCode == http.StatusNotFound && len(named.URLs) > 0:
-		discard(resp)
+		upstream.Discard(resp)
 		return nil, nil
 	case resp.StatusCode == http.StatusNotFound:
-		discard(resp)
+		upstream.Discard(resp)
 		return nil, c.unknown(named.Digest)
 	case resp.Request != nil && resp.Request.Response != nil:
-		discard(resp)
+		upstream.Discard(resp)
 		return nil, fmt.Errorf("%w: blob %s of %s: %s where the registry redirects to", upstream.ErrUnreachable, named.Digest, c.Repository, resp.Status)
 	default:
 		return nil, told(resp)

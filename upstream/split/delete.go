@@ -33,9 +33,9 @@ func (q *question) removeDigest(req *http.Request) (*http.Response, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case accepted(resp):
+	case upstream.Accepted(resp):
 		if err := q.removeToo(); err != nil {
-			discard(resp)
+			upstream.Discard(resp)
 			return nil, err
 		}
 		return resp, nil
@@ -46,7 +46,7 @@ func (q *question) removeDigest(req *http.Request) (*http.Response, error) {
 	if there == nil && err == nil {
 		return resp, nil
 	}
-	discard(resp)
+	upstream.Discard(resp)
 	return there, err
 }
 
@@ -60,14 +60,14 @@ func (q *question) removeThere() (*http.Response, error) {
 	}
 	var no *refused
 	if err := q.mayPush(); errors.As(err, &no) {
-		discard(no.Response)
+		upstream.Discard(no.Response)
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
 	resp, err := q.sendThere(http.MethodDelete, nil, nil)
 	if err == nil && resp.StatusCode == http.StatusNotFound {
-		discard(resp)
+		upstream.Discard(resp)
 		return nil, nil
 	}
 	return resp, err
@@ -80,8 +80,8 @@ func (q *question) removeToo() error {
 	if err != nil {
 		return err
 	}
-	discard(resp)
-	if accepted(resp) || resp.StatusCode == http.StatusNotFound {
+	upstream.Discard(resp)
+	if upstream.Accepted(resp) || resp.StatusCode == http.StatusNotFound {
 		return nil
 	}
 	// A registry that deletes nothing says so whether or not it has it.

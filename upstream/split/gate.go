@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 
 	"github.com/opencontainers/go-digest"
@@ -42,18 +41,12 @@ func (q *question) mayRead(subject digest.Digest) (bool, error) {
 	switch {
 	case resp.StatusCode == http.StatusOK:
 		// A page to sign in on is there for everybody.
-		return !isPage(resp), nil
+		return !upstream.IsPage(resp), nil
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError:
 		return false, &upstream.StatusError{Status: resp.StatusCode, Header: resp.Header}
 	default:
 		return false, nil
 	}
-}
-
-// isPage tells whether a response is a page for people.
-func isPage(resp *http.Response) bool {
-	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return err == nil && (mediaType == "text/html" || mediaType == "application/xhtml+xml")
 }
 
 // mayPush asks the primary whether it lets who asks push in the repository: by an
@@ -72,10 +65,10 @@ func (q *question) mayPush() error {
 		return &refused{resp}
 	case resp.StatusCode != http.StatusAccepted:
 		// It is about the question, and nothing that the client asked for.
-		discard(resp)
+		upstream.Discard(resp)
 		return fmt.Errorf("%w: %s to the begin of an upload", upstream.ErrInvalid, resp.Status)
 	}
-	discard(resp)
+	upstream.Discard(resp)
 	here := *q.like.URL
 	here.Path, here.RawPath, here.RawQuery = "/v2/"+q.Repository+"/blobs/uploads/", "", ""
 	upload, err := q.primary.UploadPath(&here, resp)
@@ -83,7 +76,7 @@ func (q *question) mayPush() error {
 		return nil //nolint:nilerr // It is elsewhere, and ends by itself.
 	}
 	if ended, err := q.ask(http.MethodDelete, upload.Path, upload.RawQuery); err == nil {
-		discard(ended)
+		upstream.Discard(ended)
 	}
 	return nil
 }

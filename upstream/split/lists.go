@@ -27,7 +27,7 @@ func (q *question) pushOther(req *http.Request, p *pushed) (*http.Response, erro
 	if err == nil && !brought {
 		return resp, nil
 	}
-	discard(resp)
+	upstream.Discard(resp)
 	if err != nil {
 		return nil, err
 	}
@@ -65,11 +65,11 @@ func (q *question) pushList(p *pushed, unfit *http.Response) (*http.Response, er
 	if err == nil {
 		resp, err = q.put(p)
 	}
-	if err == nil && !accepted(resp) {
-		discard(resp)
+	if err == nil && !upstream.Accepted(resp) {
+		upstream.Discard(resp)
 		return unfit, nil
 	}
-	discard(unfit)
+	upstream.Discard(unfit)
 	return resp, err
 }
 

@@ -63,17 +63,9 @@ func readPushed(req *http.Request) (*pushed, error) {
 	if req.GetBody == nil {
 		return nil, errors.New("it can't be sent again")
 	}
-	source, err := req.GetBody()
+	body, err := upstream.ReadAgain(req.GetBody, maxManifest)
 	if err != nil {
 		return nil, err
-	}
-	defer func() { _ = source.Close() }()
-	body, err := io.ReadAll(io.LimitReader(source, maxManifest+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > maxManifest {
-		return nil, errors.New("larger than a manifest may be")
 	}
 	named, err := oci.ReadParts(body, maxParts)
 	if err != nil {
@@ -125,7 +117,7 @@ func (q *question) taken(p *pushed) (tag string, is bool, err error) {
 func (q *question) put(p *pushed) (*http.Response, error) {
 	resp, err := q.sendThere(http.MethodPut, p.header, p.body)
 	if err == nil && resp.StatusCode == http.StatusNotFound {
-		discard(resp)
+		upstream.Discard(resp)
 		return nil, q.store.failed(statusOf(resp))
 	}
 	return resp, err
@@ -135,7 +127,7 @@ func (q *question) put(p *pushed) (*http.Response, error) {
 // answers is as if the primary had.
 func (q *question) sendThere(method string, header http.Header, body []byte) (*http.Response, error) {
 	query := q.like.URL.Query()
-	query.Del(paramNamespace)
+	query.Del(upstream.ParamNamespace)
 	req := (&http.Request{
 		Method: method, URL: &url.URL{Path: manifestPath(q.store.name, q.Reference), RawQuery: query.Encode()}, Header: header.Clone(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -153,8 +145,8 @@ func (q *question) sendThere(method string, header http.Header, body []byte) (*h
 	if err != nil {
 		return nil, q.store.failed(err)
 	}
-	if status := resp.StatusCode; !accepted(resp) && (status < 400 || status >= 500 || denied(status)) {
-		discard(resp)
+	if status := resp.StatusCode; !upstream.Accepted(resp) && (status < 400 || status >= 500 || denied(status)) {
+		upstream.Discard(resp)
 		return nil, q.store.failed(statusOf(resp))
 	}
 	return q.translate(resp), nil

@@ -27,12 +27,12 @@ func (q *question) readManifest(req *http.Request) (*http.Response, error) {
 	}
 	switch {
 	case err != nil:
-		discard(resp)
+		upstream.Discard(resp)
 		return nil, err
 	case !may:
 		return resp, nil
 	}
-	discard(resp)
+	upstream.Discard(resp)
 	return q.answer(http.StatusOK, http.Header{
 		"Content-Type":          {found.MediaType},
 		"Docker-Content-Digest": {found.Digest.String()},

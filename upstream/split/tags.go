@@ -42,8 +42,8 @@ func (q *question) listTags(req *http.Request) (*http.Response, error) {
 	header := http.Header{"Content-Type": {"application/json"}}
 	if more && len(tags) > 0 {
 		next := url.Values{"last": {tags[len(tags)-1]}, "n": {strconv.Itoa(page.size)}}
-		if namespace := query.Get(paramNamespace); namespace != "" {
-			next.Set(paramNamespace, namespace)
+		if namespace := query.Get(upstream.ParamNamespace); namespace != "" {
+			next.Set(upstream.ParamNamespace, namespace)
 		}
 		header.Set("Link", "</v2/"+q.Repository+"/tags/list?"+next.Encode()+`>; rel="next"`)
 	}

@@ -9,7 +9,3 @@ func (q *question) byDigest() bool {
 func manifestPath(repository, reference string) string {
 	return "/v2/" + repository + "/manifests/" + reference
 }
-
-// paramNamespace is the parameter by which a client of a mirror names the registry
-// that it means.
-const paramNamespace = "ns"
