@@ -37,6 +37,12 @@ type Options struct {
 	// Around returns what requests go by, around the way that they would go; nil is for
 	// that way.
 	Around func(direct http.RoundTripper) http.RoundTripper
+	// Way is what requests go by in place of the network; nil for the network. What
+	// concerns TLS does not count then.
+	Way http.RoundTripper
+	// Credential returns what a host is told of who asks, in place of the user's Docker
+	// credentials; nil for those.
+	Credential auth.CredentialFunc
 	// Flags stands before the names of flags in what errors advise; "from-", say.
 	Flags string
 }
@@ -50,11 +56,16 @@ type Client struct {
 	once *auth.Client
 }
 
-// New returns a client with the user's Docker credentials.
+// New returns a client, by the user's Docker credentials unless the options say
+// others.
 func New(options Options) (*Client, error) {
-	store, err := credentials.NewStoreFromDocker(credentials.StoreOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("read the credentials of Docker: %w", err)
+	credential := options.Credential
+	if credential == nil {
+		store, err := credentials.NewStoreFromDocker(credentials.StoreOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("read the credentials of Docker: %w", err)
+		}
+		credential = credentials.Credential(store)
 	}
 	direct, err := newTransport(options)
 	if err != nil {
@@ -67,7 +78,7 @@ func New(options Options) (*Client, error) {
 	patient := &auth.Client{
 		Client:     &http.Client{Transport: retry.NewTransport(transport)},
 		Cache:      auth.NewCache(),
-		Credential: credentials.Credential(store),
+		Credential: credential,
 		Header:     http.Header{"User-Agent": {options.UserAgent}},
 	}
 	once := *patient
@@ -76,6 +87,9 @@ func New(options Options) (*Client, error) {
 }
 
 func newTransport(options Options) (http.RoundTripper, error) {
+	if options.Way != nil {
+		return options.Way, nil
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
 	if options.CAFile == "" && !options.Insecure {

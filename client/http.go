@@ -207,6 +207,16 @@ func IsAnswer(err error) bool {
 	return errors.As(err, &answer) && !answer.passing()
 }
 
+// StatusOf returns the status of an answer that is an error; answered is false where
+// the error is none of an answer.
+func StatusOf(err error) (status int, answered bool) {
+	var answer *statusError
+	if errors.As(err, &answer) {
+		return answer.status, true
+	}
+	return 0, false
+}
+
 // LacksPart reports whether a registry refused a manifest because it has not,
 // or not yet, all that this names.
 func LacksPart(err error) bool {

@@ -25,6 +25,7 @@ type Config struct {
 	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
 	Cache       Cache       `key:"cache" doc:"What is kept in memory to answer faster. Who may see it is decided as without."`
 	Limits      Limits      `key:"limits" doc:"Bounds on what requests may use."`
+	UI          UI          `key:"ui" doc:"The web page: what the registry holds, for people. See pages.md."`
 	Log         Log         `key:"log" doc:"What is logged, and how."`
 	Reload      Reload      `key:"reload" doc:"When the configuration is read again."`
 	Tracing     Tracing     `key:"tracing" doc:"Traces of requests and maintenance, by OpenTelemetry. What is not said here is taken from the OTEL_ variables, such as OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME and OTEL_EXPORTER_OTLP_HEADERS."`
@@ -282,6 +283,7 @@ func Default() Config {
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
 		Cache:       Cache{Pages: 64 << 20, ManifestTTL: time.Minute},
 		Limits:      defaultLimits(),
+		UI:          UI{Admin: true},
 		Log:         Log{Level: "info", Format: "json", Access: true, Delay: 100 * time.Millisecond},
 		Reload:      Reload{Watch: true, Interval: 2 * time.Second},
 	}

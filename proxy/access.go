@@ -45,11 +45,9 @@ func newAccess(o Options) *access {
 
 // admit serves a request of auth.mode service if its client may make it.
 func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error {
-	by := p.access.present.Load()
-	client, err := by.door.Who(r.Context(), r.Header)
-	p.metrics.signIns.WithLabelValues(signInResult(client, err)).Inc()
+	client, by, err := p.signIn(r)
 	if err != nil {
-		return by.refuseSignIn(err)
+		return err
 	}
 	e := entryOf(r)
 	e.client, e.by = client, by
@@ -77,6 +75,25 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, target path) error
 			Message: "you are not allowed to do this; ask the operator of this proxy for the right", Rule: ruleAccess,
 		}
 	}
+}
+
+// signIn finds out who makes a request, and by what it is judged. A visitor has been
+// found out elsewhere.
+func (p *Proxy) signIn(r *http.Request) (policy.Client, *entrance, error) {
+	by := p.access.present.Load()
+	switch visitor, _ := visitorOf(r); {
+	case visitor.Operator:
+		all, err := operatorEntrance(by)
+		return operator(), all, err
+	case !visitor.Client.Anonymous():
+		return visitor.Client, by, nil
+	}
+	client, err := by.door.Who(r.Context(), r.Header)
+	p.metrics.signIns.WithLabelValues(signInResult(client, err)).Inc()
+	if err != nil {
+		return client, by, by.refuseSignIn(err)
+	}
+	return client, by, nil
 }
 
 // What came of looking who a client is, as the metrics have it.
@@ -214,7 +231,7 @@ func (e *entrance) unauthorized(message string) *oci.Error {
 // client, or the service in auth.mode service; and on whose behalf.
 func (p *Proxy) credentials(r *http.Request) upstream.Credentials {
 	as := upstream.CredentialsOf(r.Header)
-	if p.access != nil {
+	if p.asService(r) {
 		as, _ = p.upstream.Service()
 		as = as.For(entryOf(r).path.repository)
 	}

@@ -59,10 +59,13 @@ type family struct {
 //	/v2/<name>/_backref/…        pull       405        405        405        405
 //	/v2/[<name>/]_oci/ext/…      pull       405        405        405        405
 //	/v2/_catalog                 (*)        admin of everything
-//	token, other                 admin of everything
+//	token, pages, other          admin of everything
 //
 // (*) To be signed in, or allowed to pull from some repository: what the client
 // may pull is shown.
+//
+// Where there are pages they are served before the table is asked: they find out
+// themselves who looks.
 //
 // To be signed in is enough for /v2/_oci/ext/discover, which names no
 // repository. A method that is answered by 405 needs admin before.
@@ -92,6 +95,7 @@ func endpointTable() [endpointCount]family {
 		endpointBlobs:   {read: route{pull, (*Proxy).showBlob}, delete: route{remove, (*Proxy).deleteBlob}, put: pass(admin), upload: pass(admin), other: pass(admin)},
 		endpointUploads: {read: pass(push), put: pass(push), delete: pass(push), upload: pass(push), other: pass(admin)},
 		endpointToken:   all(route{need{everything: true}, (*Proxy).passToken}),
+		endpointPages:   all(pass(need{everything: true})),
 
 		endpointReferrers:        answered((*Proxy).listReferrers),
 		endpointGraphReferrers:   answered(extended((*ext.Extension).GraphReferrers, byTypeOrLegacy)),

@@ -26,6 +26,8 @@ type entry struct {
 	// auth.mode passthrough.
 	client policy.Client
 	by     *entrance
+	// operator says that an operator asks, within the process.
+	operator bool
 	// caller is on whose behalf the request is, once the rules have let it in.
 	caller *registry.Caller
 }

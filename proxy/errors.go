@@ -34,7 +34,7 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &answer):
 	case errors.As(err, &query):
 		answer = oci.BadRequest(oci.CodeUnsupported, query.Error())
-	case errors.Is(err, errService), errors.As(err, &status) && p.access != nil && status.Status == http.StatusUnauthorized:
+	case errors.Is(err, errService), errors.As(err, &status) && p.asService(r) && status.Status == http.StatusUnauthorized:
 		answer = oci.Unavailable(http.StatusBadGateway, "the registry behind this proxy does not let the proxy in; its operator has to check upstream.service", err)
 	case errors.As(err, &fault):
 		answer = oci.Unavailable(http.StatusBadGateway, "what is behind this proxy can't be used as a registry just now; its operator finds the reason in the log and at /readyz?verbose", err)
@@ -67,7 +67,7 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 // question was a HEAD the answer lacks a body, and gets one.
 func (p *Proxy) relayStatus(w http.ResponseWriter, r *http.Request, status *upstream.StatusError) {
 	copyEndToEnd(w.Header(), status.Header)
-	if p.access != nil {
+	if p.asService(r) {
 		_ = own(&http.Response{Header: w.Header()})
 	}
 	p.rewriteLinks(w.Header(), r)

@@ -89,7 +89,7 @@ func reads(method string) bool {
 // an address of the registry's own outside the grammar.
 func (p *Proxy) follow(r *http.Request, resp *http.Response) {
 	e := entryOf(r)
-	if p.endpoints[e.path.endpoint].answered {
+	if p.access == nil || p.endpoints[e.path.endpoint].answered {
 		return
 	}
 	use := handedOut(e.path, r.Method, resp.StatusCode)

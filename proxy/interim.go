@@ -56,7 +56,7 @@ func (i *interim) Interim(status int, header http.Header) {
 	kept := maps.Clone(sent)
 	clear(sent)
 	copyEndToEnd(sent, header)
-	if i.proxy.access != nil {
+	if i.proxy.asService(i.request) {
 		_ = own(&http.Response{Header: sent})
 	}
 	i.proxy.rewriteLinks(sent, i.request)

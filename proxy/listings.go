@@ -64,7 +64,7 @@ func (p *Proxy) wantsLegacy(values url.Values) bool {
 // pullRules returns the rules about what the client of a request pulls from the
 // repository of the path; none where all may be pulled.
 func (p *Proxy) pullRules(r *http.Request, target path) policy.ArtifactRules {
-	if p.registry.Policies().Artifacts.None() {
+	if p.registry.Policies().Artifacts.None() || entryOf(r).operator {
 		return nil
 	}
 	return p.registry.PullRules(p.requester(r), target.repository)

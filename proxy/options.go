@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/http"
 	"net/netip"
 	"net/url"
 	"time"
@@ -47,6 +48,10 @@ type Options struct {
 	// RecheckRealm ago.
 	RewriteRealm bool
 	RecheckRealm time.Duration
+
+	// Pages makes the web page that is served below [PagesPath], which asks the proxy
+	// in turn; nil for none.
+	Pages func(*Proxy) (http.Handler, error)
 
 	Cache  Cache
 	Limits Limits

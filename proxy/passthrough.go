@@ -41,10 +41,10 @@ func (p *Proxy) send(r, body *http.Request) (*http.Response, error) {
 	out := p.outgoing(passing, r, body)
 	var resp *http.Response
 	var err error
-	if p.access == nil {
-		resp, err = p.upstream.RoundTrip(out)
-	} else {
+	if p.asService(r) {
 		resp, err = p.sendAs(r, out)
+	} else {
+		resp, err = p.upstream.RoundTrip(out)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)

@@ -33,6 +33,7 @@ const (
 	endpointBlobs
 	endpointUploads
 	endpointToken
+	endpointPages
 	endpointReferrers
 	// Those of the extension. Discovery is of a repository or of all.
 	endpointGraphReferrers
@@ -48,7 +49,7 @@ const (
 // String returns the name of the family as logs and metrics have it.
 func (e endpoint) String() string {
 	return [...]string{
-		"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "token", "referrers",
+		"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "token", "pages", "referrers",
 		ext.GraphReferrers, ext.GraphParents, ext.GraphTree, ext.CatalogArtifacts, ext.CatalogTags, "discovery",
 	}[e]
 }
@@ -72,6 +73,8 @@ func (e endpoint) route() string {
 		return name + "blobs/uploads/" + wrap.Secret
 	case endpointToken:
 		return realmPath
+	case endpointPages:
+		return pagesPath + "/{page}"
 	case endpointReferrers:
 		return name + "referrers/{digest}"
 	case endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags:
@@ -129,6 +132,9 @@ func parsePath(u *url.URL) (path, error) {
 	}
 	if u.Path == realmPath {
 		return path{endpoint: endpointToken}, nil
+	}
+	if u.Path == pagesPath || strings.HasPrefix(u.Path, pagesPath+"/") {
+		return path{endpoint: endpointPages}, nil
 	}
 	if rest, through := routes.Through(segments); through {
 		return passagePath(rest)

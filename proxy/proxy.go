@@ -37,7 +37,9 @@ type Proxy struct {
 	realm     realm
 	hints     hints
 	// access is nil in auth.mode passthrough.
-	access     *access
+	access *access
+	// webPages are for viewers who reach the proxy as clients do; nil for none.
+	webPages   http.Handler
 	bounds     atomic.Pointer[Limits]
 	namespaces namespaces
 }
@@ -75,7 +77,10 @@ func New(o Options) (*Proxy, error) {
 	p.staying = notForRegistry()
 	p.endpoints = endpointTable()
 	p.handler = p.routes()
-	return p, nil
+	if o.Pages != nil {
+		p.webPages, err = o.Pages(p)
+	}
+	return p, err
 }
 
 // Close waits until what came of all pushes is in the store. It is to be called

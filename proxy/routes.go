@@ -28,6 +28,7 @@ import (
 //	GET, POST     /_backref/token                    passed to the token service, with auth.realm: rewrite
 //	GET, HEAD     /v2/<name>/_backref/…              the extension, answered from the index
 //	GET, HEAD     /v2/[<name>/]_oci/ext/discover     what extensions there are
+//	any           /_backref/ui/…                     the web page, where it is public
 //	any           /v2/, /v2/_catalog, other          passed through
 func (p *Proxy) routes() http.Handler {
 	return p.routed(chi.Chain(p.wrappers()...).HandlerFunc(p.dispatch))
@@ -79,8 +80,18 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := checkConnection(r.Header); err != nil {
 		return err
 	}
+	if target.endpoint == endpointPages && p.webPages != nil {
+		p.webPages.ServeHTTP(w, r)
+		return nil
+	}
 	if target, err = p.named(r, target); err != nil {
 		return err
+	}
+	if visitor, within := visitorOf(r); within {
+		if err := refuseVisitor(r.Method); err != nil {
+			return err
+		}
+		entryOf(r).operator = visitor.Operator
 	}
 	if p.access != nil {
 		return p.admit(w, r, target)

@@ -241,3 +241,11 @@ func IsPage(resp *http.Response) bool {
 	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return err == nil && (mediaType == "text/html" || mediaType == "application/xhtml+xml")
 }
+
+// Elsewhere returns the way to where the registry refers clients to that is not the
+// registry: storage and token services. No certificate of ours is shown there, and what
+// only this machine, or its network, can reach is not reached, unless the registry is
+// there itself.
+func (r *Registry) Elsewhere() http.RoundTripper {
+	return r.by(r.ways.Load().elsewhere, false)
+}

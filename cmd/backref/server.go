@@ -146,8 +146,12 @@ func (s *server) open(ctx context.Context) error {
 			return err
 		}
 		apply()
+		pages, err := s.operatorPages(handler)
+		if err != nil {
+			return err
+		}
 		s.admin, err = s.listen("admin", s.config.Admin.Listen, s.config.Admin.TLS, admin.New(admin.Options{
-			Ready: s.ready, Metrics: metrics, Log: s.log, Token: s.adminToken, Events: handler.Events(), Maintenance: maintenance, Level: &s.logs.level,
+			Ready: s.ready, Metrics: metrics, Log: s.log, Token: s.adminToken, Events: handler.Events(), Maintenance: maintenance, Pages: pages, Level: &s.logs.level,
 		}))
 		if err != nil {
 			return err

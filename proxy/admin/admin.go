@@ -27,6 +27,8 @@ type Options struct {
 	Events http.Handler
 	// Maintenance serves what is below /admin; nil for nothing.
 	Maintenance http.Handler
+	// Pages serves the web page, below /ui; nil for none.
+	Pages http.Handler
 	// Level is the least severe of the lines that are logged, which operators may
 	// read and set at /admin/log/level; nil where they may not.
 	Level *zap.AtomicLevel
@@ -72,6 +74,11 @@ func New(o Options) http.Handler {
 	}
 	if o.Maintenance != nil {
 		protected.Mount("/admin", o.Maintenance)
+	}
+	if o.Pages != nil {
+		router.Handle("/", http.RedirectHandler("/ui/", http.StatusSeeOther))
+		protected.Handle("/ui", o.Pages)
+		protected.Handle("/ui/*", o.Pages)
 	}
 	return router
 }

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/proxy/ui"
+)
+
+// pagesOfOperators is the path of the web page on the admin listener.
+const pagesOfOperators = "/ui"
+
+// operatorPages returns the web page of the admin listener; nil where it is off. Who
+// sees it the listener decides, and whoever does sees all.
+func (s *server) operatorPages(door *proxy.Proxy) (http.Handler, error) {
+	if !s.config.UI.Admin {
+		return nil, nil
+	}
+	o := s.pages(door)
+	o.Base = pagesOfOperators
+	o.Viewers = ui.ViewersFunc(func(*http.Request) (ui.Viewer, error) {
+		return ui.Viewer{Name: "operator", As: func(ctx context.Context) context.Context {
+			return proxy.Visitor{Operator: true}.As(ctx)
+		}}, nil
+	})
+	o.Place = func(r *http.Request) ui.Place { return ui.Place{Host: s.clientHost(r)} }
+	pages, err := ui.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return pages, nil
+}
+
+// pages returns what all pages are made of.
+func (s *server) pages(door *proxy.Proxy) ui.Options {
+	return ui.Options{Door: door, Elsewhere: s.upstream.Elsewhere(), Log: s.log}
+}
+
+// clientHost returns how registry clients call the registry, as far as a request to the
+// admin listener tells: server.publicURL, else the same machine at the port of
+// server.listen.
+func (s *server) clientHost(r *http.Request) string {
+	if public := s.config.Server.PublicURL; public != nil {
+		return public.Host
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	_, port, err := net.SplitHostPort(s.front.Addr().String())
+	if err != nil || port == "" {
+		return host
+	}
+	return net.JoinHostPort(host, port)
+}

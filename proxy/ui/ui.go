@@ -1,0 +1,120 @@
+package ui
+
+import (
+	"errors"
+	"html/template"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"go.uber.org/zap"
+	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/backref/backref/client"
+)
+
+// Options are what the pages are made of. Door, Elsewhere, Viewers and Log are
+// required.
+type Options struct {
+	// Base is the path below which the pages are, without a slash at the end: "/ui".
+	Base string
+	// Door answers what pages ask, as it answers registry clients.
+	Door http.Handler
+	// Elsewhere is the way to hosts that the door refers clients to.
+	Elsewhere http.RoundTripper
+	// Viewers tells who looks.
+	Viewers Viewers
+	// Place tells where the viewer finds what is served.
+	Place func(r *http.Request) Place
+	Log   *zap.Logger
+}
+
+// Place is where a viewer finds the pages and the registry.
+type Place struct {
+	// Host is the registry's, with its port, as the viewer's clients call it.
+	Host string
+	// Prefix is what stands before the paths of pages, where a proxy before takes it
+	// away; else empty.
+	Prefix string
+}
+
+// UI serves the pages. It is an [http.Handler] for all paths below Options.Base, and
+// may be used concurrently.
+type UI struct {
+	options   Options
+	handler   http.Handler
+	templates map[string]*template.Template
+}
+
+// New returns the pages. It fails where an option is missing.
+func New(o Options) (*UI, error) {
+	if o.Door == nil || o.Elsewhere == nil || o.Viewers == nil || o.Place == nil || o.Log == nil {
+		return nil, errors.New("ui: Door, Elsewhere, Viewers, Place and Log are required")
+	}
+	u := &UI{options: o}
+	var err error
+	if u.templates, err = readTemplates(); err != nil {
+		return nil, err
+	}
+	u.handler = u.routes()
+	return u, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.handler.ServeHTTP(w, r) }
+
+// routes is the table of pages. The name of a repository may have slashes; what is
+// behind it begins with /-/, which no name has.
+//
+//	/                                       to /repositories
+//	/repositories?q=&after=                 the repositories
+//	/r/<name>                               a repository: its tags
+//	/assets/<file>                          style and script of the pages
+func (u *UI) routes() http.Handler {
+	router := chi.NewRouter()
+	router.Use(protect)
+	router.Route(u.options.Base, func(pages chi.Router) {
+		pages.Get("/", u.toStart)
+		pages.Get("/repositories", u.page("repositories", (*visit).repositories))
+		pages.Get("/assets/{file}", serveAsset)
+	})
+	router.NotFound(u.page("error", func(*visit) (any, error) { return nil, errNoPage }))
+	return router
+}
+
+// toStart leads to the first page.
+func (u *UI) toStart(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, u.options.Place(r).Prefix+u.options.Base+"/repositories", http.StatusSeeOther)
+}
+
+// visit is one look of a viewer at a page.
+type visit struct {
+	ui      *UI
+	request *http.Request
+	viewer  Viewer
+	client  *client.Client
+	place   Place
+}
+
+// base is what the paths of pages begin with, as the viewer has it.
+func (v *visit) base() string { return v.place.Prefix + v.ui.options.Base }
+
+// begin finds out who looks, and gives them a client of the door.
+func (u *UI) begin(r *http.Request) (*visit, error) {
+	v := &visit{ui: u, request: r, place: u.options.Place(r)}
+	var err error
+	if v.viewer, err = u.options.Viewers.Viewer(r); err != nil {
+		return v, err
+	}
+	plain := true
+	v.client, err = client.New(client.Options{
+		PlainHTTP: &plain, UserAgent: "backref",
+		Way:        inProcess{door: u.options.Door, host: v.place.Host, elsewhere: u.options.Elsewhere, viewer: r, as: v.viewer.As},
+		Credential: auth.StaticCredential(v.place.Host, v.viewer.Credential),
+	})
+	return v, err
+}
+
+// repository returns a repository of the registry, as the viewer sees it.
+func (v *visit) repository(name string) *client.Repository {
+	return v.client.Repository(client.Reference{Host: v.place.Host, Repository: name})
+}
