@@ -146,7 +146,7 @@ func (s *server) open(ctx context.Context) error {
 			return err
 		}
 		apply()
-		pages, err := s.operatorPages(handler)
+		pages, err := s.operatorPages(handler, maintenance)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,11 @@
 // What makes the pages better where scripts run; without it they say the same.
 "use strict";
 
+// Work that goes on is shown as it does.
+if (document.querySelector("[data-live]")) {
+  setTimeout(() => location.reload(), 2000);
+}
+
 // Commands get a button that copies them.
 for (const command of document.querySelectorAll("[data-copy]")) {
   const button = document.createElement("button");
