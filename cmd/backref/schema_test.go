@@ -15,6 +15,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/backref/backref/client"
+	"github.com/backref/backref/compare"
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/transfer"
@@ -35,6 +36,7 @@ func outputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"referrers":     reflect.TypeFor[[]client.Referrer](),
 		"tree":          reflect.TypeFor[node](),
+		"diff":          reflect.TypeFor[compare.Difference](),
 		"tags":          reflect.TypeFor[[]client.Tag](),
 		"parents":       reflect.TypeFor[[]client.Parent](),
 		"adopt":         reflect.TypeFor[[]transfer.Adoption](),
@@ -110,7 +112,7 @@ func TestOutputsAreDescribed(t *testing.T) {
 		t.Errorf("%s is not what is printed: go test ./cmd/backref -run Described -update writes it anew; a field that goes or changes its type breaks programs", outputSchema)
 	}
 	host := tagRegistry(t)
-	for name, args := range map[string][]string{"tags": {"tags", host + "/app"}, "tree": {"tree", host + "/app:v1.0.0"}, "referrers": {"referrers", host + "/app:v1.0.0"}} {
+	for name, args := range map[string][]string{"tags": {"tags", host + "/app"}, "tree": {"tree", host + "/app:v1.0.0"}, "referrers": {"referrers", host + "/app:v1.0.0"}, "diff": {"diff", host + "/app:v1.0.0", host + "/app:v1.0.0"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("DOCKER_CONFIG", t.TempDir())
 			var stdout, stderr strings.Builder
