@@ -17,6 +17,7 @@ import (
 	"github.com/backref/backref/client"
 	"github.com/backref/backref/compare"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/notice"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/transfer"
 	"github.com/backref/backref/upstream/probe"
@@ -50,6 +51,8 @@ func outputs() map[string]reflect.Type {
 		"prune":         reflect.TypeFor[reconcile.Pruned](),
 		"hold":          reflect.TypeFor[reconcile.Held](),
 		"audit":         reflect.TypeFor[[]reconcile.AuditRecord](),
+		"notices":       reflect.TypeFor[[]notice.Entry](),
+		"deadLetters":   reflect.TypeFor[[]notice.DeadLetter](),
 		"retain":        reflect.TypeFor[reconcile.Line](),
 		"stats":         reflect.TypeFor[index.Stats](),
 		"policyTest":    reflect.TypeFor[policyReport](),
