@@ -87,6 +87,8 @@ func changed(t *testing.T, cfg config.Config, path string) config.Config {
 		*value = []config.Rule{{Repositories: []string{"other"}, Anonymous: true, Allow: []string{"pull"}}}
 	case *[]config.ArtifactRule:
 		*value = []config.ArtifactRule{{Name: "other", Repositories: []string{"other"}, Actions: []string{"pull"}, Deny: []string{"images"}}}
+	case *[]config.Signer:
+		*value = []config.Signer{{Name: "other", KeyFile: "other.pub"}}
 	case *[]config.RetentionRule:
 		*value = []config.RetentionRule{{Name: "other", Repositories: []string{"other"}, Keep: config.RetentionKeep{All: true}}}
 	case *[]config.Listener:

@@ -22,6 +22,7 @@ import (
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/signin"
+	"github.com/backref/backref/trust"
 	"github.com/backref/backref/upstream"
 	"github.com/backref/backref/upstream/routes"
 	"github.com/backref/backref/upstream/split"
@@ -63,7 +64,9 @@ type server struct {
 	source   *reconcile.Source
 	// retention is what is said of it now.
 	retention atomic.Pointer[reconcile.RetentionSettings]
-	audit     *reconcile.Audit
+	// verifier judges signatures by what is configured now.
+	verifier atomic.Pointer[trust.Verifier]
+	audit    *reconcile.Audit
 	// background is what runs beside requests until ctx ends.
 	background []func(ctx context.Context)
 }
@@ -133,15 +136,17 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.reloader.begin(metrics)
-	apply, err := s.prepareRetention(s.config)
-	if err != nil {
-		return err
+	for _, prepare := range []part{s.prepareRetention, s.prepareVerifier} {
+		apply, err := prepare(s.config)
+		if err != nil {
+			return err
+		}
+		apply()
 	}
-	apply()
 	// It runs whether or not anybody can ask for it.
 	maintenance := s.maintain(handler, metrics)
 	if s.config.Admin.Listen != "" {
-		apply, err = s.prepareToken(s.config)
+		apply, err := s.prepareToken(s.config)
 		if err != nil {
 			return err
 		}
