@@ -155,7 +155,7 @@ func taken(t *testing.T, s *server, cfg config.Config) []any {
 	source, behind := options.Source(cfg, s.upstream, s.store), options.Upstream(cfg.Upstream)
 	return []any{
 		cfg.Server.TLS, cfg.Admin.TLS, cfg.Admin.TokenFile, behind.Service, behind.TLS, settings, options.SignIn(cfg.Auth), cfg.Auth.Rules,
-		source.Limits, source.Rate, options.Audit(cfg.Audit), cfg.Log.Level, cfg.Reload, retention,
+		source.Limits, source.Rate, options.Audit(cfg.Audit), cfg.Verify, cfg.Log.Level, cfg.Reload, retention,
 		// The command line reads it each time.
 		cfg.Admin.Client,
 	}

@@ -34,6 +34,7 @@ type node client.Node
 func outputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"referrers":     reflect.TypeFor[[]client.Referrer](),
+		"verify":        reflect.TypeFor[[]judged](),
 		"tree":          reflect.TypeFor[node](),
 		"tags":          reflect.TypeFor[[]client.Tag](),
 		"parents":       reflect.TypeFor[[]client.Parent](),
