@@ -34,7 +34,7 @@ type node client.Node
 func outputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"referrers":     reflect.TypeFor[[]client.Referrer](),
-		"verify":        reflect.TypeFor[[]judged](),
+		"verify":        reflect.TypeFor[[]judgedReferrer](),
 		"tree":          reflect.TypeFor[node](),
 		"tags":          reflect.TypeFor[[]client.Tag](),
 		"parents":       reflect.TypeFor[[]client.Parent](),

@@ -17,8 +17,8 @@ import (
 	"github.com/backref/backref/trust"
 )
 
-// judged is a referrer with what it claims of who signed, and what of it is verified.
-type judged struct {
+// judgedReferrer is a referrer with what it claims of who signed, and what of it is verified.
+type judgedReferrer struct {
 	oci.Descriptor
 	trust.Verdict
 	// Error says why nothing is known of it; empty where it was judged.
@@ -87,7 +87,7 @@ func readVerifier(s *settings, signers []string) (*trust.Verifier, error) {
 }
 
 // judge reads what refers to a manifest, and judges each.
-func judge(ctx context.Context, repository *client.Repository, ref client.Reference, by *trust.Verifier, query index.Query) (digest.Digest, []judged, error) {
+func judge(ctx context.Context, repository *client.Repository, ref client.Reference, by *trust.Verifier, query index.Query) (digest.Digest, []judgedReferrer, error) {
 	m, err := repository.Manifest(ctx, ref.Reference())
 	if err != nil {
 		return "", nil, err
@@ -96,10 +96,10 @@ func judge(ctx context.Context, repository *client.Repository, ref client.Refere
 	if err != nil {
 		return "", nil, err
 	}
-	found := make([]judged, 0, len(listed))
+	found := make([]judgedReferrer, 0, len(listed))
 	for _, d := range listed {
 		verdict, err := by.Judge(ctx, repository, ref.Repository, oci.Descriptor{MediaType: m.MediaType, Digest: m.Digest, Size: m.Size}, d)
-		one := judged{Descriptor: d, Verdict: verdict}
+		one := judgedReferrer{Descriptor: d, Verdict: verdict}
 		if err != nil {
 			one.Error = err.Error()
 		}
@@ -109,7 +109,7 @@ func judge(ctx context.Context, repository *client.Repository, ref client.Refere
 }
 
 // judged prints what was found of each referrer.
-func (o *output) judged(found []judged) error {
+func (o *output) judged(found []judgedReferrer) error {
 	digests := make([]string, len(found))
 	for i, one := range found {
 		digests[i] = one.Digest.String()
@@ -124,7 +124,7 @@ func (o *output) judged(found []judged) error {
 }
 
 // claimedText names those who are said to have signed.
-func (j judged) claimedText() string {
+func (j judgedReferrer) claimedText() string {
 	var said []string
 	for _, claimed := range j.Claims {
 		if who := claimed.Signer(); who != "" {
@@ -135,7 +135,7 @@ func (j judged) claimedText() string {
 }
 
 // verifiedText names those who are shown to have signed, or says why nobody is.
-func (j judged) verifiedText() string {
+func (j judgedReferrer) verifiedText() string {
 	switch {
 	case j.Error != "":
 		return "not known: " + j.Error
@@ -149,7 +149,7 @@ func (j judged) verifiedText() string {
 }
 
 // enough fails where nothing is verified, by these signers where some are named.
-func enough(found []judged, subject digest.Digest, signers []string) error {
+func enough(found []judgedReferrer, subject digest.Digest, signers []string) error {
 	var unknown error
 	for _, one := range found {
 		if one.SignedBy(signers...) {
