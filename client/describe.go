@@ -2,14 +2,13 @@ package client
 
 import (
 	"cmp"
-	"crypto/x509"
-	"encoding/pem"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/trust/claim"
 )
 
 // description is what is known of artifacts of a type.
@@ -65,10 +64,8 @@ func predicates() []description {
 
 // Annotations by which tools say what is in an artifact.
 const (
-	annotationPredicate  = "dev.sigstore.bundle.predicateType"
-	annotationInToto     = "in-toto.io/predicate-type"
-	annotationThumbprint = "io.cncf.notary.x509chain.thumbprint#S256"
-	annotationCosignCert = "dev.sigstore.cosign/certificate"
+	annotationPredicate = "dev.sigstore.bundle.predicateType"
+	annotationInToto    = "in-toto.io/predicate-type"
 )
 
 // Describe says in words what a manifest is, or names its type where that is
@@ -130,43 +127,16 @@ func isVersionSuffix(rest string) bool {
 	return rest == "" || strings.ContainsRune(".+;v0123456789", rune(rest[0]))
 }
 
-// Signer returns who signed, where a manifest tells: the identity in the
-// certificate of a cosign signature, the thumbprint of notation's.
+// Signer returns who is said to have signed, where a manifest tells: the identity
+// in the certificate of a cosign signature, the thumbprint of notation's.
 func Signer(m Manifest) string {
 	contents, err := m.Contents()
 	if err != nil {
 		return ""
 	}
-	for _, layer := range contents.Layers {
-		if identity := certificateIdentity(layer.Annotations[annotationCosignCert]); identity != "" {
-			return identity
-		}
+	layers := make([]map[string]string, len(contents.Layers))
+	for i, layer := range contents.Layers {
+		layers[i] = layer.Annotations
 	}
-	prints := strings.Trim(m.Annotations[annotationThumbprint], `[]"`)
-	if prints == "" {
-		return ""
-	}
-	const shown = 16
-	leaf, _, _ := strings.Cut(prints, `"`)
-	return "x509 " + leaf[:min(len(leaf), shown)]
-}
-
-// certificateIdentity returns the address or URI in a PEM certificate.
-func certificateIdentity(text string) string {
-	block, _ := pem.Decode([]byte(text))
-	if block == nil {
-		return ""
-	}
-	certificate, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return ""
-	}
-	switch {
-	case len(certificate.EmailAddresses) > 0:
-		return certificate.EmailAddresses[0]
-	case len(certificate.URIs) > 0:
-		return certificate.URIs[0].String()
-	default:
-		return certificate.Subject.CommonName
-	}
+	return claim.Annotated(m.Annotations, layers).Signer()
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
+	"github.com/backref/backref/trust/claim"
 )
 
 func TestDescribe(t *testing.T) {
@@ -35,11 +36,11 @@ func TestDescribe(t *testing.T) {
 }
 
 func TestSigner(t *testing.T) {
-	notation := Manifest{index.Manifest{Annotations: map[string]string{annotationThumbprint: `["2cb69d134af893062cb69d134af89306","aa"]`}}, []byte(`{}`)}
+	notation := Manifest{index.Manifest{Annotations: map[string]string{claim.AnnotationThumbprints: `["2cb69d134af893062cb69d134af89306","aa"]`}}, []byte(`{}`)}
 	if got := Signer(notation); got != "x509 2cb69d134af89306" {
 		t.Errorf("notation: %q", got)
 	}
-	body, err := json.Marshal(map[string]any{"layers": []any{map[string]any{"annotations": map[string]string{annotationCosignCert: "not PEM"}}}})
+	body, err := json.Marshal(map[string]any{"layers": []any{map[string]any{"annotations": map[string]string{claim.AnnotationCertificate: "not PEM"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,8 +83,21 @@ type NamedFile struct {
 func (c Config) Files() []NamedFile {
 	var files []NamedFile
 	add := func(f field) {
-		if path := f.value.String(); f.file && path != "" {
-			files = append(files, NamedFile{f.path, path, f.live})
+		if !f.file {
+			return
+		}
+		paths, listed := f.value.Interface().([]string)
+		if !listed {
+			paths = []string{f.value.String()}
+		}
+		for i, path := range paths {
+			key := f.path
+			if listed {
+				key = fmt.Sprintf("%s[%d]", f.path, i)
+			}
+			if path != "" {
+				files = append(files, NamedFile{key, path, f.live})
+			}
 		}
 	}
 	walk(&c, nil, func(f field) {

@@ -68,6 +68,7 @@ func validate(cfg *Config) []mistake {
 	validateRetention(cfg, check)
 	validateArtifacts(cfg, check)
 	validateNotices(cfg, check)
+	validateVerify(cfg, check)
 	if cfg.Referrers.FallbackTags == FallbackMirror && !cfg.Upstream.Service.Configured() {
 		check("referrers.fallbackTags", errors.New("mirror needs upstream.service, to write the tags with"))
 	}

@@ -35,6 +35,7 @@ func (s *server) parts() []part {
 		s.prepareDoor,
 		s.prepareSource,
 		s.prepareRetention,
+		s.prepareVerifier,
 		s.prepareAudit,
 		s.prepareNotices,
 		s.prepareLog,
@@ -118,6 +119,12 @@ func (s *server) prepareSource(cfg config.Config) (func(), error) {
 func (s *server) prepareRetention(cfg config.Config) (func(), error) {
 	settings, err := options.RetentionSettings(cfg.Retention)
 	return func() { s.retention.Store(&settings) }, err
+}
+
+// prepareVerifier reads the files of signers anew. Verdicts of before are forgotten.
+func (s *server) prepareVerifier(cfg config.Config) (func(), error) {
+	verifier, err := options.Verifier(cfg.Verify)
+	return func() { s.verifier.Store(verifier) }, err
 }
 
 func (s *server) prepareAudit(cfg config.Config) (func(), error) {

@@ -88,6 +88,8 @@ func changed(t *testing.T, cfg config.Config, path string) config.Config {
 		*value = []config.Rule{{Repositories: []string{"other"}, Anonymous: true, Allow: []string{"pull"}}}
 	case *[]config.ArtifactRule:
 		*value = []config.ArtifactRule{{Name: "other", Repositories: []string{"other"}, Actions: []string{"pull"}, Deny: []string{"images"}}}
+	case *[]config.Signer:
+		*value = []config.Signer{{Name: "other", KeyFile: "other.pub"}}
 	case *[]config.RetentionRule:
 		*value = []config.RetentionRule{{Name: "other", Repositories: []string{"other"}, Keep: config.RetentionKeep{All: true}}}
 	case *[]config.Webhook:
@@ -158,7 +160,7 @@ func taken(t *testing.T, s *server, cfg config.Config) []any {
 	source, behind := options.Source(cfg, s.upstream, s.store), options.Upstream(cfg.Upstream)
 	return []any{
 		cfg.Server.TLS, cfg.Admin.TLS, cfg.Admin.TokenFile, behind.Service, behind.TLS, settings, options.SignIn(cfg.Auth), cfg.Auth.Rules,
-		source.Limits, source.Rate, options.Audit(cfg.Audit), cfg.Log.Level, cfg.Reload, retention,
+		source.Limits, source.Rate, options.Audit(cfg.Audit), cfg.Verify, cfg.Log.Level, cfg.Reload, retention,
 		// The command line reads it each time.
 		cfg.Admin.Client,
 	}

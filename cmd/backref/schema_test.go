@@ -36,6 +36,7 @@ type node client.Node
 func outputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"referrers":     reflect.TypeFor[[]client.Referrer](),
+		"verify":        reflect.TypeFor[[]judgedReferrer](),
 		"tree":          reflect.TypeFor[node](),
 		"diff":          reflect.TypeFor[compare.Difference](),
 		"tags":          reflect.TypeFor[[]client.Tag](),

@@ -23,6 +23,7 @@ import (
 	"github.com/backref/backref/proxy/wrap"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/signin"
+	"github.com/backref/backref/trust"
 	"github.com/backref/backref/upstream"
 	"github.com/backref/backref/upstream/routes"
 	"github.com/backref/backref/upstream/split"
@@ -66,6 +67,8 @@ type server struct {
 	retention atomic.Pointer[reconcile.RetentionSettings]
 	audit     *reconcile.Audit
 	notices   *notice.Service
+	// verifier judges signatures by what is configured now.
+	verifier atomic.Pointer[trust.Verifier]
 	// background is what runs beside requests until ctx ends.
 	background []func(ctx context.Context)
 }
@@ -138,15 +141,17 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.reloader.begin(metrics)
-	apply, err := s.prepareRetention(s.config)
-	if err != nil {
-		return err
+	for _, prepare := range []part{s.prepareRetention, s.prepareVerifier} {
+		apply, err := prepare(s.config)
+		if err != nil {
+			return err
+		}
+		apply()
 	}
-	apply()
 	// It runs whether or not anybody can ask for it.
 	maintenance := s.maintain(handler, metrics)
 	if s.config.Admin.Listen != "" {
-		apply, err = s.prepareToken(s.config)
+		apply, err := s.prepareToken(s.config)
 		if err != nil {
 			return err
 		}
