@@ -99,6 +99,7 @@ func endpointTable() [endpointCount]family {
 		endpointGraphTree:        answered(extended((*ext.Extension).GraphTree, ofAll)),
 		endpointCatalogArtifacts: answered(extended((*ext.Extension).CatalogArtifacts, byType)),
 		endpointCatalogTags:      answered(extended((*ext.Extension).CatalogTags, byType)),
+		endpointCoverageImages:   answered(extended((*ext.Extension).CoverageImages, ofAll)),
 		endpointDiscovery:        answered((*Proxy).discover),
 	}
 }

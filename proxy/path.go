@@ -40,6 +40,7 @@ const (
 	endpointGraphTree
 	endpointCatalogArtifacts
 	endpointCatalogTags
+	endpointCoverageImages
 	endpointDiscovery
 	// endpointCount is how many there are.
 	endpointCount
@@ -49,7 +50,7 @@ const (
 func (e endpoint) String() string {
 	return [...]string{
 		"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "token", "referrers",
-		ext.GraphReferrers, ext.GraphParents, ext.GraphTree, ext.CatalogArtifacts, ext.CatalogTags, "discovery",
+		ext.GraphReferrers, ext.GraphParents, ext.GraphTree, ext.CatalogArtifacts, ext.CatalogTags, ext.CoverageImages, "discovery",
 	}[e]
 }
 
@@ -74,7 +75,7 @@ func (e endpoint) route() string {
 		return realmPath
 	case endpointReferrers:
 		return name + "referrers/{digest}"
-	case endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags:
+	case endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags, endpointCoverageImages:
 		return name + ext.Name + "/" + e.String()
 	case endpointDiscovery:
 		return "/v2/[{name}/]_oci/ext/discover"
@@ -242,7 +243,7 @@ func extensionPath(rest []string) (e endpoint, name []string, ok bool) {
 // extensionEndpoints returns the endpoints of the extension, each called as in
 // [ext.Endpoints].
 func extensionEndpoints() []endpoint {
-	return []endpoint{endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags}
+	return []endpoint{endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags, endpointCoverageImages}
 }
 
 // splitPath returns the decoded segments of an absolute path. Whatever two

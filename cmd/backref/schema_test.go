@@ -36,6 +36,7 @@ func outputs() map[string]reflect.Type {
 		"referrers":     reflect.TypeFor[[]client.Referrer](),
 		"tree":          reflect.TypeFor[node](),
 		"tags":          reflect.TypeFor[[]client.Tag](),
+		"coverage":      reflect.TypeFor[coverageReport](),
 		"parents":       reflect.TypeFor[[]client.Parent](),
 		"adopt":         reflect.TypeFor[[]transfer.Adoption](),
 		"delete":        reflect.TypeFor[[]client.Deletion](),
