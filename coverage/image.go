@@ -110,8 +110,7 @@ func Merge(pages ...[]Image) []Image {
 		digest, index digest.Digest
 		platform      string
 	}
-	at := map[name]int{}
-	var all []Image
+	at, all := map[name]int{}, []Image{}
 	for _, page := range pages {
 		for _, image := range page {
 			key := name{image.Digest, image.Index, image.Platform}

@@ -31,7 +31,7 @@ func newCovered(t *testing.T, configure ...func(*config.Config)) *covered {
 		cfg.Referrers.RecheckTag, cfg.Referrers.RecheckNative = time.Minute, time.Minute
 	}}, configure...)...)}
 	c.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/tags/list") {
+		if r.URL.Path != "/v2/app/tags/list" {
 			return false
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"name": "app", "tags": c.tags})
@@ -274,7 +274,7 @@ func (signers) SignedBy(_ context.Context, _ *registry.Reader, _ string, _ []str
 func TestCoverageSignedBy(t *testing.T) {
 	c := &covered{fixture: newFixtureSigned(t, signers{})}
 	c.registry.answer(func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/tags/list") {
+		if r.URL.Path != "/v2/app/tags/list" {
 			return false
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"name": "app", "tags": c.tags})

@@ -119,13 +119,9 @@ func (l *coverageLook) ask(ctx context.Context, subjects []digest.Digest, around
 }
 
 // mayHaveMore tells whether something that is not in the index may be attached to a
-// subject. A referrers tag that the registry doesn't list is not there, which is
-// remembered as if it had been read.
+// subject. A referrers tag that the registry doesn't list is not there.
 func (l *coverageLook) mayHaveMore(subject digest.Digest) bool {
 	r, name := l.registry, tagName{l.caller.repository, oci.ReferrersTag(subject)}
-	if r.options.ReferrersTags && !l.standing[name.tag] && !r.tagChecks.recent(name) {
-		r.tagChecks.done(name)
-	}
 	return l.hasLegacy(subject) || !r.native.quiet(name.repository, subject) ||
 		r.options.ReferrersTags && l.standing[name.tag] && !r.tagChecks.recent(name)
 }
