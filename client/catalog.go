@@ -39,3 +39,13 @@ func (c *Client) Repositories(ctx context.Context, host, after string, take func
 func (c *Client) catalog(host string) *Repository {
 	return &Repository{Reference: Reference{Host: host}, http: c.http, once: c.once, base: c.Repository(Reference{Host: host}).base}
 }
+
+// AllRepositories returns the repositories of a host, as its catalog lists them to the
+// user, in its order, whatever way the registry pages.
+func (c *Client) AllRepositories(ctx context.Context, host string) ([]string, error) {
+	all, err := listNames(ctx, c.catalog(host), "/v2/_catalog", func(page struct{ Repositories []string }) []string { return page.Repositories })
+	if err != nil {
+		return nil, fmt.Errorf("list the repositories of %s: %w", host, err)
+	}
+	return all, nil
+}

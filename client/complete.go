@@ -27,7 +27,7 @@ func Complete(ctx context.Context, c *Client, begun string) ([]string, error) {
 // completeRepositories returns the repositories of a host that begin with a
 // name.
 func (c *Client) completeRepositories(ctx context.Context, host, name string) ([]string, error) {
-	all, err := listNames(ctx, c.catalog(host), "/v2/_catalog", func(page struct{ Repositories []string }) []string { return page.Repositories })
+	all, err := c.AllRepositories(ctx, host)
 	return beginning(all, host+"/", host+"/"+name), err
 }
 

@@ -216,6 +216,7 @@ type Limits struct {
 	TreeNodes           int           `key:"treeNodes" doc:"The most manifests that a tree of the extension API shows." reload:"true"`
 	Cascade             int           `key:"cascade" doc:"The most direct and indirect referrers that are deleted with a manifest." reload:"true"`
 	CatalogTags         int           `key:"catalogTags" doc:"The most tags of a repository that the extension API sorts; each is looked up in the upstream." reload:"true"`
+	CoverageImages      int           `key:"coverageImages" doc:"The most tags of a repository that the extension API tells, and backref coverage, what their images lack; each is looked up in the upstream." reload:"true"`
 }
 
 // Log configures what is logged.
@@ -321,5 +322,6 @@ func defaultLimits() Limits {
 		TreeNodes:           1000,
 		Cascade:             10_000,
 		CatalogTags:         2000,
+		CoverageImages:      20_000,
 	}
 }

@@ -86,6 +86,12 @@ type Reader interface {
 	// recorded. It is for many manifests at once.
 	Subjects(ctx context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error)
 
+	// Around returns what is known of some manifests of a repository and of what
+	// refers to each: at most so many of its referrers, 1 at least. The manifests
+	// that nothing is known of are left out. It is for many manifests at once; what
+	// it returns of two of them need not be of the same instant.
+	Around(ctx context.Context, repository string, manifests []digest.Digest, most int) (map[digest.Digest]Around, error)
+
 	// Made returns what [Ledger.SetMade] noted of manifests. Those of which
 	// nothing is noted are left out.
 	Made(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]time.Time, error)
@@ -155,6 +161,10 @@ type Ledger interface {
 	// recorded or being pushed with it, and imports of its referrers tag. A
 	// removal is none: its manifest is listed no more.
 	Unsettled(ctx context.Context, repository string, subject digest.Digest) ([]Intent, error)
+
+	// Open tells whether any intent of a repository is open: where none is,
+	// [Ledger.Unsettled] has none of any subject there. A removal is none.
+	Open(ctx context.Context, repository string) (bool, error)
 
 	Remover
 }

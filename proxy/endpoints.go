@@ -104,6 +104,7 @@ func endpointTable() [endpointCount]family {
 		endpointCatalogArtifacts: answered(extended((*ext.Extension).CatalogArtifacts, byType)),
 		endpointCatalogTags:      answered(extended((*ext.Extension).CatalogTags, byType)),
 		endpointNoticesFeed:      answered(extended((*ext.Extension).NoticesFeed, byType)),
+		endpointCoverageImages:   answered(extended((*ext.Extension).CoverageImages, ofAll)),
 		endpointDiscovery:        answered((*Proxy).discover),
 	}
 }

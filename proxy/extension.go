@@ -19,7 +19,7 @@ func (p *Proxy) newExtension() (*ext.Extension, error) {
 
 func (p *Proxy) extensionLimits() ext.Limits {
 	limits := p.limits()
-	return ext.Limits{ResponseSize: limits.ResponseSize, CatalogTags: limits.CatalogTags, QueryTime: limits.QueryTime}
+	return ext.Limits{ResponseSize: limits.ResponseSize, CatalogTags: limits.CatalogTags, CoverageImages: limits.CoverageImages, QueryTime: limits.QueryTime}
 }
 
 // forwardOfExtension forwards a client's request, and says as the extension does

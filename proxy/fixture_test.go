@@ -25,6 +25,7 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/proxy"
+	"github.com/backref/backref/registry"
 	"github.com/backref/backref/upstream"
 	"github.com/backref/backref/upstream/routes"
 	"github.com/backref/backref/upstream/split"
@@ -167,8 +168,24 @@ func newFixture(t testing.TB, configure ...func(*config.Config)) *fixture {
 
 func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.Config)) *fixture {
 	t.Helper()
-	registry := newOddRegistry()
-	upstreamServer := httptest.NewServer(registry)
+	return newFixtureOf(t, store, func(*proxy.Options) {}, configure...)
+}
+
+// newFixtureSigned has somebody tell who signed.
+func newFixtureSigned(t testing.TB, signatures registry.Signatures) *fixture {
+	t.Helper()
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "index.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return newFixtureOf(t, store, func(o *proxy.Options) { o.Registry.Signatures = signatures })
+}
+
+func newFixtureOf(t testing.TB, store index.Store, opened func(*proxy.Options), configure ...func(*config.Config)) *fixture {
+	t.Helper()
+	odd := newOddRegistry()
+	upstreamServer := httptest.NewServer(odd)
 	t.Cleanup(upstreamServer.Close)
 	base, err := url.Parse(upstreamServer.URL)
 	if err != nil {
@@ -198,13 +215,14 @@ func newFixtureWith(t testing.TB, store index.Store, configure ...func(*config.C
 	told := &audited{}
 	door.Routes = further
 	door.Registry.Metrics, door.Registry.Audit = metrics, told.record
+	opened(&door)
 	handler, err := proxy.New(door)
 	if err != nil {
 		t.Fatal(err)
 	}
 	front := httptest.NewServer(handler)
 	t.Cleanup(front.Close)
-	return &fixture{t: t, registry: registry, store: store, proxy: handler, metrics: metrics, audited: told, warnings: logs, url: front.URL, upstreamURL: upstreamServer.URL}
+	return &fixture{t: t, registry: odd, store: store, proxy: handler, metrics: metrics, audited: told, warnings: logs, url: front.URL, upstreamURL: upstreamServer.URL}
 }
 
 // bare returns the registries of a configuration without what is made up for there.

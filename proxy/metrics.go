@@ -22,7 +22,7 @@ type metrics struct {
 func newMetrics(registry *prometheus.Registry) *metrics {
 	m := &metrics{
 		requests: wrap.NewMetrics(registry,
-			"limits.manifestSize", "limits.referrerAnnotations", "limits.tagEntries", "limits.tagListSize", "limits.tagListPages", "limits.catalogTags",
+			"limits.manifestSize", "limits.referrerAnnotations", "limits.tagEntries", "limits.tagListSize", "limits.tagListPages", "limits.catalogTags", "limits.coverageImages",
 			"limits.listEntries"),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backref_cache_requests_total",

@@ -76,7 +76,7 @@ func circumstances() map[int]func(t *testing.T) asker {
 		http.StatusTooManyRequests:     registryAnswers(http.StatusTooManyRequests),
 		http.StatusInternalServerError: panicking,
 		http.StatusNotImplemented: func(t *testing.T) asker {
-			return newStocked(t, func(cfg *config.Config) { cfg.Limits.CatalogTags = 1 }).get
+			return newStocked(t, func(cfg *config.Config) { cfg.Limits.CatalogTags, cfg.Limits.CoverageImages = 1, 1 }).get
 		},
 		http.StatusBadGateway:         registryAnswers(http.StatusInternalServerError),
 		http.StatusServiceUnavailable: crowded,

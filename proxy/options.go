@@ -80,9 +80,10 @@ type Limits struct {
 	// ResponseSize is the largest page of referrers or of the extension.
 	ResponseSize int
 	// TagListSize and TagListPages bound what is read of the upstream's tags for
-	// one list, and CatalogTags those that the extension looks up.
-	TagListSize               int64
-	TagListPages, CatalogTags int
+	// one list, CatalogTags those that the extension looks up, and CoverageImages those
+	// that it tells of what their images lack.
+	TagListSize                               int64
+	TagListPages, CatalogTags, CoverageImages int
 	// QueryTime is how long a question to the upstream may take.
 	QueryTime time.Duration
 }

@@ -53,6 +53,7 @@ func TestPathsOfTheSpecification(t *testing.T) {
 		{"/v2/a/_backref/catalog/artifacts", endpointCatalogArtifacts, "a", ""},
 		{"/v2/a/_backref/notices/feed", endpointNoticesFeed, "a", ""},
 		{"/v2/a/_backref/catalog/tags", endpointCatalogTags, "a", ""},
+		{"/v2/a/_backref/coverage/images", endpointCoverageImages, "a", ""},
 		{"/v2/_oci/ext/discover", endpointDiscovery, "", ""},
 		{"/v2/a/b/_oci/ext/discover", endpointDiscovery, "a/b", ""},
 		{"/v2/_backref/graph/tree", endpointOther, "", ""},

@@ -212,6 +212,22 @@ func (s *confirmingStore) Unsettled(ctx context.Context, repository string, subj
 	return s.store.Unsettled(ctx, repository, subject)
 }
 
+// Around implements [index.Store].
+func (s *confirmingStore) Around(ctx context.Context, repository string, manifests []digest.Digest, most int) (map[digest.Digest]index.Around, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return nil, err
+	}
+	return s.store.Around(ctx, repository, manifests, most)
+}
+
+// Open implements [index.Store]. What is being confirmed is open until then.
+func (s *confirmingStore) Open(ctx context.Context, repository string) (bool, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return false, err
+	}
+	return s.store.Open(ctx, repository)
+}
+
 // SetUnheld implements [index.Store]. The manifest need not be recorded yet.
 func (s *confirmingStore) SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error {
 	return s.store.SetUnheld(ctx, repository, manifest, unheld)

@@ -13,7 +13,7 @@ import (
 // decided on: one that reads what a push records waits until that is written.
 func TestEveryMethodWaitsOrDoesNot(t *testing.T) {
 	waits := map[string]bool{
-		"Get": true, "Referrers": true, "Manifests": true, "Parents": true, "Subjects": true, "Unsettled": true, "Removals": true, "Removing": true,
+		"Get": true, "Referrers": true, "Manifests": true, "Parents": true, "Subjects": true, "Around": true, "Unsettled": true, "Open": true, "Removals": true, "Removing": true,
 		"Made": false, "SetMade": false, "SetUnheld": false, "Mark": false, "Observe": false,
 		// That of a delete does, and Remove of a manifest: see below.
 		"Remove": false,

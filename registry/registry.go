@@ -46,6 +46,9 @@ type Options struct {
 	// copies of it are dropped; nil for nobody. It may be called concurrently.
 	Forget func(repository string, manifest digest.Digest)
 
+	// Signatures tells by whom what is attached is signed; nil for nobody who could.
+	Signatures Signatures
+
 	Limits Limits
 	// SizeText writes a number of bytes as the configuration does; nil for plain
 	// numbers.
@@ -117,6 +120,8 @@ type Registry struct {
 	// envelopes bounds those of notifications that are worked off at once.
 	envelopes *room
 	hidden    hiddenTags
+	// coverage remembers what it took a question to know of images and artifacts.
+	coverage coverageMemory
 	// dating bounds the questions about when images were made.
 	dating *room
 }
@@ -158,6 +163,7 @@ func New(o Options) (*Registry, error) {
 		native:      newNativeSupport(o.RecheckNative, o.Limits.Subjects),
 		locked:      newLockedMemory(o.Limits.Subjects),
 		served:      newServedListings(o),
+		coverage:    newCoverageMemory(o.Limits.Subjects),
 		hidden:      newHiddenTags(o.HiddenTags),
 		dating:      newRoom(int64(o.Limits.Concurrency)),
 	}

@@ -43,6 +43,19 @@ func (r *Registry) Shown(ctx context.Context, caller *Caller, tags []string) ([]
 	if !r.Hides() {
 		return tags, nil
 	}
+	return r.withoutKept(ctx, caller, tags, r.hiddenByForm)
+}
+
+// ImageTags returns the tags that stand for images: not those that are left out of
+// lists where that is wanted, and not the tags of cosign, whatever tags.hide says.
+// Errors are those of [Registry.Shown].
+func (r *Registry) ImageTags(ctx context.Context, caller *Caller, tags []string) ([]string, error) {
+	return r.withoutKept(ctx, caller, tags, oci.IsCosignTag)
+}
+
+// withoutKept leaves out the tags by which something else than an image is kept, and
+// those that are left out by their form.
+func (r *Registry) withoutKept(ctx context.Context, caller *Caller, tags []string, byForm func(tag string) bool) ([]string, error) {
 	known, err := r.knownReferrers(ctx, caller, tags)
 	if err != nil {
 		return nil, err
@@ -52,7 +65,7 @@ func (r *Registry) Shown(ctx context.Context, caller *Caller, tags []string) ([]
 	group.SetLimit(r.Limits().Concurrency)
 	for i, tag := range tags {
 		switch {
-		case r.hiddenByForm(tag), known[tag]:
+		case byForm(tag), known[tag]:
 			hidden[i] = true
 		case oci.IsOwnTag(tag):
 			group.Go(func() (err error) {

@@ -90,7 +90,7 @@ func newRoot(environ []string) *cobra.Command {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServe(environ), newHealth(environ), newDoctor(environ), newUpstream(environ), newIndex(environ), newTags(environ), newRetain(environ), newAudit(environ), newNotices(environ), newPolicy(environ), newEnvelopes(),
-		newReferrers(), newVerify(environ), newTree(), newDiff(), newParents(), newCopy(), newAdopt(), newReplace(), newDelete(),
+		newReferrers(), newVerify(environ), newTree(), newDiff(), newParents(), newCoverage(), newCopy(), newAdopt(), newReplace(), newDelete(),
 		newMan(), newConfig(environ), newVersion())
 	return root
 }

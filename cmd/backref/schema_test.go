@@ -40,6 +40,7 @@ func outputs() map[string]reflect.Type {
 		"tree":          reflect.TypeFor[node](),
 		"diff":          reflect.TypeFor[compare.Difference](),
 		"tags":          reflect.TypeFor[[]client.Tag](),
+		"coverage":      reflect.TypeFor[coverageReport](),
 		"parents":       reflect.TypeFor[[]client.Parent](),
 		"adopt":         reflect.TypeFor[[]transfer.Adoption](),
 		"delete":        reflect.TypeFor[[]client.Deletion](),

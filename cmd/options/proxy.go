@@ -67,7 +67,7 @@ func Limits(cfg config.Config) proxy.Limits {
 			Concurrency: limits.Concurrency, ClientConcurrency: limits.ClientConcurrency, TrackedClients: limits.TrackedClients,
 		},
 		PageSize: limits.PageSize, ResponseSize: int(limits.ResponseSize),
-		TagListSize: int64(limits.TagListSize), TagListPages: limits.TagListPages, CatalogTags: limits.CatalogTags,
+		TagListSize: int64(limits.TagListSize), TagListPages: limits.TagListPages, CatalogTags: limits.CatalogTags, CoverageImages: limits.CoverageImages,
 		QueryTime: cfg.Upstream.Timeouts.Query,
 	}
 }

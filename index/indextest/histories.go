@@ -242,6 +242,7 @@ func (h *history) compare() {
 		h.check(h.t, err)
 		want, _ := h.model.Subjects(ctx, repository, manifests())
 		equal(h.t, "subjects", got, want)
+		h.compareAround(repository)
 		made, err := h.store.Made(ctx, repository, manifests())
 		h.check(h.t, err)
 		wanted, _ := h.model.Made(ctx, repository, manifests())

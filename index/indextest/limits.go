@@ -50,6 +50,8 @@ func calls(ctx context.Context, store index.Store, record index.Record) []call {
 	add("Unsettled", err)
 	_, err = store.Subjects(ctx, record.Repository, []digest.Digest{record.Digest})
 	add("Subjects", err)
+	_, err = store.Around(ctx, record.Repository, []digest.Digest{record.Digest}, 1)
+	add("Around", err)
 	_, err = store.Made(ctx, record.Repository, []digest.Digest{record.Digest})
 	add("Made", err)
 	add("SetMade", store.SetMade(ctx, record.Repository, map[digest.Digest]time.Time{record.Digest: noon}))

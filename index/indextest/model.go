@@ -185,6 +185,45 @@ func (m *Model) Subjects(_ context.Context, repository string, manifests []diges
 	return subjects, nil
 }
 
+// Around implements [index.Store].
+func (m *Model) Around(ctx context.Context, repository string, manifests []digest.Digest, most int) (map[digest.Digest]index.Around, error) {
+	all := map[digest.Digest]index.Around{}
+	for _, d := range manifests {
+		var around index.Around
+		if record, err := m.Get(ctx, repository, d); err == nil {
+			around.Record = &record
+		}
+		page, err := m.Referrers(ctx, repository, d, index.Query{Limit: max(most, 1)})
+		if err != nil {
+			return nil, err
+		}
+		around.More = page.More
+		for _, referrer := range page.Referrers {
+			record, err := m.Get(ctx, repository, referrer.Digest)
+			if err != nil {
+				return nil, err
+			}
+			around.Referrers = append(around.Referrers, record)
+		}
+		if around.Record != nil || around.Referrers != nil {
+			all[d] = around
+		}
+	}
+	return all, nil
+}
+
+// Open implements [index.Store].
+func (m *Model) Open(_ context.Context, repository string) (bool, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for _, intent := range m.intents {
+		if intent.Record.Repository == repository && intent.Kind != index.IntentRemoval {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // SetUnheld implements [index.Store].
 func (m *Model) SetUnheld(_ context.Context, repository string, d digest.Digest, unheld bool) error {
 	m.mutex.Lock()

@@ -34,6 +34,7 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("records", func(t *testing.T) { run(t, open, recordStories()) })
 	t.Run("referrers", func(t *testing.T) { run(t, open, referrerStories()) })
 	t.Run("unheld", func(t *testing.T) { run(t, open, unheldStories()) })
+	t.Run("around", func(t *testing.T) { run(t, open, aroundStories()) })
 	t.Run("made", func(t *testing.T) { run(t, open, madeStories()) })
 	t.Run("parents", func(t *testing.T) { run(t, open, parentStories()) })
 	t.Run("intents", func(t *testing.T) { run(t, open, intentStories()) })
@@ -74,7 +75,7 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 // medium that passes [Run].
 func RunStories(t *testing.T, open func(t *testing.T) index.Store) {
 	for name, stories := range map[string][]story{
-		"records": recordStories(), "referrers": referrerStories(), "made": madeStories(), "parents": parentStories(), "intents": intentStories(),
+		"records": recordStories(), "referrers": referrerStories(), "around": aroundStories(), "made": madeStories(), "parents": parentStories(), "intents": intentStories(),
 		"marks": markStories(), "queries": queryStories(), "upkeep": upkeepStories(), "corrections": correctionStories(),
 		"rebuild": rebuildStories(), "outbox": outboxStories(), "subjects of tags": tagSubjectStories(), "listings": servedStories(),
 		"journal": journalStories(), "removals": removalStories(), "replacing": replacingStories(),

@@ -26,7 +26,7 @@ type operation struct {
 
 // operations are all of them.
 type operations struct {
-	get, referrers, manifests, parents, subjects, made, mark, unsettled operation
+	get, referrers, manifests, parents, subjects, around, made, mark, unsettled, open operation
 
 	setUnheld, setMade, observe, begin, confirm, confirmLater, cancel, settle operation
 
@@ -49,9 +49,11 @@ func (m *operations) named() map[string]*operation {
 		"manifests":       &m.manifests,
 		"parents":         &m.parents,
 		"subjects":        &m.subjects,
+		"around":          &m.around,
 		"made":            &m.made,
 		"mark":            &m.mark,
 		"unsettled":       &m.unsettled,
+		"open":            &m.open,
 		"set_unheld":      &m.setUnheld,
 		"set_made":        &m.setMade,
 		"observe":         &m.observe,

@@ -49,6 +49,22 @@ func (s *Store) Subjects(ctx context.Context, repository string, manifests []dig
 	return found, err
 }
 
+// Around implements [index.Maintainer].
+func (s *Store) Around(ctx context.Context, repository string, manifests []digest.Digest, most int) (map[digest.Digest]index.Around, error) {
+	start := time.Now()
+	found, err := s.store.Around(ctx, repository, manifests, most)
+	s.metrics.around.done(start, err)
+	return found, err
+}
+
+// Open implements [index.Maintainer].
+func (s *Store) Open(ctx context.Context, repository string) (bool, error) {
+	start := time.Now()
+	open, err := s.store.Open(ctx, repository)
+	s.metrics.open.done(start, err)
+	return open, err
+}
+
 // Made implements [index.Maintainer].
 func (s *Store) Made(ctx context.Context, repository string, manifests []digest.Digest) (map[digest.Digest]time.Time, error) {
 	start := time.Now()

@@ -83,6 +83,14 @@ func (r *replicas) Subjects(ctx context.Context, repository string, manifests []
 	return r.next().Subjects(ctx, repository, manifests)
 }
 
+func (r *replicas) Around(ctx context.Context, repository string, manifests []digest.Digest, most int) (map[digest.Digest]index.Around, error) {
+	return r.next().Around(ctx, repository, manifests, most)
+}
+
+func (r *replicas) Open(ctx context.Context, repository string) (bool, error) {
+	return r.next().Open(ctx, repository)
+}
+
 func (r *replicas) SetUnheld(ctx context.Context, repository string, manifest digest.Digest, unheld bool) error {
 	return r.next().SetUnheld(ctx, repository, manifest, unheld)
 }

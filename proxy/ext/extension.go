@@ -31,11 +31,12 @@ const (
 	CatalogArtifacts = "catalog/artifacts"
 	CatalogTags      = "catalog/tags"
 	NoticesFeed      = "notices/feed"
+	CoverageImages   = "coverage/images"
 )
 
 // Endpoints returns all endpoints of the extension.
 func Endpoints() []string {
-	return []string{GraphReferrers, GraphParents, GraphTree, CatalogArtifacts, CatalogTags, NoticesFeed}
+	return []string{GraphReferrers, GraphParents, GraphTree, CatalogArtifacts, CatalogTags, CoverageImages, NoticesFeed}
 }
 
 // Options are what an [Extension] is made of. All are required but Order,
@@ -65,6 +66,9 @@ type Limits struct {
 	ResponseSize int
 	// CatalogTags is the most tags of a repository that are looked up for one list.
 	CatalogTags int
+	// CoverageImages is the most tags of a repository that are looked at to tell what
+	// their images lack.
+	CoverageImages int
 	// QueryTime is for how long the upstream is asked which extensions it has.
 	QueryTime time.Duration
 }

@@ -1,0 +1,61 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/backref/backref/coverage"
+)
+
+// CoverageQuery says which images are looked at, and for what. The zero value asks
+// for what a backref asks for where nothing is said.
+type CoverageQuery struct {
+	// Requirements are what images have to have, as [coverage.Parse] reads them.
+	Requirements []string
+	// MaxAge is how old that may be, such as 720h; empty for any age.
+	MaxAge string
+	// ExpiryAnnotations are the annotations that say when it expires.
+	ExpiryAnnotations []string
+	// SignedBy are the names of signers, as the operator calls them.
+	SignedBy []string
+	// Tags are patterns, of which one has to match.
+	Tags []string
+	// Platforms narrow down which images of indexes are looked at.
+	Platforms []string
+}
+
+func (q CoverageQuery) values() url.Values {
+	values := url.Values{
+		"require": q.Requirements, "expiryAnnotation": q.ExpiryAnnotations, "signedBy": q.SignedBy, "tag": q.Tags, "platform": q.Platforms,
+	}
+	if q.MaxAge != "" {
+		values.Set("maxAge", q.MaxAge)
+	}
+	return values
+}
+
+// Coverage returns how the images fare that the tags of the repository name. It needs
+// a backref: elsewhere the error is [ErrNoExtension].
+func (r *Repository) Coverage(ctx context.Context, query CoverageQuery) ([]coverage.Image, error) {
+	found, err := r.HasExtension(ctx)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: which images of %s lack what is told by a backref alone", ErrNoExtension, r.Reference)
+	}
+	if err != nil {
+		return nil, err
+	}
+	path := r.extensionPath("coverage/images")
+	if encoded := query.values().Encode(); encoded != "" {
+		path += "?" + encoded
+	}
+	var pages [][]coverage.Image
+	err = eachPage(ctx, r, path, func(page struct{ Images []coverage.Image }) bool {
+		pages = append(pages, page.Images)
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask which images of %s lack what: %w", r.Reference, err)
+	}
+	return coverage.Merge(pages...), nil
+}
