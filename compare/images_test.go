@@ -201,6 +201,11 @@ func TestWhatCannotBeRead(t *testing.T) {
 	if d.Images[0].SBOM.State != compare.NotRead || len(d.Unread) != 2 || !strings.Contains(d.Unread[0].Reason, "at most 4096") || !strings.Contains(d.Unread[1].Reason, "none is found") {
 		t.Errorf("%s", encoded(t, d))
 	}
+	gone := digest.FromString("gone")
+	g.referrers[a.Digest] = append(g.referrers[a.Digest], oci.Descriptor{ArtifactType: "application/vnd.in-toto+json", Digest: gone})
+	if d := images(t, g, a, b, compare.Options{}); len(d.Unread) != 2 || d.Unread[0].Digest != gone || d.Unread[0].Reason != "the registry has it not" {
+		t.Errorf("%+v", d.Unread)
+	}
 	if d := images(t, g, a, a, compare.Options{MaxBlob: 4096}); d.Same {
 		t.Error("what was not read is the same")
 	}

@@ -14,12 +14,12 @@ const pagesOfOperators = "/ui"
 
 // operatorPages returns the web page of the admin listener; nil where it is off. Who
 // sees it the listener decides, and whoever does sees all.
-func (s *server) operatorPages(door *proxy.Proxy) (http.Handler, error) {
+func (s *server) operatorPages(door *proxy.Proxy, operations http.Handler) (http.Handler, error) {
 	if !s.config.UI.Admin {
 		return nil, nil
 	}
 	o := s.pages(door)
-	o.Base = pagesOfOperators
+	o.Base, o.Operations = pagesOfOperators, operations
 	o.Viewers = ui.ViewersFunc(func(*http.Request) (ui.Viewer, error) {
 		return ui.Viewer{Name: "operator", As: func(ctx context.Context) context.Context {
 			return proxy.Visitor{Operator: true}.As(ctx)
@@ -30,6 +30,7 @@ func (s *server) operatorPages(door *proxy.Proxy) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.background = append(s.background, pages.Run)
 	return pages, nil
 }
 

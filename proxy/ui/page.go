@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -41,6 +42,8 @@ type frame struct {
 	JSON string
 	// Content is what the page's own template shows.
 	Content any
+	// Operator says that there are pages of operations.
+	Operator bool
 }
 
 // To returns the address of a page: the parts of its path, each of which may have
@@ -74,9 +77,36 @@ func (u *UI) page(name string, load func(*visit) (any, error)) http.HandlerFunc 
 	}
 }
 
+// act serves what a form asks for: do returns the page that says what came of it, below
+// the base. A form without the viewer's token is refused.
+func (u *UI) act(do func(*visit) (string, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		v, err := u.begin(r)
+		if err == nil && v.viewer.Token != "" && subtle.ConstantTimeCompare([]byte(r.PostFormValue("token")), []byte(v.viewer.Token)) == 0 {
+			err = invalidError("this form is too old: load the page that it is on again")
+		}
+		next := ""
+		if err == nil {
+			next, err = do(v)
+		}
+		if err != nil {
+			u.fail(w, v, err)
+			return
+		}
+		http.Redirect(w, r, v.base()+next, http.StatusSeeOther)
+	}
+}
+
+// maxForm bounds a form, in bytes.
+const maxForm = 64 << 10
+
 // render sends a page. It is made whole before a byte is sent.
 func (u *UI) render(w http.ResponseWriter, v *visit, status int, name string, content any) {
-	f := frame{Base: v.base(), Viewer: v.viewer, Page: name, Host: v.place.Host, Content: content, JSON: v.asJSON(), Repository: v.name, Sections: v.sections()}
+	f := frame{
+		Base: v.base(), Viewer: v.viewer, Page: name, Host: v.place.Host, Content: content, JSON: v.asJSON(), Operator: u.options.Operations != nil,
+		Repository: v.name, Sections: v.sections(),
+	}
 	if t, ok := content.(titled); ok {
 		f.Title = t.PageTitle()
 	}
@@ -136,7 +166,10 @@ func (u *UI) fail(w http.ResponseWriter, v *visit, err error) {
 func failureOf(err error) failure {
 	var invalid invalidError
 	status, answered := client.StatusOf(err)
+	var operations operationsError
 	switch {
+	case errors.As(err, &operations):
+		return failure{Status: http.StatusBadGateway, Heading: "Not possible", Message: operations.Error()}
 	case errors.As(err, &invalid):
 		return failure{Status: http.StatusBadRequest, Heading: "Not understood", Message: invalid.Error()}
 	case errors.Is(err, errNoPage):

@@ -23,6 +23,9 @@ type Options struct {
 	Elsewhere http.RoundTripper
 	// Viewers tells who looks.
 	Viewers Viewers
+	// Operations is the admin API, for pages that only operators see; nil for none of
+	// these.
+	Operations http.Handler
 	// Place tells where the viewer finds what is served.
 	Place func(r *http.Request) Place
 	// Judge tells who signed; nil where no signers are configured.
@@ -45,6 +48,7 @@ type UI struct {
 	options   Options
 	handler   http.Handler
 	templates map[string]*template.Template
+	works     works
 }
 
 // New returns the pages. It fails where an option is missing.
@@ -79,6 +83,9 @@ func (u *UI) routes() http.Handler {
 		pages.Get("/repositories", u.page("repositories", (*visit).repositories))
 		pages.Get("/r/*", u.inRepository)
 		pages.Get("/assets/{file}", serveAsset)
+		if u.options.Operations != nil {
+			u.operations(pages)
+		}
 	})
 	router.NotFound(u.page("error", func(*visit) (any, error) { return nil, errNoPage }))
 	return router

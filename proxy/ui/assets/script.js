@@ -1,6 +1,11 @@
 // What makes the pages better where scripts run; without it they say the same.
 "use strict";
 
+// Work that goes on is shown as it does.
+if (document.querySelector("[data-live]")) {
+  setTimeout(() => location.reload(), 2000);
+}
+
 // Commands and digests get a button that copies them, whole where they are shown short.
 for (const shown of document.querySelectorAll("[data-copy]")) {
   const text = shown.dataset.copy || shown.textContent.trim();
