@@ -34,6 +34,10 @@ type frame struct {
 	Page, Title string
 	// Host is the registry's, as the viewer's clients call it.
 	Host string
+	// Repository is the one that the page is about, Sections its pages; empty where it
+	// is about none.
+	Repository string
+	Sections   []section
 	// JSON is the address of the same as JSON.
 	JSON string
 	// Content is what the page's own template shows.
@@ -45,6 +49,9 @@ type frame struct {
 // To returns the address of a page: the parts of its path, each of which may have
 // slashes of its own.
 func (f frame) To(parts ...any) string { return f.Base + address(parts...) }
+
+// Number returns the number of what stands at a place of a list.
+func (frame) Number(place int) int { return place + 1 }
 
 // titled is the content of a page that has a title of its own.
 type titled interface{ PageTitle() string }
@@ -96,7 +103,10 @@ const maxForm = 64 << 10
 
 // render sends a page. It is made whole before a byte is sent.
 func (u *UI) render(w http.ResponseWriter, v *visit, status int, name string, content any) {
-	f := frame{Base: v.base(), Viewer: v.viewer, Page: name, Host: v.place.Host, Content: content, JSON: v.asJSON(), Operator: u.options.Operations != nil}
+	f := frame{
+		Base: v.base(), Viewer: v.viewer, Page: name, Host: v.place.Host, Content: content, JSON: v.asJSON(), Operator: u.options.Operations != nil,
+		Repository: v.name, Sections: v.sections(),
+	}
 	if t, ok := content.(titled); ok {
 		f.Title = t.PageTitle()
 	}

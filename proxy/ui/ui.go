@@ -28,6 +28,8 @@ type Options struct {
 	Operations http.Handler
 	// Place tells where the viewer finds what is served.
 	Place func(r *http.Request) Place
+	// Judge tells who signed; nil where no signers are configured.
+	Judge Judge
 	Log   *zap.Logger
 }
 
@@ -71,7 +73,7 @@ func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.handler.Serve
 //
 //	/                                       to /repositories
 //	/repositories?q=&after=                 the repositories
-//	/r/<name>                               a repository: its tags
+//	/r/<name>                               a repository: its tags (and all of views.go)
 //	/assets/<file>                          style and script of the pages
 func (u *UI) routes() http.Handler {
 	router := chi.NewRouter()
@@ -79,6 +81,7 @@ func (u *UI) routes() http.Handler {
 	router.Route(u.options.Base, func(pages chi.Router) {
 		pages.Get("/", u.toStart)
 		pages.Get("/repositories", u.page("repositories", (*visit).repositories))
+		pages.Get("/r/*", u.inRepository)
 		pages.Get("/assets/{file}", serveAsset)
 		if u.options.Operations != nil {
 			u.operations(pages)
@@ -100,6 +103,12 @@ type visit struct {
 	viewer  Viewer
 	client  *client.Client
 	place   Place
+
+	// view is the page of a repository that is looked at, about what follows its
+	// name; set where there is one.
+	view        view
+	name, about string
+	repo        *client.Repository
 }
 
 // base is what the paths of pages begin with, as the viewer has it.
@@ -114,7 +123,7 @@ func (u *UI) begin(r *http.Request) (*visit, error) {
 	}
 	plain := true
 	v.client, err = client.New(client.Options{
-		PlainHTTP: &plain, UserAgent: "backref",
+		PlainHTTP: &plain, UserAgent: "backref", Once: true,
 		Way:        inProcess{door: u.options.Door, host: v.place.Host, elsewhere: u.options.Elsewhere, viewer: r, as: v.viewer.As},
 		Credential: auth.StaticCredential(v.place.Host, v.viewer.Credential),
 	})
