@@ -35,6 +35,12 @@ func (q CoverageQuery) values() url.Values {
 	return values
 }
 
+// CoveragePage is how the images of a page fare.
+type CoveragePage struct {
+	Images  []coverage.Image `json:"images"`
+	Summary coverage.Summary `json:"summary"`
+}
+
 // Coverage returns how the images fare that the tags of the repository name. It needs
 // a backref: elsewhere the error is [ErrNoExtension].
 func (r *Repository) Coverage(ctx context.Context, query CoverageQuery) ([]coverage.Image, error) {

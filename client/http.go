@@ -217,6 +217,16 @@ func StatusOf(err error) (status int, answered bool) {
 	return 0, false
 }
 
+// AnswerText returns what an answer says that is an error; empty where it is none, or
+// says nothing.
+func AnswerText(err error) string {
+	var answer *statusError
+	if errors.As(err, &answer) {
+		return answer.text
+	}
+	return ""
+}
+
 // LacksPart reports whether a registry refused a manifest because it has not,
 // or not yet, all that this names.
 func LacksPart(err error) bool {

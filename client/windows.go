@@ -38,7 +38,12 @@ func (w Window) values(of url.Values) url.Values {
 // window reads one page of a list, and returns the place where the next one begins;
 // empty at the end.
 func (r *Repository) window(ctx context.Context, path string, values url.Values, w Window, into any) (next string, err error) {
-	if query := w.values(values).Encode(); query != "" {
+	return r.windowBy(ctx, path, w.values(values), index.ParamLast, into)
+}
+
+// windowBy is window for a list whose places go by a parameter.
+func (r *Repository) windowBy(ctx context.Context, path string, values url.Values, place string, into any) (next string, err error) {
+	if query := values.Encode(); query != "" {
 		path += "?" + query
 	}
 	following, _, err := r.getJSON(ctx, path, into)
@@ -49,7 +54,7 @@ func (r *Repository) window(ctx context.Context, path string, values url.Values,
 	if err != nil {
 		return "", fmt.Errorf("link to the next page: %w", err)
 	}
-	return parsed.Query().Get(index.ParamLast), nil
+	return parsed.Query().Get(place), nil
 }
 
 // TagWindow returns a part of the tags in an order: name, version or created, with a -

@@ -5,6 +5,10 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/opencontainers/go-digest"
+
+	"github.com/backref/backref/client"
+	"github.com/backref/backref/oci"
 	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/proxy/ui"
 )
@@ -36,7 +40,19 @@ func (s *server) operatorPages(door *proxy.Proxy, operations http.Handler) (http
 
 // pages returns what all pages are made of.
 func (s *server) pages(door *proxy.Proxy) ui.Options {
-	return ui.Options{Door: door, Elsewhere: s.upstream.Elsewhere(), Log: s.log}
+	return ui.Options{Door: door, Elsewhere: s.upstream.Elsewhere(), Judge: s.judgeForPages, Log: s.log}
+}
+
+// judgeForPages tells a page who signed, by the signers that are configured now.
+func (s *server) judgeForPages(ctx context.Context, repository string, subject digest.Digest, artifact oci.Descriptor, source *client.Repository) (ui.Judgement, error) {
+	verdict, err := s.verifier.Load().Judge(ctx, source, repository, oci.Descriptor{Digest: subject}, artifact)
+	judged := ui.Judgement{Signature: verdict.Signature, Verified: verdict.Verified, By: verdict.By, Reason: verdict.Reason}
+	for _, claimed := range verdict.Claims {
+		if signer := claimed.Signer(); signer != "" {
+			judged.Claims = append(judged.Claims, signer)
+		}
+	}
+	return judged, err
 }
 
 // clientHost returns how registry clients call the registry, as far as a request to the

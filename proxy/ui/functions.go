@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 
@@ -22,8 +23,18 @@ func functions() template.FuncMap {
 		"plain": client.Printable,
 		"lines": printableLines,
 		"web":   webAddress,
+		"head":  head,
 		"pass":  func(f frame, it any) passed { return passed{f, it} },
 	}
+}
+
+// head returns the first of a list, n at most.
+func head(n int, list any) any {
+	all := reflect.ValueOf(list)
+	if all.Kind() != reflect.Slice || all.Len() <= n {
+		return list
+	}
+	return all.Slice(0, n).Interface()
 }
 
 // passed is what a part of a page is given: the page's frame, and what the part is

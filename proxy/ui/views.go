@@ -32,6 +32,10 @@ func views() []view {
 	return []view{
 		{template: "tags", section: "Tags", load: (*visit).tagsPage},
 		{name: "artifacts", template: "artifacts", section: "Artifacts", load: (*visit).artifactsPage},
+		{name: "coverage", template: "coverage", section: "Coverage", load: (*visit).coveragePage},
+		{name: "diff", template: "diff", section: "Compare", load: (*visit).diffPage},
+		{name: "news", template: "news", section: "News", load: (*visit).newsPage},
+		{name: "feed", raw: (*visit).feed},
 		{name: "image", template: "image", about: isReference, load: (*visit).imagePage},
 		{name: "artifact", template: "artifact", about: isDigest, load: (*visit).artifactPage},
 		{name: "blob", template: "blob", about: isDigest, load: (*visit).blobPage},
