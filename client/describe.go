@@ -34,6 +34,7 @@ func descriptions() []description {
 		{"application/vnd.openvex", "OpenVEX statement"},
 		{"application/openvex+json", "OpenVEX statement"},
 		{"application/vnd.aquasec.trivy.report", "Trivy report"},
+		{"application/vnd.anchore.grype", "Grype report"},
 		{"application/vnd.cncf.helm.config", "Helm chart"},
 		{"application/vnd.oci.image.config.v1+json", "image"},
 		{"application/vnd.docker.container.image.v1+json", "image"},

@@ -15,12 +15,8 @@ import (
 	"github.com/backref/backref/client"
 )
 
-// The bounds of a list of tags.
+// The bounds of what a page says of its rows.
 const (
-	// searchedAtOnce is how many tags are read in one step of a search.
-	searchedAtOnce = 500
-	// searchedSteps is how many steps a search has at most.
-	searchedSteps = 20
 	// detailTime is how long a page waits to say more about its rows than the list
 	// does.
 	detailTime = 3 * time.Second
@@ -50,6 +46,11 @@ type tagsPage struct {
 	// Unsorted says that there are more tags than are looked up: they are listed by
 	// name alone, in the registry's order.
 	Unsorted bool `json:"unsorted,omitempty"`
+	// LeftOut is how many tags of this part of the list were left out, under which
+	// cosign 2 keeps what belongs to images; ShowAll is where they are shown too.
+	LeftOut int    `json:"leftOut,omitempty"`
+	ShowAll string `json:"-"`
+	All     bool   `json:"all,omitempty"`
 	// Cut says that a search ended before the list did.
 	Cut bool `json:"cut,omitempty"`
 	// Next is the address of the next page; empty at the end.
@@ -82,6 +83,10 @@ func (v *visit) tagsPage() (any, error) {
 	if !slices.ContainsFunc(page.Orders, func(o orderOfTags) bool { return o.Value == page.Sort }) {
 		return nil, invalidError("The order of tags is one of name, version and created, with a - before it to turn it round.")
 	}
+	page.All = query.Get("all") == "1"
+	all := cloned(query)
+	all.Set("all", "1")
+	page.ShowAll = "?" + all.Encode()
 	next, err := page.read(v.request.Context(), v.repo, query.Get("after"))
 	if status, answered := client.StatusOf(err); answered && status == http.StatusNotImplemented {
 		page.Unsorted = true
@@ -115,65 +120,6 @@ func cloned(query url.Values) url.Values {
 		}
 	}
 	return kept
-}
-
-// read reads one page of the tags that are looked for. A search goes on until there is
-// a page of what it is for.
-func (p *tagsPage) read(ctx context.Context, from *client.Repository, after string) (next string, err error) {
-	window := client.Window{Limit: perPage, After: after}
-	if p.Search != "" {
-		window.Limit = searchedAtOnce
-	}
-	for step := 1; ; step++ {
-		var tags []client.Tag
-		if tags, next, err = from.TagWindow(ctx, p.Sort, window); err != nil {
-			return "", err
-		}
-		for _, t := range tags {
-			if p.Search == "" || strings.Contains(t.Tag, p.Search) || strings.HasPrefix(t.Digest.String(), p.Search) {
-				p.Tags = append(p.Tags, tag{Name: t.Tag, Digest: t.Digest, Kind: client.Describe(t.Descriptor), Created: t.Created, Version: t.Version})
-			}
-		}
-		if next == "" || p.Search == "" || len(p.Tags) >= perPage {
-			return next, nil
-		}
-		if step == searchedSteps {
-			p.Cut = true
-			return next, nil
-		}
-		window.After = next
-	}
-}
-
-// readNames is read for a repository with more tags than are looked up.
-func (p *tagsPage) readNames(ctx context.Context, from *client.Repository, after string) (next string, err error) {
-	window := client.Window{Limit: perPage, After: after}
-	if p.Search != "" {
-		window.Limit = searchedAtOnce
-	}
-	for step := 1; ; step++ {
-		var names []string
-		if names, next, err = from.TagNameWindow(ctx, window); err != nil {
-			return "", err
-		}
-		for _, name := range names {
-			if !strings.Contains(name, p.Search) {
-				continue
-			}
-			if len(p.Tags) == perPage {
-				return p.Tags[perPage-1].Name, nil
-			}
-			p.Tags = append(p.Tags, tag{Name: name})
-		}
-		if next == "" || p.Search == "" {
-			return next, nil
-		}
-		if step == searchedSteps {
-			p.Cut = true
-			return next, nil
-		}
-		window.After = next
-	}
 }
 
 // detail adds what the manifests of the rows say, as far as they can be had in time:

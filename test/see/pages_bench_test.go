@@ -12,7 +12,6 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/oci"
-	"github.com/backref/backref/test/rig"
 )
 
 // BenchmarkImagePage opens the page of an image with so many referrers: the first page
@@ -29,9 +28,9 @@ func BenchmarkImagePage(b *testing.B) {
 			for name, path := range map[string]string{"first": "/-/image/latest", "type": "/-/image/latest?type=application/spdx%2Bjson"} {
 				b.Run(name, func(b *testing.B) {
 					// What is kept between requests is the same for all sizes.
-					rig.Do(b, http.MethodGet, s.address(path), nil).Want(b, http.StatusOK)
+					s.get(b, path, http.StatusOK)
 					for b.Loop() {
-						rig.Do(b, http.MethodGet, s.address(path), nil).Want(b, http.StatusOK)
+						s.get(b, path, http.StatusOK)
 					}
 				})
 			}

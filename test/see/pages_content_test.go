@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -160,6 +161,28 @@ func (s *shelf) fill() map[string]rig.Descriptor {
 	found["nested"] = s.attach(found["spdx23.json"], "application/vnd.cncf.notary.signature", s.document("notation.json"), created, "2026-06-03T09:00:00Z")
 	found["of amd64"] = s.attach(s.images["amd64"], "application/spdx+json", s.document("spdx23.json"), created, "2026-06-04T09:00:00Z")
 	return found
+}
+
+// get opens a page, and returns its answer: pages are no part of the described API.
+func (s *shelf) get(t testing.TB, path string, status int) rig.Reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.address(path), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != status {
+		t.Fatalf("%s: %s %s", path, resp.Status, body)
+	}
+	return rig.Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}
 }
 
 // address returns that of a page about the repository on the admin listener.
