@@ -21,6 +21,8 @@ const (
 	BookAliases Book = "aliases"
 	// BookSecrets has by what what was given to clients is known again: see [Secrets].
 	BookSecrets Book = "secrets"
+	// BookSessions has by what sessions of the web page are sealed: see [SessionKeys].
+	BookSessions Book = "sessions"
 )
 
 // Bounds of an entry.
@@ -75,7 +77,7 @@ func (b Book) CheckEntries(entries ...JournalEntry) error {
 // or it is none.
 func (b Book) CheckKeys(keys ...string) error {
 	switch b {
-	case BookAudit, BookRetention, BookGone, BookAliases, BookSecrets:
+	case BookAudit, BookRetention, BookGone, BookAliases, BookSecrets, BookSessions:
 	default:
 		return fmt.Errorf("%w: book %.50q", ErrInvalid, string(b))
 	}
