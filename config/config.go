@@ -22,6 +22,7 @@ type Config struct {
 	Delete      Delete      `key:"delete" doc:"What goes with a manifest that is deleted."`
 	Reconcile   Reconcile   `key:"reconcile" doc:"What runs beside requests; in the background only with upstream.service."`
 	Retention   Retention   `key:"retention" doc:"Which referrers stay, and which are deleted: see lifecycle.md."`
+	Notices     Notices     `key:"notices" doc:"Who is told of new referrers: see notices.md."`
 	Permissions Permissions `key:"permissions" doc:"How it is decided who may see a listing."`
 	Cache       Cache       `key:"cache" doc:"What is kept in memory to answer faster. Who may see it is decided as without."`
 	Limits      Limits      `key:"limits" doc:"Bounds on what requests may use."`
@@ -280,6 +281,7 @@ func Default() Config {
 		},
 		Auth:        Auth{Mode: AuthPassthrough, CacheTTL: 30 * time.Second, Realm: RealmKeep, RecheckRealm: 5 * time.Minute},
 		Retention:   Retention{Rate: 10, MaxPerRun: 1000},
+		Notices:     Notices{Entries: noticesEntries},
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
 		Cache:       Cache{Pages: 64 << 20, ManifestTTL: time.Minute},
 		Limits:      defaultLimits(),

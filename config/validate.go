@@ -31,7 +31,7 @@ func zeroAllowed(path string) bool {
 		"upstream.routes.rate", "upstream.routes.timeouts.connect", "upstream.routes.timeouts.responseHeader", "upstream.routes.timeouts.stall", "upstream.routes.timeouts.idle",
 		"referrers.upstream.transfer",
 		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice", "retention.interval",
-		"cache.pages", "log.delay", "cache.manifests", "audit.keep":
+		"cache.pages", "log.delay", "cache.manifests", "audit.keep", "notices.keep":
 		return true
 	default:
 		return false
@@ -68,6 +68,7 @@ func validate(cfg *Config) []mistake {
 	validateUI(cfg, check)
 	validateRetention(cfg, check)
 	validateArtifacts(cfg, check)
+	validateNotices(cfg, check)
 	if cfg.Referrers.FallbackTags == FallbackMirror && !cfg.Upstream.Service.Configured() {
 		check("referrers.fallbackTags", errors.New("mirror needs upstream.service, to write the tags with"))
 	}

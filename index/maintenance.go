@@ -41,6 +41,7 @@ type Maintainer interface {
 
 	Rebuilder
 	Outbox
+	News
 	Journal
 }
 

@@ -15,6 +15,10 @@ type Record struct {
 	// Seen is when the index first learnt of the manifest. A store keeps the
 	// earliest that it was given by pushes.
 	Seen time.Time `json:"seen"`
+	// Old says of a record that is given to [Ledger.Observe] that it was come upon by
+	// who looks through all that there is, or was kept elsewhere: it is no news
+	// ([News]). It is not kept.
+	Old bool `json:"-"`
 }
 
 // IntentKind says what an intent is about to do.

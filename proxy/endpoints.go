@@ -103,6 +103,7 @@ func endpointTable() [endpointCount]family {
 		endpointGraphTree:        answered(extended((*ext.Extension).GraphTree, ofAll)),
 		endpointCatalogArtifacts: answered(extended((*ext.Extension).CatalogArtifacts, byType)),
 		endpointCatalogTags:      answered(extended((*ext.Extension).CatalogTags, byType)),
+		endpointNoticesFeed:      answered(extended((*ext.Extension).NoticesFeed, byType)),
 		endpointDiscovery:        answered((*Proxy).discover),
 	}
 }

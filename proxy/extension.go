@@ -13,7 +13,7 @@ import (
 func (p *Proxy) newExtension() (*ext.Extension, error) {
 	return ext.New(ext.Options{
 		Registry: p.registry, Order: p.options.Registry.Order, Legacy: p.options.LegacyTags,
-		Limits: p.extensionLimits, Forward: p.forwardOfExtension, Send: sendPage,
+		Limits: p.extensionLimits, Feeds: p.options.Feeds, Forward: p.forwardOfExtension, Send: sendPage,
 	})
 }
 

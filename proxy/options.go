@@ -27,6 +27,8 @@ type Options struct {
 	// LegacyTags says that the extension shows what cosign 2 keeps under tags where a
 	// query doesn't say.
 	LegacyTags bool
+	// Feeds tells whether news are kept for feeds; nil where they are not.
+	Feeds func() bool
 	// SignIn tells who clients are (auth.mode service); nil where their
 	// credentials are the upstream's to judge.
 	SignIn *signin.Door

@@ -41,6 +41,7 @@ const (
 	endpointGraphTree
 	endpointCatalogArtifacts
 	endpointCatalogTags
+	endpointNoticesFeed
 	endpointDiscovery
 	// endpointCount is how many there are.
 	endpointCount
@@ -50,7 +51,7 @@ const (
 func (e endpoint) String() string {
 	return [...]string{
 		"other", "base", "catalog", "manifests", "tags", "blobs", "uploads", "token", "pages", "referrers",
-		ext.GraphReferrers, ext.GraphParents, ext.GraphTree, ext.CatalogArtifacts, ext.CatalogTags, "discovery",
+		ext.GraphReferrers, ext.GraphParents, ext.GraphTree, ext.CatalogArtifacts, ext.CatalogTags, ext.NoticesFeed, "discovery",
 	}[e]
 }
 
@@ -77,7 +78,7 @@ func (e endpoint) route() string {
 		return pagesPath + "/{page}"
 	case endpointReferrers:
 		return name + "referrers/{digest}"
-	case endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags:
+	case endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags, endpointNoticesFeed:
 		return name + ext.Name + "/" + e.String()
 	case endpointDiscovery:
 		return "/v2/[{name}/]_oci/ext/discover"
@@ -248,7 +249,7 @@ func extensionPath(rest []string) (e endpoint, name []string, ok bool) {
 // extensionEndpoints returns the endpoints of the extension, each called as in
 // [ext.Endpoints].
 func extensionEndpoints() []endpoint {
-	return []endpoint{endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags}
+	return []endpoint{endpointGraphReferrers, endpointGraphParents, endpointGraphTree, endpointCatalogArtifacts, endpointCatalogTags, endpointNoticesFeed}
 }
 
 // splitPath returns the decoded segments of an absolute path. Whatever two

@@ -51,6 +51,7 @@ func TestPathsOfTheSpecification(t *testing.T) {
 		{"/v2/a/_backref/graph/parents", endpointGraphParents, "a", ""},
 		{"/v2/a/_backref/graph/tree", endpointGraphTree, "a", ""},
 		{"/v2/a/_backref/catalog/artifacts", endpointCatalogArtifacts, "a", ""},
+		{"/v2/a/_backref/notices/feed", endpointNoticesFeed, "a", ""},
 		{"/v2/a/_backref/catalog/tags", endpointCatalogTags, "a", ""},
 		{"/v2/_oci/ext/discover", endpointDiscovery, "", ""},
 		{"/v2/a/b/_oci/ext/discover", endpointDiscovery, "a/b", ""},

@@ -42,6 +42,7 @@ func Import(ctx context.Context, store registry.Observer, r io.Reader) (Imported
 		if err != nil {
 			return i.done, errors.Join(fmt.Errorf("record %d is not valid: %w", i.read()+len(batch)+1, err), i.record(ctx, batch))
 		}
+		record.Old = true
 		if batch = append(batch, record); len(batch) == recordsPage {
 			if err := i.record(ctx, batch); err != nil {
 				return i.done, err

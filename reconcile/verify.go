@@ -231,6 +231,7 @@ func (v *verification) add(ctx context.Context, mark index.Mark, record index.Re
 	}
 	difference := Difference{Kind: DifferenceUnknown, Key: record.Key()}
 	if v.options.Fix {
+		record.Old = true
 		if err := v.store.Observe(ctx, mark, record); err != nil {
 			return err
 		}

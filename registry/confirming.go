@@ -175,6 +175,19 @@ func (s *confirmingStore) Manifests(ctx context.Context, repository string, quer
 	return s.store.Manifests(ctx, repository, query)
 }
 
+// Latest reads the news of a repository, as [index.News] does; there are none where the
+// store keeps none.
+func (s *confirmingStore) Latest(ctx context.Context, repository string, before uint64, limit int) ([]index.Arrival, error) {
+	if err := s.wait(ctx, repository); err != nil {
+		return nil, err
+	}
+	news, able := s.store.(index.News)
+	if !able {
+		return nil, nil
+	}
+	return news.Latest(ctx, repository, before, limit)
+}
+
 // Subjects implements [index.Store].
 func (s *confirmingStore) Subjects(ctx context.Context, repository string, manifests []digest.Digest) ([]digest.Digest, error) {
 	if err := s.wait(ctx, repository); err != nil {

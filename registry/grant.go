@@ -14,8 +14,14 @@ import (
 // one; what is shown of the index is read through it. The zero Grant shows
 // nothing. It may be used concurrently.
 type Grant struct {
-	index      index.Reader
+	index      grantReader
 	repository string
+}
+
+// grantReader is what of the index is shown.
+type grantReader interface {
+	index.Reader
+	Latest(ctx context.Context, repository string, before uint64, limit int) ([]index.Arrival, error)
 }
 
 // errNoGrant means that something of the index was to be shown to somebody whom
@@ -51,4 +57,12 @@ func (g Grant) record(ctx context.Context, manifest digest.Digest) (index.Record
 		return index.Record{}, errNoGrant
 	}
 	return g.index.Get(ctx, g.repository, manifest)
+}
+
+// news reads what has arrived, the latest first.
+func (g Grant) news(ctx context.Context, before uint64, limit int) ([]index.Arrival, error) {
+	if !g.given() {
+		return nil, errNoGrant
+	}
+	return g.index.Latest(ctx, g.repository, before, limit)
 }

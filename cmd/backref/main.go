@@ -89,8 +89,8 @@ func newRoot(environ []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(environ), newHealth(environ), newDoctor(environ), newUpstream(environ), newIndex(environ), newTags(environ), newRetain(environ), newAudit(environ), newPolicy(environ), newEnvelopes(),
-		newReferrers(), newTree(), newParents(), newCopy(), newAdopt(), newReplace(), newDelete(),
+	root.AddCommand(newServe(environ), newHealth(environ), newDoctor(environ), newUpstream(environ), newIndex(environ), newTags(environ), newRetain(environ), newAudit(environ), newNotices(environ), newPolicy(environ), newEnvelopes(),
+		newReferrers(), newTree(), newDiff(), newParents(), newCopy(), newAdopt(), newReplace(), newDelete(),
 		newMan(), newConfig(environ), newVersion())
 	return root
 }

@@ -29,14 +29,16 @@ func TestExitCodes(t *testing.T) {
 		"config argument":       exitUsage,
 		"config --set nonsense": exitUsage,
 		"nonsense":              exitUsage,
-		"copy --referrers= localhost/a localhost/b":    exitUsage,
-		"copy --referrers all localhost/a localhost/b": exitUsage,
-		"referrers --limit -1 localhost/a":             exitUsage,
-		"policy test":                                  exitUsage,
-		"policy test -f /dev/null":                     exitUsage,
-		"policy test -f testdata/cases/failing.yaml":   exitFailure,
-		"policy test -f testdata/cases/passing.yaml":   0,
-		"policy explain A":                             exitUsage,
+		"copy --referrers= localhost/a localhost/b":     exitUsage,
+		"copy --referrers all localhost/a localhost/b":  exitUsage,
+		"referrers --limit -1 localhost/a":              exitUsage,
+		"diff localhost/a:v1":                           exitUsage,
+		"diff --max-document 0 localhost/a localhost/b": exitUsage,
+		"policy test":                                exitUsage,
+		"policy test -f /dev/null":                   exitUsage,
+		"policy test -f testdata/cases/failing.yaml": exitFailure,
+		"policy test -f testdata/cases/passing.yaml": 0,
+		"policy explain A":                           exitUsage,
 	} {
 		var stdout, stderr bytes.Buffer
 		if got := run(t.Context(), strings.Fields(args), nil, &stdout, &stderr); got != want {
@@ -65,7 +67,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range []string{"tree", "referrers", "parents", "tags", "copy"} {
+	for _, command := range []string{"tree", "referrers", "diff", "parents", "tags", "copy"} {
 		if !strings.Contains(string(page), "\n## "+command+"\n") {
 			t.Errorf("docs/commands.md says nothing of %s", command)
 		}

@@ -77,12 +77,12 @@ func (s *server) preparePages(cfg config.Config) (func(), error) {
 
 // operatorPages returns the web page of the admin listener; nil where it is off. Who
 // may operate sees all.
-func (s *server) operatorPages(door *proxy.Proxy) (http.Handler, error) {
+func (s *server) operatorPages(door *proxy.Proxy, operations http.Handler) (http.Handler, error) {
 	if !s.config.UI.Admin {
 		return nil, nil
 	}
 	o := s.pageOptions(door)
-	o.Base = pagesOfOperators
+	o.Base, o.Operations = pagesOfOperators, operations
 	o.Place = func(r *http.Request) ui.Place {
 		return ui.Place{Host: s.clientHost(r), Origin: originOf(r), Client: wrap.Proxies(nil).ClientNetwork(r)}
 	}
@@ -92,7 +92,12 @@ func (s *server) operatorPages(door *proxy.Proxy) (http.Handler, error) {
 		As:     func(ctx context.Context) context.Context { return proxy.Visitor{Operator: true}.As(ctx) },
 	})
 	o.SignIn.Strict = true
-	return ui.New(o)
+	pages, err := ui.New(o)
+	if err != nil {
+		return nil, err
+	}
+	s.background = append(s.background, pages.Run)
+	return pages, nil
 }
 
 // publicPages returns the web page for those who reach the door as clients do.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"io"
 	"net/netip"
 	"net/url"
@@ -90,6 +91,10 @@ func changed(t *testing.T, cfg config.Config, path string) config.Config {
 		*value = []config.ArtifactRule{{Name: "other", Repositories: []string{"other"}, Actions: []string{"pull"}, Deny: []string{"images"}}}
 	case *[]config.RetentionRule:
 		*value = []config.RetentionRule{{Name: "other", Repositories: []string{"other"}, Keep: config.RetentionKeep{All: true}}}
+	case *[]config.Webhook:
+		secret := filepath.Join(t.TempDir(), "secret")
+		write(t, secret, "whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)))
+		*value = []config.Webhook{{Name: "other", URL: &url.URL{Scheme: "https", Host: "hook.example"}, SecretFile: secret}}
 	case *[]config.Listener:
 		*value = []config.Listener{{Name: "other", Listen: "127.0.0.1:1"}}
 	case *[]config.UpstreamRoute:

@@ -15,7 +15,9 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/backref/backref/client"
+	"github.com/backref/backref/compare"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/notice"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/transfer"
 	"github.com/backref/backref/upstream/probe"
@@ -35,6 +37,7 @@ func outputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"referrers":     reflect.TypeFor[[]client.Referrer](),
 		"tree":          reflect.TypeFor[node](),
+		"diff":          reflect.TypeFor[compare.Difference](),
 		"tags":          reflect.TypeFor[[]client.Tag](),
 		"parents":       reflect.TypeFor[[]client.Parent](),
 		"adopt":         reflect.TypeFor[[]transfer.Adoption](),
@@ -48,6 +51,8 @@ func outputs() map[string]reflect.Type {
 		"prune":         reflect.TypeFor[reconcile.Pruned](),
 		"hold":          reflect.TypeFor[reconcile.Held](),
 		"audit":         reflect.TypeFor[[]reconcile.AuditRecord](),
+		"notices":       reflect.TypeFor[[]notice.Entry](),
+		"deadLetters":   reflect.TypeFor[[]notice.DeadLetter](),
 		"retain":        reflect.TypeFor[reconcile.Line](),
 		"stats":         reflect.TypeFor[index.Stats](),
 		"policyTest":    reflect.TypeFor[policyReport](),
@@ -110,7 +115,7 @@ func TestOutputsAreDescribed(t *testing.T) {
 		t.Errorf("%s is not what is printed: go test ./cmd/backref -run Described -update writes it anew; a field that goes or changes its type breaks programs", outputSchema)
 	}
 	host := tagRegistry(t)
-	for name, args := range map[string][]string{"tags": {"tags", host + "/app"}, "tree": {"tree", host + "/app:v1.0.0"}, "referrers": {"referrers", host + "/app:v1.0.0"}} {
+	for name, args := range map[string][]string{"tags": {"tags", host + "/app"}, "tree": {"tree", host + "/app:v1.0.0"}, "referrers": {"referrers", host + "/app:v1.0.0"}, "diff": {"diff", host + "/app:v1.0.0", host + "/app:v1.0.0"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("DOCKER_CONFIG", t.TempDir())
 			var stdout, stderr strings.Builder

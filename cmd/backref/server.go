@@ -17,6 +17,7 @@ import (
 	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/notice"
 	"github.com/backref/backref/proxy"
 	"github.com/backref/backref/proxy/admin"
 	"github.com/backref/backref/proxy/wrap"
@@ -65,6 +66,7 @@ type server struct {
 	// retention is what is said of it now.
 	retention atomic.Pointer[reconcile.RetentionSettings]
 	audit     *reconcile.Audit
+	notices   *notice.Service
 	// background is what runs beside requests until ctx ends.
 	background []func(ctx context.Context)
 }
@@ -119,6 +121,9 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.measure(metrics, store)
+	if err := s.openNotices(metrics); err != nil {
+		return err
+	}
 	handler, err := s.openDoor(metrics)
 	if err != nil {
 		return err
@@ -147,7 +152,7 @@ func (s *server) open(ctx context.Context) error {
 			return err
 		}
 		apply()
-		pages, err := s.operatorPages(handler)
+		pages, err := s.operatorPages(handler, maintenance)
 		if err != nil {
 			return err
 		}
@@ -179,6 +184,7 @@ func (s *server) openDoor(metrics *prometheus.Registry) (*proxy.Proxy, error) {
 	if s.config.UI.Public {
 		door.Pages = s.publicPages
 	}
+	door.Feeds = s.notices.Feeds
 	door.Registry.Metrics, door.Registry.Tracer, door.Access = metrics, s.tracing.tracer(), s.logs.access
 	s.signIn = door.SignIn
 	handler, err := proxy.New(door)
@@ -200,7 +206,8 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 	if !mirror {
 		s.background = append(s.background, s.clearOutbox)
 	}
-	works := []func(context.Context){s.audit.Trim}
+	// Notices need no credentials of the registry.
+	works := []func(context.Context){s.audit.Trim, s.notices.Run}
 	if _, configured := s.upstream.Service(); configured {
 		if interval := s.config.Reconcile.SettleInterval; interval > 0 {
 			works = append(works, reconcile.NewSettler(s.store, source, interval, s.log, metrics).Run, s.newRemovals(handler, interval, metrics).Run)
@@ -219,7 +226,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 	sharer, _ := s.store.(index.Sharer)
 	s.background = append(s.background, reconcile.Background(sharer, s.log, works...))
 	settings.Metrics, settings.Audit = metrics, s.audit
-	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes, s.capabilities.Routes, handler.Routes))
+	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes, s.capabilities.Routes, s.notices.Routes, handler.Routes))
 }
 
 // newRetention returns what carries out the rules of which referrers stay. What it
@@ -382,6 +389,9 @@ func (s *server) close() error {
 	}
 	if s.audit != nil {
 		s.audit.Close()
+	}
+	if s.notices != nil {
+		s.notices.Close()
 	}
 	if s.upstream != nil {
 		s.upstream.Close()

@@ -38,6 +38,8 @@
 //	made          manifest → when the image was made. It is made with the first
 //	journal-BOOK  the entries of a book of the journal: key → value. It is made
 //	              with the first
+//	news          'n' number → when, the record; 'r' repository, zero byte, number →
+//	              nothing. It is there while the news are on
 //	served        listings: what was served under a referrers tag → until when,
 //	              tag, body; ends: until when, and that key → size. It is made
 //	              with the first; its own number counts the bytes

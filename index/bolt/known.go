@@ -191,7 +191,7 @@ func (w *writing) saveListings() error {
 		}
 	}
 	w.ledger.Changed = w.ledger.Changed[:0]
-	return nil
+	return w.saveArrived()
 }
 
 // decide makes a change that the rules may refuse.

@@ -14,6 +14,7 @@ func durableUpkeepStories() []reopening {
 		upkeepReopened("the outbox stays off", outboxOffAgain),
 		upkeepReopened("what was forgotten does not come back", forgottenAgain),
 		upkeepReopened("the journal is kept", journalAgain),
+		upkeepReopened("news and their numbers are kept", newsAgain),
 	}
 }
 

@@ -62,7 +62,9 @@ type history struct {
 	marks []marks
 	// entered are the numbers of what the outbox held at the last look.
 	entered map[listing]numbers
-	looks   looks
+	// news are the numbers of the arrivals that there were at the last look.
+	news  []numbers
+	looks looks
 }
 
 func newHistory(t *rapid.T, store index.Store) *history {

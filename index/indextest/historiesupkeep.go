@@ -20,6 +20,7 @@ func (h *history) addUpkeep(actions map[string]func(*rapid.T)) {
 	actions["finish rebuild"] = h.finishRebuild
 	actions["set outbox"] = h.setOutbox
 	actions["written"] = h.written
+	h.addNews(actions)
 	h.addJournal(actions)
 }
 
@@ -129,6 +130,7 @@ func (h *history) compareUpkeep() {
 	equal(h.t, "unfilled", unfilled, wantUnfilled)
 	equal(h.t, "end of the unfilled", scanned, index.Key{})
 	h.compareOutbox()
+	h.compareNews()
 	h.compareJournal()
 }
 

@@ -90,6 +90,12 @@ func upkeepCalls(ctx context.Context, store index.Store) []call {
 		{"SetOutbox", keeper.SetOutbox(ctx, true)},
 		{"Changed", changed},
 	}
+	_, arrivals := keeper.Arrivals(ctx, 0, 1)
+	_, latest := keeper.Latest(ctx, "", 0, 1)
+	_, count := keeper.CountNews(ctx)
+	_, trim := keeper.TrimNews(ctx, 1, 1)
+	list = append(list, call{"SetNews", keeper.SetNews(ctx, true)}, call{"Arrivals", arrivals}, call{"Latest", latest},
+		call{"CountNews", count}, call{"TrimNews", trim})
 	list = append(list, journalCalls(ctx, keeper, index.BookAudit)...)
 	if copier, is := store.(index.Copier); is {
 		list = append(list, call{"Backup", copier.Backup(ctx, io.Discard)})

@@ -44,6 +44,10 @@ type Model struct {
 	served []index.ServedListing
 	// journal has the entries of each book.
 	journal map[index.Book]map[string][]byte
+	// news are the arrivals, in their order, if they are on.
+	newsOn      bool
+	news        []index.Arrival
+	lastArrival uint64
 }
 
 var _ index.Maintainer = (*Model)(nil)
@@ -217,7 +221,7 @@ func (m *Model) Observe(_ context.Context, mark index.Mark, records ...index.Rec
 		if _, known := m.live[manifestOf(r)]; known {
 			continue
 		}
-		m.record(r, true)
+		m.arrive(r, true)
 		if m.anyOpen(manifestOf(r), 0) {
 			m.noteCame(manifestOf(r))
 		}

@@ -38,6 +38,7 @@ func restoreModel(r io.Reader) (*Model, error) {
 	}
 	m.lastID, m.mirrored, m.changes, m.lastChange = copied.LastID, copied.Mirrored, copied.Changes, copied.LastChange
 	m.served, m.journal = copied.Served, copied.Journal
+	m.newsOn, m.news, m.lastArrival = copied.NewsOn, copied.News, copied.LastNews
 	for _, intent := range copied.Intents {
 		m.intents[intent.ID] = intent
 	}

@@ -109,7 +109,7 @@ func (m *Model) pushed(push index.Intent, news bool, at time.Time) index.Intent 
 	if removing {
 		delete(m.intents, removal.ID)
 	}
-	m.record(push.Record, news)
+	m.arrive(push.Record, news)
 	if news && (push.Contended || m.anyOpen(about, push.ID)) {
 		m.noteCame(about)
 	}

@@ -150,6 +150,9 @@ type backup struct {
 	LastChange uint64
 	Served     []index.ServedListing
 	Journal    map[index.Book]map[string][]byte
+	NewsOn     bool
+	News       []index.Arrival
+	LastNews   uint64
 }
 
 // Backup implements [index.Copier].
@@ -158,7 +161,7 @@ func (m *Model) Backup(_ context.Context, w io.Writer) error {
 	copied := backup{
 		m.live.behind(index.Key{}), m.next.behind(index.Key{}), m.next != nil, m.checkpoint,
 		slices.Collect(maps.Values(m.intents)), m.lastID, m.mirrored, slices.Clone(m.changes), m.lastChange, slices.Clone(m.served),
-		map[index.Book]map[string][]byte{},
+		map[index.Book]map[string][]byte{}, m.newsOn, slices.Clone(m.news), m.lastArrival,
 	}
 	for book, entries := range m.journal {
 		copied.Journal[book] = maps.Clone(entries)

@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("limits of replacing", func(t *testing.T) { run(t, open, replacingLimits()) })
 	if isMaintainer(t, open(t)) {
 		t.Run("limits of listings", func(t *testing.T) { run(t, open, servedLimits()) })
+		t.Run("limits of news", func(t *testing.T) { run(t, open, newsLimits()) })
 		t.Run("limits of the journal", func(t *testing.T) { run(t, open, journalLimits()) })
 	}
 	t.Run("concurrency", func(t *testing.T) { concurrency(t, open) })
@@ -58,6 +59,7 @@ func runMeaning(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("corrections", func(t *testing.T) { run(t, open, correctionStories()) })
 	t.Run("rebuild", func(t *testing.T) { run(t, open, rebuildStories()) })
 	t.Run("outbox", func(t *testing.T) { run(t, open, outboxStories()) })
+	t.Run("news", func(t *testing.T) { run(t, open, newsStories()) })
 	t.Run("subjects of tags", func(t *testing.T) { run(t, open, tagSubjectStories()) })
 	t.Run("locks of tags", func(t *testing.T) { tagLocks(t, open) })
 	t.Run("listings", func(t *testing.T) { run(t, open, servedStories()) })
@@ -76,6 +78,7 @@ func RunStories(t *testing.T, open func(t *testing.T) index.Store) {
 		"marks": markStories(), "queries": queryStories(), "upkeep": upkeepStories(), "corrections": correctionStories(),
 		"rebuild": rebuildStories(), "outbox": outboxStories(), "subjects of tags": tagSubjectStories(), "listings": servedStories(),
 		"journal": journalStories(), "removals": removalStories(), "replacing": replacingStories(),
+		"news": newsStories(),
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open, stories) })
 	}

@@ -101,7 +101,7 @@ func (m *Matter) recordPush(i int, news bool, at time.Time) error {
 	}
 	m.replace(i, at)
 	id, contended := m.intents[i].ID, m.intents[i].Contended
-	if err := m.put(m.intents[i].Record, news); err != nil || !news {
+	if err := m.arrive(m.intents[i].Record, news); err != nil || !news {
 		return err
 	}
 	if contended {

@@ -56,6 +56,24 @@ func (m *Matter) putIn(in Generation, record index.Record, news bool) (index.Rec
 	return record, nil
 }
 
+// arrive is put for a record that a client or the upstream has brought: where it is
+// not listed yet, and will be, it is news too.
+func (m *Matter) arrive(record index.Record, news bool) error {
+	v, err := m.version(Live)
+	if err != nil {
+		return err
+	}
+	silent := v.Has || record.Old
+	record.Old = false
+	if err := m.put(record, news); err != nil {
+		return err
+	}
+	if !silent && v.Is.Subject() != "" {
+		m.state.Arrived = append(m.state.Arrived, v.Is)
+	}
+	return nil
+}
+
 // remove removes the record from all generations, where there is one.
 func (m *Matter) remove() (removed bool, err error) {
 	for in := Live; in <= m.state.last(); in++ {
@@ -133,7 +151,7 @@ func (m *Matter) observe(record index.Record) error {
 	if known, err := m.knownOrRemoving(Live); known || err != nil {
 		return err
 	}
-	if err := m.put(record, true); err != nil {
+	if err := m.arrive(record, true); err != nil {
 		return err
 	}
 	return m.noteCameIfDoubted(0)

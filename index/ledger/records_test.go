@@ -58,6 +58,31 @@ func TestSeen(t *testing.T) {
 	}
 }
 
+func TestWhatArrives(t *testing.T) {
+	tell(t, []story{
+		{"a record that is observed or pushed, once", func(t *testing.T, b *book) {
+			must(b.observe(b.mark(), signature()))
+			must(b.confirm(b.begin(push()), second(3)))
+			equal(t, len(b.state.Arrived), 1)
+			equal(t, b.state.Arrived[0].Digest, signature().Digest)
+		}},
+		{"not one that is old, and its mark is not kept", func(t *testing.T, b *book) {
+			old := signature()
+			old.Old = true
+			must(b.observe(b.mark(), old))
+			equal(t, len(b.state.Arrived), 0)
+		}},
+		{"not one without a subject, nor one that a rebuild fills in", func(t *testing.T, b *book) {
+			plain := signature()
+			plain.Edges = nil
+			must(b.observe(b.mark(), plain))
+			b.state.Building = true
+			must(b.fill(b.mark(), of("another")))
+			equal(t, len(b.state.Arrived), 0)
+		}},
+	})
+}
+
 func TestListingsThatChange(t *testing.T) {
 	listings := func(subjects ...string) (keys []index.Key) {
 		for _, subject := range subjects {

@@ -33,6 +33,9 @@ type State struct {
 	// and subject, in the order of the changes. A listing may be there twice. The
 	// rules append; whoever has saved the listings may take them out.
 	Changed []index.Key
+	// Arrived are the records that came to be listed ([index.News]), in the order in
+	// which they did. The rules append; whoever has saved them may take them out.
+	Arrived []index.Record
 
 	// stamp is the number of all records of the transaction, 0 where none was
 	// recorded yet.

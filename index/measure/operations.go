@@ -36,6 +36,8 @@ type operations struct {
 
 	beginRebuild, fill, unfilled, finishRebuild, abandonRebuild operation
 
+	setNews, arrivals, latest, countNews, trimNews operation
+
 	writeJournal, readJournal, dropJournal, trimJournal operation
 }
 
@@ -74,6 +76,11 @@ func (m *operations) named() map[string]*operation {
 		"set_outbox":      &m.setOutbox,
 		"changed":         &m.changed,
 		"written":         &m.written,
+		"set_news":        &m.setNews,
+		"arrivals":        &m.arrivals,
+		"latest":          &m.latest,
+		"count_news":      &m.countNews,
+		"trim_news":       &m.trimNews,
 		"write_journal":   &m.writeJournal,
 		"read_journal":    &m.readJournal,
 		"drop_journal":    &m.dropJournal,

@@ -133,14 +133,16 @@ type state struct {
 	// made.
 	live, building int32
 	// mirrored says that the outbox is on.
-	mirrored          bool
+	mirrored bool
+	// news says that arrivals are entered.
+	news              bool
 	horizon, sequence int64
 }
 
-const selectState = `SELECT format, live, building, mirrored, horizon, (` + selectMark + `) FROM meta`
+const selectState = `SELECT format, live, building, mirrored, news, horizon, (` + selectMark + `) FROM meta`
 
 func (s *state) fields() []any {
-	return []any{&s.format, &s.live, &s.building, &s.mirrored, &s.horizon, &s.sequence}
+	return []any{&s.format, &s.live, &s.building, &s.mirrored, &s.news, &s.horizon, &s.sequence}
 }
 
 // queueState queues the question for the state, of a format that is known.

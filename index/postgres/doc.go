@@ -69,7 +69,7 @@
 //
 //	meta          one row: the format that a process has to know at least, the
 //	              generations live, in the making and given last, whether the
-//	              outbox is on, the horizon
+//	              outbox and the news are on, the horizon
 //	steps         which steps were made of those that make the tables
 //	repositories  a repository of a generation, and its number
 //	manifests     records, by the number of their repository
@@ -80,6 +80,7 @@
 //	history       number → time, one a minute and the newest
 //	changes       what intents are about → numbers of the last "gone" and "came"
 //	outbox        listings that have changed
+//	news          what came to be listed, and when
 //	passes        walks that enter listings, where they are
 //	served        what was served under referrers tags, and until when it is kept
 //	unheld        referrers that the upstream holds by no hidden tag

@@ -51,6 +51,7 @@ func steps() []step {
 		{5, "made", "made"},
 		{6, "journal", "journal"},
 		{7, "removals", "removals"},
+		{8, "news", "news"},
 	}
 }
 

@@ -156,6 +156,22 @@ func (r *replicas) AbandonRebuild(ctx context.Context) error { return r.next().A
 
 func (r *replicas) SetOutbox(ctx context.Context, on bool) error { return r.next().SetOutbox(ctx, on) }
 
+func (r *replicas) SetNews(ctx context.Context, on bool) error { return r.next().SetNews(ctx, on) }
+
+func (r *replicas) Arrivals(ctx context.Context, after uint64, limit int) ([]index.Arrival, error) {
+	return r.next().Arrivals(ctx, after, limit)
+}
+
+func (r *replicas) Latest(ctx context.Context, repository string, before uint64, limit int) ([]index.Arrival, error) {
+	return r.next().Latest(ctx, repository, before, limit)
+}
+
+func (r *replicas) CountNews(ctx context.Context) (int, error) { return r.next().CountNews(ctx) }
+
+func (r *replicas) TrimNews(ctx context.Context, through uint64, limit int) (int, error) {
+	return r.next().TrimNews(ctx, through, limit)
+}
+
 func (r *replicas) Changed(ctx context.Context, after uint64, limit int) ([]index.Change, error) {
 	return r.next().Changed(ctx, after, limit)
 }

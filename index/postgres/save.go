@@ -26,6 +26,9 @@ func (w *writing) save(ctx context.Context, conn *pgxpool.Conn, durability Durab
 	if err := w.saveOutbox(&batch); err != nil {
 		return err
 	}
+	if err := w.saveArrived(&batch); err != nil {
+		return err
+	}
 	w.dropNotes(&batch)
 	if w.checkpoint != nil {
 		saveCheckpoint(&batch, w.building, *w.checkpoint)

@@ -61,7 +61,7 @@ func ourExtensions(repository string) []extension {
 	}
 	ours := extension{
 		Name: Name, URL: extensionDocument,
-		Description: "Referrers by tag, parents, trees, and catalogs of artifacts and tags.",
+		Description: "Referrers by tag, parents, trees, catalogs of artifacts and tags, and a feed of new referrers.",
 	}
 	for _, endpoint := range Endpoints() {
 		ours.Endpoints = append(ours.Endpoints, pathOf(name, endpoint))

@@ -30,15 +30,16 @@ const (
 	GraphTree        = "graph/tree"
 	CatalogArtifacts = "catalog/artifacts"
 	CatalogTags      = "catalog/tags"
+	NoticesFeed      = "notices/feed"
 )
 
 // Endpoints returns all endpoints of the extension.
 func Endpoints() []string {
-	return []string{GraphReferrers, GraphParents, GraphTree, CatalogArtifacts, CatalogTags}
+	return []string{GraphReferrers, GraphParents, GraphTree, CatalogArtifacts, CatalogTags, NoticesFeed}
 }
 
-// Options are what an [Extension] is made of. All are required but Order
-// and Legacy.
+// Options are what an [Extension] is made of. All are required but Order,
+// Legacy and Feeds.
 type Options struct {
 	Registry *registry.Registry
 	// Order is that of listings of referrers for which none is asked.
@@ -47,6 +48,8 @@ type Options struct {
 	Legacy bool
 	// Limits returns those of the moment.
 	Limits func() Limits
+	// Feeds tells whether news are kept for feeds; nil where they are not.
+	Feeds func() bool
 	// Forward sends a client's request to the upstream, as the door would. The
 	// error is [ErrRefused] where the upstream refuses the door itself. Whoever
 	// gets a response closes its body.
@@ -79,7 +82,7 @@ type Extension struct {
 // New returns an extension. It fails where an option is missing.
 func New(o Options) (*Extension, error) {
 	if o.Registry == nil || o.Limits == nil || o.Forward == nil || o.Send == nil {
-		return nil, errors.New("ext: all options but Order and Legacy are required")
+		return nil, errors.New("ext: all options but Order, Legacy and Feeds are required")
 	}
 	return &Extension{options: o, registry: o.Registry}, nil
 }

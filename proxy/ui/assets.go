@@ -14,7 +14,7 @@ import (
 //go:embed assets
 var assets embed.FS
 
-//go:embed templates
+//go:embed templates/*.html
 var templates embed.FS
 
 // serveAsset serves style and script of the pages, which are the same for all.

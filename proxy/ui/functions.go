@@ -20,7 +20,36 @@ func functions() template.FuncMap {
 		"age":   func(at time.Time) string { return ageText(time.Since(at)) },
 		"time":  func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"plain": client.Printable,
+		"lines": printableLines,
+		"web":   webAddress,
+		"pass":  func(f frame, it any) passed { return passed{f, it} },
 	}
+}
+
+// passed is what a part of a page is given: the page's frame, and what the part is
+// about.
+type passed struct {
+	Frame frame
+	It    any
+}
+
+// printableLines is [client.Printable] for a text of many lines, which keeps them, and
+// the tabs in them.
+func printableLines(text string) string {
+	var printable strings.Builder
+	for line := range strings.Lines(text) {
+		whole := strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+		for i, cell := range strings.Split(whole, "\t") {
+			if i > 0 {
+				printable.WriteByte('\t')
+			}
+			printable.WriteString(client.Printable(cell))
+		}
+		if len(whole) < len(line) {
+			printable.WriteByte('\n')
+		}
+	}
+	return printable.String()
 }
 
 // address joins the parts of a path, each of which may have slashes of its own, with

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -34,6 +35,10 @@ type frame struct {
 	Page, Title string
 	// Host is the registry's, as the viewer's clients call it.
 	Host string
+	// Repository is the one that the page is about, Sections its pages; empty where it
+	// is about none.
+	Repository string
+	Sections   []section
 	// JSON is the address of the same as JSON.
 	JSON string
 	// SignIn is the address of the form to sign in, from which the viewer returns here,
@@ -41,11 +46,16 @@ type frame struct {
 	SignIn, SignOut string
 	// Content is what the page's own template shows.
 	Content any
+	// Operator says that there are pages of operations.
+	Operator bool
 }
 
 // To returns the address of a page: the parts of its path, each of which may have
 // slashes of its own.
 func (f frame) To(parts ...any) string { return f.Base + address(parts...) }
+
+// Number returns the number of what stands at a place of a list.
+func (frame) Number(place int) int { return place + 1 }
 
 // titled is the content of a page that has a title of its own.
 type titled interface{ PageTitle() string }
@@ -71,9 +81,36 @@ func (u *UI) page(name string, load func(*visit) (any, error)) http.HandlerFunc 
 	}
 }
 
+// act serves what a form asks for: do returns the page that says what came of it, below
+// the base. A form without the viewer's token is refused.
+func (u *UI) act(do func(*visit) (string, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		v, err := u.begin(r)
+		if err == nil && v.viewer.Token != "" && subtle.ConstantTimeCompare([]byte(r.PostFormValue("token")), []byte(v.viewer.Token)) == 0 {
+			err = invalidError("this form is too old: load the page that it is on again")
+		}
+		next := ""
+		if err == nil {
+			next, err = do(v)
+		}
+		if err != nil {
+			u.fail(w, v, err)
+			return
+		}
+		http.Redirect(w, r, v.base()+next, http.StatusSeeOther)
+	}
+}
+
+// maxForm bounds a form, in bytes.
+const maxForm = 64 << 10
+
 // render sends a page. It is made whole before a byte is sent.
 func (u *UI) render(w http.ResponseWriter, v *visit, status int, name string, content any) {
-	f := frame{Base: v.base(), Viewer: v.viewer, Page: name, Host: v.place.Host, Content: content, JSON: v.asJSON(), SignIn: u.signIn.addressOf(v)}
+	f := frame{
+		Base: v.base(), Viewer: v.viewer, Page: name, Host: v.place.Host, Content: content, JSON: v.asJSON(), Operator: u.options.Operations != nil,
+		Repository: v.name, Sections: v.sections(), SignIn: u.signIn.addressOf(v),
+	}
 	if u.signIn != nil {
 		f.SignOut = v.base() + "/sign-out"
 	}
@@ -142,7 +179,10 @@ func (u *UI) fail(w http.ResponseWriter, v *visit, err error) {
 func failureOf(err error) failure {
 	var invalid invalidError
 	status, answered := client.StatusOf(err)
+	var operations operationsError
 	switch {
+	case errors.As(err, &operations):
+		return failure{Status: http.StatusBadGateway, Heading: "Not possible", Message: operations.Error()}
 	case errors.As(err, &invalid):
 		return failure{Status: http.StatusBadRequest, Heading: "Not understood", Message: invalid.Error()}
 	case errors.Is(err, errNoPage):

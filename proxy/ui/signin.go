@@ -49,9 +49,6 @@ func SignInResults() []string {
 	return []string{SignInAccepted, SignInRefused, SignInLimited, SignInFailed}
 }
 
-// maxForm bounds the form, in bytes; a cookie holds less.
-const maxForm = 16 << 10
-
 // formTime is how long a form that was sent may wait to be filled in.
 const formTime = 12 * time.Hour
 
@@ -64,6 +61,8 @@ type signIn struct {
 	sealer  *sealer
 	guesses *guesses
 	tokens  *tokens
+	// form goes with the forms of those who need no session.
+	form string
 }
 
 // newSignIn returns nil where nobody signs in.
@@ -80,7 +79,7 @@ func newSignIn(u *UI) (*signIn, error) {
 	}
 	return &signIn{
 		ui: u, options: o, base: u.options.Base, place: u.options.Place, sealer: &sealer{read: o.Keys, now: o.Now},
-		guesses: newGuesses(), tokens: newTokens(),
+		guesses: newGuesses(), tokens: newTokens(), form: rand.Text(),
 	}, nil
 }
 
@@ -103,7 +102,7 @@ func (s *signIn) Viewer(r *http.Request) (Viewer, error) {
 	}
 	if known == nil {
 		viewer, err := s.options.Accounts.Viewer(r, nil)
-		viewer.Tokens = s.tokens.of("", s.place(r).Client)
+		viewer.Token, viewer.Tokens = s.form, s.tokens.of("", s.place(r).Client)
 		return viewer, err
 	}
 	viewer, err := s.options.Accounts.Viewer(r, &known.Account)

@@ -30,8 +30,13 @@ type Options struct {
 	Viewers Viewers
 	// SignIn is how viewers sign in, and tells who looks; nil where nobody does.
 	SignIn *SignIn
+	// Operations is the admin API, for pages that only operators see; nil for none of
+	// these.
+	Operations http.Handler
 	// Place tells where the viewer finds what is served.
 	Place func(r *http.Request) Place
+	// Judge tells who signed; nil where no signers are configured.
+	Judge Judge
 	Log   *zap.Logger
 }
 
@@ -60,6 +65,7 @@ type UI struct {
 	templates map[string]*template.Template
 	// signIn is nil where nobody signs in.
 	signIn *signIn
+	works  works
 }
 
 // New returns the pages. It fails where an option is missing.
@@ -90,7 +96,7 @@ func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.handler.Serve
 //
 //	/                                       to /repositories
 //	/repositories?q=&after=                 the repositories
-//	/r/<name>                               a repository: its tags
+//	/r/<name>                               a repository: its tags (and all of views.go)
 //	/assets/<file>                          style and script of the pages
 //	/sign-in, /sign-out                     where viewers sign in
 func (u *UI) routes() http.Handler {
@@ -99,9 +105,13 @@ func (u *UI) routes() http.Handler {
 	router.Route(u.options.Base, func(pages chi.Router) {
 		pages.Get("/", u.toStart)
 		pages.Get("/repositories", u.page("repositories", (*visit).repositories))
+		pages.Get("/r/*", u.inRepository)
 		pages.Get("/assets/{file}", serveAsset)
 		if u.signIn != nil {
 			u.signIn.routes(pages)
+		}
+		if u.options.Operations != nil {
+			u.operations(pages)
 		}
 	})
 	router.NotFound(u.page("error", func(*visit) (any, error) { return nil, errNoPage }))
@@ -120,6 +130,12 @@ type visit struct {
 	viewer  Viewer
 	client  *client.Client
 	place   Place
+
+	// view is the page of a repository that is looked at, about what follows its
+	// name; set where there is one.
+	view        view
+	name, about string
+	repo        *client.Repository
 }
 
 // base is what the paths of pages begin with, as the viewer has it.
