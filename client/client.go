@@ -41,6 +41,8 @@ type Options struct {
 	// Way is what requests go by in place of the network; nil for the network. What
 	// concerns TLS does not count then.
 	Way http.RoundTripper
+	// Once says that nothing is tried again, for who would rather be told than wait.
+	Once bool
 	// Credential returns what a host is told of who asks, in place of the user's Docker
 	// credentials; nil for those.
 	Credential auth.CredentialFunc
@@ -95,6 +97,9 @@ func New(options Options) (*Client, error) {
 	}
 	once := *patient
 	once.Client = &http.Client{Transport: transport}
+	if options.Once {
+		patient.Client = once.Client
+	}
 	return &Client{options, patient, &once}, nil
 }
 

@@ -75,7 +75,7 @@ func newConfig(image ocispec.Image) *configShown {
 	shown := &configShown{
 		Platform: client.PlatformName(&image.Platform), Author: clipped(image.Author, shownValue),
 		User: clipped(c.User, shownValue), WorkDir: clipped(c.WorkingDir, shownValue), StopSignal: clipped(c.StopSignal, shownValue),
-		Entrypoint: words(c.Entrypoint), Cmd: words(c.Cmd),
+		Entrypoint: commandWords(c.Entrypoint), Cmd: commandWords(c.Cmd),
 		Ports: few(slices.Sorted(maps.Keys(c.ExposedPorts))), Volumes: few(slices.Sorted(maps.Keys(c.Volumes))), Env: few(c.Env),
 		Labels: pairsOf(c.Labels, shownAnnotations),
 	}
@@ -85,8 +85,8 @@ func newConfig(image ocispec.Image) *configShown {
 	return shown
 }
 
-// words writes the words of a command as Dockerfiles have them; empty for none.
-func words(all []string) string {
+// commandWords writes the words of a command as Dockerfiles have them; empty for none.
+func commandWords(all []string) string {
 	if len(all) == 0 {
 		return ""
 	}

@@ -150,7 +150,7 @@ func (u *UI) begin(r *http.Request) (*visit, error) {
 	}
 	plain := true
 	v.client, err = client.New(client.Options{
-		PlainHTTP: &plain, UserAgent: "backref",
+		PlainHTTP: &plain, UserAgent: "backref", Once: true,
 		Way:        inProcess{door: u.options.Door, host: v.place.Host, elsewhere: u.options.Elsewhere, viewer: r, as: v.viewer.As},
 		Credential: auth.StaticCredential(v.place.Host, v.viewer.Credential), Tokens: v.viewer.Tokens, BlockedRealms: u.options.BlockedRealms,
 	})
