@@ -108,7 +108,7 @@ func (c *Clients) ask(r *http.Request, header http.Header) (taken bool, err erro
 func (c *Clients) try(r *http.Request, account Account) error {
 	plain, way := true, c.way(r)
 	asking, err := client.New(client.Options{
-		PlainHTTP: &plain, UserAgent: "backref", Way: way, BlockedRealms: c.BlockedRealms,
+		PlainHTTP: &plain, UserAgent: "backref", Once: true, Way: way, BlockedRealms: c.BlockedRealms,
 		Credential: auth.StaticCredential(way.host, credentialOf(account)),
 	})
 	if err != nil {
