@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -45,6 +46,12 @@ type Options struct {
 	// Credential returns what a host is told of who asks, in place of the user's Docker
 	// credentials; nil for those.
 	Credential auth.CredentialFunc
+	// Tokens keeps what hosts gave to who asks, between clients of the same user; nil
+	// for what this client alone keeps.
+	Tokens auth.Cache
+	// BlockedRealms are where no token service of a registry may be; nil for this
+	// machine, its link and the like (oras-go, Client.BlockedRealmPrefixes).
+	BlockedRealms []netip.Prefix
 	// Flags stands before the names of flags in what errors advise; "from-", say.
 	Flags string
 }
@@ -79,9 +86,14 @@ func New(options Options) (*Client, error) {
 	transport := patience{direct, cmp.Or(options.Timeout, DefaultTimeout)}
 	patient := &auth.Client{
 		Client:     &http.Client{Transport: retry.NewTransport(transport)},
-		Cache:      auth.NewCache(),
+		Cache:      options.Tokens,
 		Credential: credential,
 		Header:     http.Header{"User-Agent": {options.UserAgent}},
+
+		BlockedRealmPrefixes: options.BlockedRealms,
+	}
+	if patient.Cache == nil {
+		patient.Cache = auth.NewCache()
 	}
 	once := *patient
 	once.Client = &http.Client{Transport: transport}

@@ -143,7 +143,7 @@ func (r *Repository) explain(err error) error {
 		}
 		return failure
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
-		return fmt.Errorf("%s wants a user; sign in with: docker login %s", r.Reference.Host, r.Reference.Host)
+		return noUserError(r.Reference.Host)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return fmt.Errorf("%w; %s speaks no TLS: give --%splain-http", err, r.Reference.Host, r.flags)
 	case strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`):
@@ -207,9 +207,20 @@ func IsAnswer(err error) bool {
 	return errors.As(err, &answer) && !answer.passing()
 }
 
+// noUserError says which host wants a user where none is known.
+type noUserError string
+
+func (e noUserError) Error() string {
+	return fmt.Sprintf("%s wants a user; sign in with: docker login %s", string(e), string(e))
+}
+
 // StatusOf returns the status of an answer that is an error; answered is false where
 // the error is none of an answer.
 func StatusOf(err error) (status int, answered bool) {
+	var nobody noUserError
+	if errors.As(err, &nobody) {
+		return http.StatusUnauthorized, true
+	}
 	var answer *statusError
 	if errors.As(err, &answer) {
 		return answer.status, true

@@ -288,7 +288,7 @@ func Default() Config {
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},
 		Cache:       Cache{Pages: 64 << 20, ManifestTTL: time.Minute},
 		Limits:      defaultLimits(),
-		UI:          UI{Admin: true},
+		UI:          UI{Admin: true, SessionTTL: time.Hour, OIDC: UIOIDC{Scopes: []string{"profile"}}},
 		Log:         Log{Level: "info", Format: "json", Access: true, Delay: 100 * time.Millisecond},
 		Reload:      Reload{Watch: true, Interval: 2 * time.Second},
 	}

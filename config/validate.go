@@ -65,6 +65,7 @@ func validate(cfg *Config) []mistake {
 	validateRoutes(cfg, check)
 	validateStores(cfg, check)
 	validateAuth(cfg, check)
+	validateUI(cfg, check)
 	validateRetention(cfg, check)
 	validateArtifacts(cfg, check)
 	validateNotices(cfg, check)

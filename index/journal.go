@@ -21,6 +21,8 @@ const (
 	BookAliases Book = "aliases"
 	// BookSecrets has by what what was given to clients is known again: see [Secrets].
 	BookSecrets Book = "secrets"
+	// BookSessions has by what sessions of the web page are sealed: see [SessionKeys].
+	BookSessions Book = "sessions"
 	// BookNotices has how far webhooks are, by their names.
 	BookNotices Book = "notices"
 	// BookDeadNotices has messages that no webhook could be given, by their number.
@@ -79,7 +81,7 @@ func (b Book) CheckEntries(entries ...JournalEntry) error {
 // or it is none.
 func (b Book) CheckKeys(keys ...string) error {
 	switch b {
-	case BookAudit, BookRetention, BookGone, BookAliases, BookSecrets, BookNotices, BookDeadNotices:
+	case BookAudit, BookRetention, BookGone, BookAliases, BookSecrets, BookSessions, BookNotices, BookDeadNotices:
 	default:
 		return fmt.Errorf("%w: book %.50q", ErrInvalid, string(b))
 	}

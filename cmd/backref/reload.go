@@ -33,6 +33,7 @@ func (s *server) parts() []part {
 		s.prepareToken,
 		s.prepareUpstream,
 		s.prepareDoor,
+		s.preparePages,
 		s.prepareSource,
 		s.prepareRetention,
 		s.prepareVerifier,

@@ -38,6 +38,7 @@ func full(t *testing.T) config.Config {
 	cfg.Upstream.Service = config.UpstreamService{Username: "backref", PasswordFile: filepath.Join(dir, "password")}
 	cfg.Auth.Mode, cfg.Auth.HtpasswdFile = config.AuthService, filepath.Join(dir, "users")
 	cfg.Auth.Rules = []config.Rule{{Repositories: []string{"**"}, Anonymous: true, Allow: []string{"pull"}}}
+	cfg.UI.Public = true
 	cfg.Limits.ManifestMemory = 4 * cfg.Limits.ManifestSize
 	return cfg
 }
@@ -114,6 +115,12 @@ func changed(t *testing.T, cfg config.Config, path string) config.Config {
 		t.Fatalf("%s: no way to change a %s", path, key.value.Type())
 	}
 	switch path {
+	case "ui.oidc.issuer":
+		cfg.UI.OIDC.ClientID = "other"
+		cfg.Auth.Issuers = []config.Issuer{{URL: cfg.UI.OIDC.Issuer, Audience: "backref", Prefix: "oidc:"}}
+	case "ui.oidc.clientID", "ui.oidc.clientSecretFile":
+		cfg.UI.OIDC.Issuer, cfg.UI.OIDC.ClientID = &url.URL{Scheme: "https", Host: "issuer.example"}, "other"
+		cfg.Auth.Issuers = []config.Issuer{{URL: cfg.UI.OIDC.Issuer, Audience: "backref", Prefix: "oidc:"}}
 	case "upstream.service.password":
 		cfg.Upstream.Service.PasswordFile = ""
 	case "upstream.service.dockerConfig":
@@ -161,6 +168,7 @@ func taken(t *testing.T, s *server, cfg config.Config) []any {
 	return []any{
 		cfg.Server.TLS, cfg.Admin.TLS, cfg.Admin.TokenFile, behind.Service, behind.TLS, settings, options.SignIn(cfg.Auth), cfg.Auth.Rules,
 		source.Limits, source.Rate, options.Audit(cfg.Audit), cfg.Verify, cfg.Log.Level, cfg.Reload, retention,
+		cfg.UI.SessionTTL, cfg.UI.OIDC,
 		// The command line reads it each time.
 		cfg.Admin.Client,
 	}

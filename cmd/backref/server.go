@@ -62,6 +62,7 @@ type server struct {
 	reloader *reloader
 	token    atomic.Value
 	signIn   *signin.Door
+	pages    pages
 	source   *reconcile.Source
 	// retention is what is said of it now.
 	retention atomic.Pointer[reconcile.RetentionSettings]
@@ -179,6 +180,15 @@ func (s *server) openDoor(metrics *prometheus.Registry) (*proxy.Proxy, error) {
 	s.audit = reconcile.NewAudit(reconcile.AuditOptions{Journal: s.store, Log: s.log, Bounds: options.Audit(s.config.Audit), Metrics: metrics})
 	s.background = append(s.background, s.audit.Run)
 	door.Registry.Audit, door.Routes = s.audit.Record, s.routes
+	apply, err := s.preparePages(s.config)
+	if err != nil {
+		return nil, err
+	}
+	apply()
+	s.pages.signIns = newSignIns(metrics)
+	if s.config.UI.Public {
+		door.Pages = s.publicPages
+	}
 	door.Feeds = s.notices.Feeds
 	door.Registry.Metrics, door.Registry.Tracer, door.Access = metrics, s.tracing.tracer(), s.logs.access
 	s.signIn = door.SignIn

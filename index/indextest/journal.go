@@ -16,7 +16,7 @@ import (
 
 // books are those of a journal.
 func books() []index.Book {
-	return []index.Book{index.BookAudit, index.BookRetention, index.BookGone, index.BookAliases, index.BookSecrets}
+	return []index.Book{index.BookAudit, index.BookRetention, index.BookGone, index.BookAliases, index.BookSecrets, index.BookSessions}
 }
 
 func journalStories() []story {

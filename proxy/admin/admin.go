@@ -27,7 +27,8 @@ type Options struct {
 	Events http.Handler
 	// Maintenance serves what is below /admin; nil for nothing.
 	Maintenance http.Handler
-	// Pages serves the web page, below /ui; nil for none.
+	// Pages serves the web page, below /ui; nil for none. Where there is a token it has
+	// to ask for that itself, see [MayLook].
 	Pages http.Handler
 	// Level is the least severe of the lines that are logged, which operators may
 	// read and set at /admin/log/level; nil where they may not.
@@ -77,8 +78,9 @@ func New(o Options) http.Handler {
 	}
 	if o.Pages != nil {
 		router.Handle("/", http.RedirectHandler("/ui/", http.StatusSeeOther))
-		protected.Handle("/ui", o.Pages)
-		protected.Handle("/ui/*", o.Pages)
+		pages := router.With(guardPages(o.Token))
+		pages.Handle("/ui", o.Pages)
+		pages.Handle("/ui/*", o.Pages)
 	}
 	return router
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/go-chi/chi/v5"
 )
 
 // errBroken says that the door broke an answer off.
@@ -69,7 +71,8 @@ func (a apart) Value(key any) any {
 
 // request returns a request as the door's server would have read it.
 func (t inProcess) request(ctx context.Context, req *http.Request) *http.Request {
-	asked := req.Clone(ctx)
+	// What is asked has a table of routes of its own, and begins at its beginning.
+	asked := req.Clone(context.WithValue(ctx, chi.RouteCtxKey, (*chi.Context)(nil)))
 	asked.RequestURI, asked.Host = req.URL.RequestURI(), t.host
 	asked.URL.Scheme, asked.URL.Host = "", ""
 	asked.RemoteAddr, asked.TLS = t.viewer.RemoteAddr, t.viewer.TLS

@@ -17,7 +17,8 @@ var (
 	// ErrSignIn says that a viewer has to sign in.
 	ErrSignIn = errors.New("sign in to see this page")
 
-	errNoPage = errors.New("there is no such page")
+	errNoPage  = errors.New("there is no such page")
+	errForeign = errors.New("the form came from another site")
 )
 
 // invalidError is a mistake in the URL of a page.
@@ -40,6 +41,9 @@ type frame struct {
 	Sections   []section
 	// JSON is the address of the same as JSON.
 	JSON string
+	// SignIn is the address of the form to sign in, from which the viewer returns here,
+	// and SignOut where the form to sign out is sent; empty where nobody signs in.
+	SignIn, SignOut string
 	// Content is what the page's own template shows.
 	Content any
 	// Operator says that there are pages of operations.
@@ -105,7 +109,10 @@ const maxForm = 64 << 10
 func (u *UI) render(w http.ResponseWriter, v *visit, status int, name string, content any) {
 	f := frame{
 		Base: v.base(), Viewer: v.viewer, Page: name, Host: v.place.Host, Content: content, JSON: v.asJSON(), Operator: u.options.Operations != nil,
-		Repository: v.name, Sections: v.sections(),
+		Repository: v.name, Sections: v.sections(), SignIn: u.signIn.addressOf(v),
+	}
+	if u.signIn != nil {
+		f.SignOut = v.base() + "/sign-out"
 	}
 	if t, ok := content.(titled); ok {
 		f.Title = t.PageTitle()
@@ -120,6 +127,9 @@ func (u *UI) render(w http.ResponseWriter, v *visit, status int, name string, co
 	w.WriteHeader(status)
 	_, _ = w.Write(page.Bytes())
 }
+
+// wantsJSON tells whether the page is to be sent as JSON.
+func (v *visit) wantsJSON() bool { return v.request.URL.Query().Get("format") == "json" }
 
 // asJSON returns the address of a page's JSON.
 func (v *visit) asJSON() string {
@@ -155,11 +165,14 @@ func (u *UI) fail(w http.ResponseWriter, v *visit, err error) {
 	if shown.Status >= http.StatusInternalServerError {
 		u.options.Log.Warn("a page could not be made", zap.String("path", v.request.URL.Path), zap.Error(err))
 	}
-	if v.request.URL.Query().Get("format") == "json" {
+	switch {
+	case v.wantsJSON():
 		writeJSON(w, shown.Status, shown)
-		return
+	case shown.Status == http.StatusUnauthorized && u.signIn != nil:
+		u.signIn.again(w, v, shown)
+	default:
+		u.render(w, v, shown.Status, "error", shown)
 	}
-	u.render(w, v, shown.Status, "error", shown)
 }
 
 // failureOf tells what of an error a viewer is shown.
@@ -174,6 +187,8 @@ func failureOf(err error) failure {
 		return failure{Status: http.StatusBadRequest, Heading: "Not understood", Message: invalid.Error()}
 	case errors.Is(err, errNoPage):
 		return failure{Status: http.StatusNotFound, Heading: "Not found", Message: "There is no such page."}
+	case errors.Is(err, errForeign):
+		return failure{Status: http.StatusForbidden, Heading: "Not allowed", Message: "This came from another site. Go to the page itself and try again there."}
 	case errors.Is(err, ErrSignIn), answered && status == http.StatusUnauthorized:
 		return failure{Status: http.StatusUnauthorized, Heading: "Sign in", Message: "Sign in to see this page.", SignIn: true}
 	case answered && status == http.StatusForbidden:

@@ -9,9 +9,10 @@ const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; 
 
 // protect sends with each answer what keeps a browser from making more of it than it
 // is, and refuses forms that another site sends (package net/http,
-// CrossOriginProtection).
-func protect(next http.Handler) http.Handler {
-	guarded := http.NewCrossOriginProtection().Handler(next)
+// CrossOriginProtection). A proxy before may have changed the Host: then the origin is
+// compared with that of the pages.
+func (u *UI) protect(next http.Handler) http.Handler {
+	guard := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Content-Security-Policy", contentPolicy)
@@ -22,6 +23,13 @@ func protect(next http.Handler) http.Handler {
 		header.Set("X-Frame-Options", "DENY")
 		// What one viewer sees is for no other.
 		header.Set("Cache-Control", "private, no-store")
-		guarded.ServeHTTP(w, r)
+		if origin := r.Header.Get("Origin"); origin == "" || origin != u.options.Place(r).Origin {
+			if err := guard.Check(r); err != nil {
+				v, _ := u.begin(r)
+				u.fail(w, v, errForeign)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"net/netip"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 	"go.uber.org/zap"
@@ -12,8 +14,8 @@ import (
 	"github.com/backref/backref/client"
 )
 
-// Options are what the pages are made of. Door, Elsewhere, Viewers and Log are
-// required.
+// Options are what the pages are made of. Door, Elsewhere, Place, Log and one of Viewers
+// and SignIn are required.
 type Options struct {
 	// Base is the path below which the pages are, without a slash at the end: "/ui".
 	Base string
@@ -21,8 +23,13 @@ type Options struct {
 	Door http.Handler
 	// Elsewhere is the way to hosts that the door refers clients to.
 	Elsewhere http.RoundTripper
-	// Viewers tells who looks.
+	// BlockedRealms are where no token service may be that the door names; nil for this
+	// machine and the like (package client, Options).
+	BlockedRealms []netip.Prefix
+	// Viewers tells who looks, where SignIn doesn't.
 	Viewers Viewers
+	// SignIn is how viewers sign in, and tells who looks; nil where nobody does.
+	SignIn *SignIn
 	// Operations is the admin API, for pages that only operators see; nil for none of
 	// these.
 	Operations http.Handler
@@ -40,7 +47,15 @@ type Place struct {
 	// Prefix is what stands before the paths of pages, where a proxy before takes it
 	// away; else empty.
 	Prefix string
+	// Origin is that of the pages, as the viewer's browser has it: scheme, host and port
+	// (RFC 6454).
+	Origin string
+	// Client is the address that the viewer counts by: for IPv6 that of a network.
+	Client netip.Addr
 }
+
+// Secure tells whether the viewer came by https.
+func (p Place) Secure() bool { return strings.HasPrefix(p.Origin, "https://") }
 
 // UI serves the pages. It is an [http.Handler] for all paths below Options.Base, and
 // may be used concurrently.
@@ -48,16 +63,24 @@ type UI struct {
 	options   Options
 	handler   http.Handler
 	templates map[string]*template.Template
-	works     works
+	// signIn is nil where nobody signs in.
+	signIn *signIn
+	works  works
 }
 
 // New returns the pages. It fails where an option is missing.
 func New(o Options) (*UI, error) {
-	if o.Door == nil || o.Elsewhere == nil || o.Viewers == nil || o.Place == nil || o.Log == nil {
-		return nil, errors.New("ui: Door, Elsewhere, Viewers, Place and Log are required")
+	if o.Door == nil || o.Elsewhere == nil || o.Place == nil || o.Log == nil || (o.Viewers == nil) == (o.SignIn == nil) {
+		return nil, errors.New("ui: Door, Elsewhere, Place, Log and one of Viewers and SignIn are required")
 	}
 	u := &UI{options: o}
 	var err error
+	if u.signIn, err = newSignIn(u); err != nil {
+		return nil, err
+	}
+	if u.signIn != nil {
+		u.options.Viewers = u.signIn
+	}
 	if u.templates, err = readTemplates(); err != nil {
 		return nil, err
 	}
@@ -75,14 +98,18 @@ func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.handler.Serve
 //	/repositories?q=&after=                 the repositories
 //	/r/<name>                               a repository: its tags (and all of views.go)
 //	/assets/<file>                          style and script of the pages
+//	/sign-in, /sign-out                     where viewers sign in
 func (u *UI) routes() http.Handler {
 	router := chi.NewRouter()
-	router.Use(protect)
+	router.Use(u.protect)
 	router.Route(u.options.Base, func(pages chi.Router) {
 		pages.Get("/", u.toStart)
 		pages.Get("/repositories", u.page("repositories", (*visit).repositories))
 		pages.Get("/r/*", u.inRepository)
 		pages.Get("/assets/{file}", serveAsset)
+		if u.signIn != nil {
+			u.signIn.routes(pages)
+		}
 		if u.options.Operations != nil {
 			u.operations(pages)
 		}
@@ -125,7 +152,7 @@ func (u *UI) begin(r *http.Request) (*visit, error) {
 	v.client, err = client.New(client.Options{
 		PlainHTTP: &plain, UserAgent: "backref", Once: true,
 		Way:        inProcess{door: u.options.Door, host: v.place.Host, elsewhere: u.options.Elsewhere, viewer: r, as: v.viewer.As},
-		Credential: auth.StaticCredential(v.place.Host, v.viewer.Credential),
+		Credential: auth.StaticCredential(v.place.Host, v.viewer.Credential), Tokens: v.viewer.Tokens, BlockedRealms: u.options.BlockedRealms,
 	})
 	return v, err
 }

@@ -17,6 +17,11 @@ type Viewer struct {
 	// Credential is what the door, and a token service that it names, are told; the
 	// zero Credential for nothing.
 	Credential auth.Credential
+	// Unproven says that nobody has said yet whether the credential is right.
+	Unproven bool
+	// Tokens keeps what token services gave to the viewer, from page to page; nil for
+	// nothing.
+	Tokens auth.Cache
 	// CanSignOut says that the viewer has a session.
 	CanSignOut bool
 	// Token goes with each form, so that no other site can send one; empty where

@@ -50,6 +50,10 @@ func (p Proxies) clientAddress(r *http.Request) netip.Addr {
 	return address
 }
 
+// ClientNetwork returns what counts as one client without credentials: the address that
+// a request comes from or, for IPv6, that of its /64.
+func (p Proxies) ClientNetwork(r *http.Request) netip.Addr { return network(p.clientAddress(r)) }
+
 // forwardedFor reads Forwarded (RFC 7239), else X-Forwarded-For: by whom the
 // request was passed on, the nearest to us last.
 func forwardedFor(header http.Header) []string {

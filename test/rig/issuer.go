@@ -29,12 +29,15 @@ type Issuer struct {
 	mutex sync.Mutex
 	down  bool
 	keys  map[string]crypto.Signer
+	// person sits before its page, and codes are those that it gave.
+	person person
+	codes  map[string]granted
 }
 
 // NewIssuer starts an issuer with the keys "rsa" and "ec".
 func NewIssuer(t testing.TB) *Issuer {
 	t.Helper()
-	i := &Issuer{t: t}
+	i := &Issuer{t: t, codes: map[string]granted{}}
 	i.Rotate()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
@@ -47,6 +50,8 @@ func NewIssuer(t testing.TB) *Issuer {
 		i.Asked.Add(1)
 		i.answer(w, map[string]any{"keys": i.published()})
 	})
+	mux.HandleFunc("GET /auth", i.authorize)
+	mux.HandleFunc("POST /token", i.exchange)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	i.URL = server.URL
