@@ -38,7 +38,9 @@ type parentRow struct {
 const blobParents = 25
 
 // PageTitle implements titled.
-func (p *blobPage) PageTitle() string { return "What names " + shortDigest(p.Digest) + " · " + p.Repository }
+func (p *blobPage) PageTitle() string {
+	return "What names " + shortDigest(p.Digest) + " · " + p.Repository
+}
 
 // blobPage shows which manifests of the repository name a digest.
 func (v *visit) blobPage() (any, error) {

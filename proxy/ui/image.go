@@ -115,7 +115,9 @@ func (v *visit) fillImage(ctx context.Context, page *imagePage, m client.Manifes
 }
 
 // reference returns how command lines name a manifest of the repository.
-func (v *visit) reference(manifest digest.Digest) string { return v.repo.Reference.At(manifest).String() }
+func (v *visit) reference(manifest digest.Digest) string {
+	return v.repo.Reference.At(manifest).String()
+}
 
 // describe says what the manifest itself tells.
 func (p *imagePage) describe(m client.Manifest, contents client.Contents) {
