@@ -103,7 +103,7 @@ func hostileImage(s *shelf, all string) string {
 
 // However much somebody says, a page has its bounds.
 func TestPagesAreBounded(t *testing.T) {
-	s := newShelf(t, "large")
+	s := newShelf(t, "large", "--set", "limits.manifestAnnotations=20000")
 	many := make([]string, 0, 20_000)
 	for i := range 10_000 {
 		many = append(many, fmt.Sprintf("key-%05d", i), strings.Repeat("v", 20))
