@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/backref/backref/test/browser"
+	"github.com/backref/backref/test/rig"
 )
 
 // hostile are texts that a page must show, and nothing else.
@@ -103,12 +104,13 @@ func hostileImage(s *shelf, all string) string {
 
 // However much somebody says, a page has its bounds.
 func TestPagesAreBounded(t *testing.T) {
-	s := newShelf(t, "large")
-	many := make([]string, 0, 20_000)
+	s := newShelf(t, "large", "--set", "limits.manifestAnnotations=20000")
+	many := rig.Index(s.images["amd64"])
+	many.Annotations = map[string]string{}
 	for i := range 10_000 {
-		many = append(many, fmt.Sprintf("key-%05d", i), strings.Repeat("v", 20))
+		many.Annotations[fmt.Sprintf("key-%05d", i)] = strings.Repeat("v", 20)
 	}
-	noted := s.attach(s.index, "application/x-noted", "{}", many...)
+	noted := s.push("noted", many)
 	var packages []string
 	for i := range 20_000 {
 		packages = append(packages, fmt.Sprintf(`{"name":"package-%05d","versionInfo":"1"}`, i))

@@ -16,7 +16,7 @@ import (
 // Each page is readable, by mouse and keyboard, wide and narrow, light and dark, with
 // scripts and without.
 func TestPagesOfARepository(t *testing.T) {
-	s := newShelf(t, "team/app")
+	s := newShelf(t, "team/app", "--set", "notices.keep=24h")
 	found := s.fill()
 	s.signByCosign(t)
 	base := digest.FromString("the base of all").String()
@@ -46,38 +46,51 @@ func TestPagesOfARepository(t *testing.T) {
 		{"missing", "/-/image/no-such-tag", []string{"Not found"}},
 	} {
 		t.Run(page.name, func(t *testing.T) {
-			for _, as := range []struct {
-				name    string
-				options browser.Options
-			}{
-				{"wide", browser.Options{Scripts: true}}, {"wide-dark", browser.Options{Dark: true}},
-				{"narrow", browser.Options{Width: 360, Height: 740}}, {"narrow-dark", browser.Options{Width: 360, Height: 740, Dark: true, Scripts: true}},
-			} {
+			for _, as := range viewers() {
 				p := b.Page(t, as.options)
 				p.Open(s.address(page.path))
-				text := p.Text()
-				for _, says := range page.says {
-					if !strings.Contains(text, says) {
-						t.Errorf("%s: %q is not on the page:\n%s", as.name, says, text)
-					}
-				}
+				mustBeGood(t, p, as, page.says)
 				p.Screenshot(page.name + "-" + as.name)
-				p.MustFit()
-				// What is seen and reached differs by width and by scripts, its colours
-				// by what is preferred: each is tried once.
-				if as.options.Scripts {
-					p.MustBeAccessible()
-				}
-				if as.name == "narrow" {
-					p.MustShowFocus(25)
-				}
-				p.MustBeQuiet()
-				if title := p.Title(); title == "backref" || !strings.HasSuffix(title, " · backref") {
-					t.Errorf("title %q", title)
-				}
 			}
 		})
 	}
+}
+
+// viewedAs is how somebody looks at pages.
+type viewedAs struct {
+	name    string
+	options browser.Options
+}
+
+func viewers() []viewedAs {
+	return []viewedAs{
+		{"wide", browser.Options{Scripts: true}}, {"wide-dark", browser.Options{Dark: true}},
+		{"narrow", browser.Options{Width: 360, Height: 740}}, {"narrow-dark", browser.Options{Width: 360, Height: 740, Dark: true, Scripts: true}},
+	}
+}
+
+// mustBeGood fails the test where a page doesn't say what it is to say, or is not well
+// made. What is seen and reached differs by width and by scripts, its colours by what is
+// preferred: what takes long is tried once for each.
+func mustBeGood(t *testing.T, p *browser.Page, as viewedAs, says []string) {
+	t.Helper()
+	text := p.Text()
+	for _, says := range says {
+		if !strings.Contains(text, says) {
+			t.Errorf("%s: %q is not on the page:\n%s", as.name, says, text)
+		}
+	}
+	if title := p.Title(); title == "backref" || !strings.HasSuffix(title, " · backref") {
+		t.Errorf("title %q", title)
+	}
+	p.MustFit()
+	if as.options.Scripts {
+		p.MustBeAccessible()
+	}
+	if as.name == "narrow" {
+		p.MustShowFocus(25)
+	}
+	p.MustBeQuiet()
 }
 
 // signByCosign signs the index as cosign 2 does, with a key: its signature is a
