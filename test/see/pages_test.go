@@ -43,6 +43,10 @@ func TestPagesOfARepository(t *testing.T) {
 		{"bundle", at("bundle"), []string{"Claimed signer", "claimed:", "Not verified"}},
 		{"notation", at("notation"), []string{"notation signature"}},
 		{"layer", "/-/blob/" + base, []string{"has it as a layer", "latest", "index sha256:"}},
+		{"coverage", "/-/coverage?require=signature+sbom+attestation:https://slsa.dev/*@each&all=1", []string{"images lack nothing", "1.10.0", "linux/arm64", "missing", "covered"}},
+		{"compare-what", "/-/diff", []string{"Give two tags or digests"}},
+		{"compared", "/-/diff?from=1.10.0&to=latest", []string{"Attached", "new", "SPDX SBOM", "linux/amd64"}},
+		{"news", "/-/news", []string{"As a feed", "SPDX SBOM", "SARIF"}},
 		{"missing", "/-/image/no-such-tag", []string{"Not found"}},
 	} {
 		t.Run(page.name, func(t *testing.T) {
