@@ -110,7 +110,7 @@ func (s *server) publicPages(door *proxy.Proxy) (http.Handler, error) {
 		return ui.Place{Host: reached.Host, Prefix: door.ClientPrefix(r), Origin: origin.String(), Client: door.ClientAddress(r)}
 	}
 	accounts := &ui.Clients{
-		Door: door, Elsewhere: o.Elsewhere, BlockedRealms: o.BlockedRealms, Place: o.Place,
+		Door: o.Door, Elsewhere: o.Elsewhere, BlockedRealms: o.BlockedRealms, Place: o.Place,
 		Issuer: s.pages.issuer.Load,
 		As: func(ctx context.Context, who policy.Client) context.Context {
 			return proxy.Visitor{Client: who}.As(ctx)
@@ -125,7 +125,7 @@ func (s *server) publicPages(door *proxy.Proxy) (http.Handler, error) {
 
 // pageOptions returns what all pages are made of.
 func (s *server) pageOptions(door *proxy.Proxy) ui.Options {
-	o := ui.Options{Door: door, Elsewhere: elsewhere{s.upstream.Elsewhere(), s.config.Upstream.URL.Scheme == "https"}, Judge: s.judgeForPages, Log: s.log}
+	o := ui.Options{Door: wrap.Within(door), Elsewhere: elsewhere{s.upstream.Elsewhere(), s.config.Upstream.URL.Scheme == "https"}, Judge: s.judgeForPages, Log: s.log}
 	if address := net.ParseIP(s.config.Upstream.URL.Hostname()); s.config.Upstream.URL.Hostname() == "localhost" || address != nil && address.IsLoopback() {
 		// A registry on this machine may have its token service here too.
 		o.BlockedRealms = []netip.Prefix{}

@@ -2,6 +2,7 @@ package indextest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -13,6 +14,7 @@ func aliasStories() []story {
 	return []story{
 		upkeep("aliases are found by repository and digest", aliasesFound),
 		upkeep("secrets are made once", secretsOnce),
+		upkeep("keys of sessions take turns", sessionKeys),
 	}
 }
 
@@ -55,4 +57,27 @@ func secretsOnce(t *testing.T, store index.Maintainer) {
 	again, err := index.Secrets{Journal: store}.Secrets(t.Context())
 	must(t, err)
 	equal(t, "secrets", again, first)
+}
+
+// sessionKeys are made when there are none, replaced when they are old, and dropped when
+// nothing counts any more that was sealed by them.
+func sessionKeys(t *testing.T, store index.Maintainer) {
+	keys := index.SessionKeys{Journal: store, Every: time.Hour, Keep: 3 * time.Hour}
+	at := time.Unix(1_800_000_000, 0)
+	read := func(after time.Duration) [][]byte {
+		t.Helper()
+		found, err := keys.Keys(t.Context(), at.Add(after))
+		must(t, err)
+		return found
+	}
+	first := read(0)
+	equal(t, "keys", len(first), 1)
+	equal(t, "bytes", len(first[0]), 32)
+	equal(t, "keys before it is old", read(59*time.Minute), first)
+	second := read(2 * time.Hour)
+	equal(t, "keys after that", len(second), 2)
+	equal(t, "the first of them", second[0], first[0])
+	third := read(4 * time.Hour)
+	equal(t, "keys when the first is gone", len(third), 2)
+	equal(t, "the first of them", third[0], second[1])
 }

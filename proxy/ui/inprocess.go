@@ -31,7 +31,7 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Host != t.host {
 		return t.elsewhere.RoundTrip(req)
 	}
-	ctx, cancel := context.WithCancel(apart{req.Context()})
+	ctx, cancel := context.WithCancel(req.Context())
 	if t.as != nil {
 		ctx = t.as(ctx)
 	}
@@ -54,19 +54,6 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: w.sent, Body: answerBody{reading, cancel}, ContentLength: -1, Request: req,
 	}, nil
-}
-
-// apart is the context of a request of its own. It ends with the viewer's, and has
-// nothing else of it but the address that the viewer came to: a door finds the viewer's
-// connection there, and would write to it.
-type apart struct{ context.Context }
-
-// Value implements [context.Context].
-func (a apart) Value(key any) any {
-	if key == http.LocalAddrContextKey {
-		return a.Context.Value(key)
-	}
-	return nil
 }
 
 // request returns a request as the door's server would have read it.

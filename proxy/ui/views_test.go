@@ -164,25 +164,6 @@ func TestFailuresOfPages(t *testing.T) {
 	}
 }
 
-// What a page asks is a request of its own: it has nothing of the viewer's, whose
-// connection the door would write to.
-func TestQuestionsAreApart(t *testing.T) {
-	type key struct{}
-	asked := false
-	u := newPages(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = true
-		if r.Context().Value(key{}) != nil {
-			t.Error("the door sees what the viewer's request has")
-		}
-		http.NotFound(w, r)
-	}), nil)
-	r := httptest.NewRequest(http.MethodGet, "/ui/r/app", nil)
-	u.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(r.Context(), key{}, "connection")))
-	if !asked {
-		t.Error("nothing was asked")
-	}
-}
-
 // A file is never sent as what a browser would show.
 func TestDownloads(t *testing.T) {
 	door, image := newFakeImage("text")

@@ -36,6 +36,14 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return ctx
 }
 
+// Within returns a handler of requests that are made within the process while one is
+// served: their answers are not written to the connection of that one.
+func Within(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connKey{}, nil)))
+	})
+}
+
 // wholeConn is a connection that can hold one write back until the next, and
 // then sends both at once. It is used by one goroutine at a time for writing,
 // as the server does.
