@@ -18,7 +18,8 @@ type Notices struct {
 // Webhook says where messages of some referrers are sent.
 type Webhook struct {
 	Name          string        `key:"name" doc:"The webhook's name, of lower case letters, digits and dashes, by which its progress is kept: under the same name it goes on where it was." required:"true"`
-	URL           *url.URL      `key:"url" doc:"Where messages are sent by POST, with http or https. Redirects are not followed." required:"true"`
+	URL           *url.URL      `key:"url" doc:"Where messages are sent by POST, with http or https. Redirects are not followed. One with a secret, such as a token, is named by urlFile."`
+	URLFile       string        `key:"urlFile" doc:"Instead of url a file with it, in one line, which may have a query. It is shown nowhere." reload:"true" file:"true"`
 	SecretFile    string        `key:"secretFile" doc:"File with what messages are signed by: a line of whsec_ and the base64 of 24 to 64 bytes, such as of openssl rand -base64 32; several lines sign all." required:"true" reload:"true" file:"true"`
 	Repositories  []string      `key:"repositories" doc:"Repositories whose referrers are told, as patterns: * stands for any part of a name without a slash, ** for any part. All where none is given."`
 	ArtifactTypes []string      `key:"artifactTypes" doc:"Artifact types that are told, as patterns: * stands for any characters, ? for one. All where none is given."`
@@ -63,10 +64,8 @@ func checkWebhook(hook Webhook) error {
 	switch u := hook.URL; {
 	case !named.MatchString(hook.Name):
 		return errWebhookName
-	case u == nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("url: need http:// or https:// and a host")
-	case u.User != nil:
-		return errors.New("url: may have no user and password: receivers know backref by its signature")
+	case (u == nil) == (hook.URLFile == ""):
+		return errors.New("needs one of url and urlFile")
 	case hook.SecretFile == "":
 		return errors.New("needs secretFile, since messages that are not signed prove nothing")
 	case hook.Timeout < 0 || hook.MaxAge < 0 || hook.Attempts < 0:

@@ -109,6 +109,17 @@ func (s *Service) Run(ctx context.Context) {
 		}
 		cancel()
 		running.Wait()
+		s.rest()
+	}
+}
+
+// rest shows that nothing waits here: what does is shown by the process that sends.
+func (s *Service) rest() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.metrics.dead.Set(0)
+	for _, h := range s.settings.Hooks {
+		s.metrics.age.WithLabelValues(h.Name).Set(0)
 	}
 }
 

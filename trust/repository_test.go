@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -19,6 +20,7 @@ import (
 // memory is a repository in memory.
 type memory struct {
 	t       *testing.T
+	mutex   sync.Mutex
 	content map[digest.Digest][]byte
 	// wrong is sent instead of content.
 	wrong map[digest.Digest][]byte
@@ -32,6 +34,8 @@ func newRepository(t *testing.T) *memory {
 }
 
 func (m *memory) get(sum digest.Digest) ([]byte, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
 	m.reads++
 	if body, ok := m.wrong[sum]; ok {
 		return body, nil
@@ -90,15 +94,27 @@ func (m *memory) signed(key *ecdsa.PrivateKey, subject digest.Digest) layer {
 // attested is a Sigstore bundle with a statement about a subject, by a key.
 func (m *memory) attested(key *ecdsa.PrivateKey, subject digest.Digest) layer {
 	m.t.Helper()
+	return m.attestedBy(&key.PublicKey, func(message []byte) []byte { return sign(m.t, key, message) }, subject)
+}
+
+// attestedBy is the same by a key of whatever kind.
+func (m *memory) attestedBy(key crypto.PublicKey, sign func(message []byte) []byte, subject digest.Digest) layer {
+	m.t.Helper()
 	payload := fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://sigstore.dev/cosign/sign/v1","subject":[{"digest":{%q:%q}}],"predicate":{}}`, subject.Algorithm(), subject.Encoded())
 	message := fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(payloadInToto), payloadInToto, len(payload), payload)
-	hint := must(must(newPublicKey(&key.PublicKey))(m.t).hint())(m.t)
+	return m.bundle(key, "dsseEnvelope", map[string]any{"payload": payload, "payloadType": payloadInToto, "signatures": []any{map[string]any{"sig": sign(message)}}})
+}
+
+// bundle is a Sigstore bundle of some content that names a key.
+func (m *memory) bundle(key crypto.PublicKey, field string, content any) layer {
+	m.t.Helper()
+	hint := must(must(newPublicKey(key))(m.t).hint())(m.t)
 	body := must(json.Marshal(map[string]any{
-		"mediaType":            "application/vnd.dev.sigstore.bundle.v0.3+json",
+		"mediaType":            typeBundle,
 		"verificationMaterial": map[string]any{"publicKey": map[string]any{"hint": hint}},
-		"dsseEnvelope":         map[string]any{"payload": payload, "payloadType": payloadInToto, "signatures": []any{map[string]any{"sig": sign(m.t, key, message)}}},
+		field:                  content,
 	}))(m.t)
-	return m.put("application/vnd.dev.sigstore.bundle.v0.3+json", body, nil)
+	return m.put(typeBundle, body, nil)
 }
 
 // keyed returns a signer by a key.

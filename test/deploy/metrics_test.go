@@ -40,7 +40,9 @@ func metricTexts(t *testing.T) []string {
 	t.Cleanup(secure.Close)
 	certificate, key := clientCertificate(t)
 	authority := writeFile(t, filepath.Join(t.TempDir(), "ca.crt"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})))
+	secret := writeFile(t, filepath.Join(t.TempDir(), "secret"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 	options := []string{
+		"--set", "notices.webhooks=[{name: scans, url: 'http://127.0.0.1:1', secretFile: '" + secret + "'}]",
 		"--set", "upstream.service.anonymous=true", "--set", "referrers.fallbackTags=mirror",
 		"--set", "upstream.tls.caFile=" + authority, "--set", "upstream.tls.certFile=" + certificate, "--set", "upstream.tls.keyFile=" + key,
 		"--set", "auth.mode=service", "--set", `auth.rules=[{repositories: ["**"], anonymous: true, allow: [admin]}]`,

@@ -103,6 +103,15 @@ func validate(ctx context.Context, spec *openapi3.T, method string, asked *url.U
 // mediaTypeLines is that of texts of JSON, one a line.
 const mediaTypeLines = "application/jsonl"
 
+// mediaTypeAtom is that of feeds, which are described as text.
+const mediaTypeAtom = "application/atom+xml"
+
+// decodeText reads what is no JSON as a string.
+func decodeText(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+	content, err := io.ReadAll(body)
+	return string(content), err
+}
+
 // decodeLines reads lines as the array that describes them.
 func decodeLines(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
 	content, err := io.ReadAll(body)

@@ -49,6 +49,7 @@ type template struct {
 // range or the default, which would describe any.
 func Load(ctx context.Context, path string) (*Document, error) {
 	openapi3filter.RegisterBodyDecoder(mediaTypeLines, decodeLines)
+	openapi3filter.RegisterBodyDecoder(mediaTypeAtom, decodeText)
 	spec, err := openapi3.NewLoader().LoadFromFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)

@@ -141,7 +141,7 @@ func TestNoticeFeed(t *testing.T) {
 			t.Errorf("of test %v", of.digests())
 		}
 	})
-	if listed := b.Run(t, "notices", "list", "-o", "json"); strings.Count(listed, `"msg_`) != 2 {
+	if listed := notices(t, b, "list", "-o", "json"); strings.Count(listed, `"msg_`) != 2 {
 		t.Errorf("listed %s", listed)
 	}
 }

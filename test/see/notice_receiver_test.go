@@ -59,7 +59,7 @@ func newNoticeReceiver(t *testing.T) (*noticeReceiver, string) {
 		mac.Write([]byte(id + "." + at + "." + string(body)))
 		want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 		var message noticeMessage
-		if decoded := json.Unmarshal(body, &message); err != nil || decoded != nil || req.Header.Get("Webhook-Signature") != want || req.Method != http.MethodPost {
+		if decoded := json.Unmarshal(body, &message); err != nil || decoded != nil || req.Header.Get("Webhook-Signature") != want || req.Method != http.MethodPost || req.URL.RawQuery != "token=s3cr3t" {
 			r.bad = append(r.bad, string(body))
 		}
 		for name, values := range r.header {
@@ -101,9 +101,34 @@ func (r *noticeReceiver) took(t *testing.T) []string {
 	return slices.Clone(r.taken)
 }
 
-// hookSetting is the setting of a webhook, with more keys of it.
-func hookSetting(r *noticeReceiver, secret, more string) string {
-	return "notices.webhooks=[{name: scans, url: '" + r.URL + "/?token=s3cr3t', secretFile: '" + secret + "'" + more + "}]"
+// once tells the same without what came again: the same message, under its identifier.
+func (r *noticeReceiver) once(t *testing.T) []string {
+	t.Helper()
+	r.took(t)
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	var told []string
+	known := map[string]string{}
+	for i, id := range r.ids {
+		if of, again := known[id]; !again {
+			told = append(told, r.taken[i])
+		} else if of != r.taken[i] {
+			t.Fatalf("%s is of %s and of %s", id, of, r.taken[i])
+		}
+		known[id] = r.taken[i]
+	}
+	return told
+}
+
+// hookSetting is the setting of a webhook, with more keys of it. Its URL, which has a
+// token, is in a file beside the secret.
+func hookSetting(t *testing.T, r *noticeReceiver, secret, more string) string {
+	t.Helper()
+	target := secret + ".url"
+	if err := os.WriteFile(target, []byte(r.URL+"/?token=s3cr3t\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "notices.webhooks=[{name: scans, urlFile: '" + target + "', secretFile: '" + secret + "'" + more + "}]"
 }
 
 // strictXML reads a document by the strict rules of XML, to its end.
