@@ -36,6 +36,7 @@ func (s *server) parts() []part {
 		s.prepareSource,
 		s.prepareRetention,
 		s.prepareVerifier,
+		s.prepareCoverage,
 		s.prepareAudit,
 		s.prepareNotices,
 		s.prepareLog,
