@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strconv"
 
 	"github.com/backref/backref/coverage"
 )
@@ -23,6 +24,8 @@ type CoverageQuery struct {
 	Tags []string
 	// Platforms narrow down which images of indexes are looked at.
 	Platforms []string
+	// Page is how many tags one answer looks at, at most; 0 leaves it to the server.
+	Page int
 }
 
 func (q CoverageQuery) values() url.Values {
@@ -31,6 +34,9 @@ func (q CoverageQuery) values() url.Values {
 	}
 	if q.MaxAge != "" {
 		values.Set("maxAge", q.MaxAge)
+	}
+	if q.Page > 0 {
+		values.Set("n", strconv.Itoa(q.Page))
 	}
 	return values
 }
@@ -44,24 +50,38 @@ type CoveragePage struct {
 // Coverage returns how the images fare that the tags of the repository name. It needs
 // a backref: elsewhere the error is [ErrNoExtension].
 func (r *Repository) Coverage(ctx context.Context, query CoverageQuery) ([]coverage.Image, error) {
+	var pages [][]coverage.Image
+	err := r.EachCoverage(ctx, query, func(images []coverage.Image) error {
+		pages = append(pages, images)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return coverage.Merge(pages...), nil
+}
+
+// EachCoverage is [Repository.Coverage] page by page, until each returns an error. An
+// image whose tags are on several pages is on each of them.
+func (r *Repository) EachCoverage(ctx context.Context, query CoverageQuery, each func(images []coverage.Image) error) error {
 	found, err := r.HasExtension(ctx)
 	if err == nil && !found {
 		err = fmt.Errorf("%w: which images of %s lack what is told by a backref alone", ErrNoExtension, r.Reference)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	path := r.extensionPath("coverage/images")
 	if encoded := query.values().Encode(); encoded != "" {
 		path += "?" + encoded
 	}
-	var pages [][]coverage.Image
+	var stopped error
 	err = eachPage(ctx, r, path, func(page struct{ Images []coverage.Image }) bool {
-		pages = append(pages, page.Images)
-		return true
+		stopped = each(page.Images)
+		return stopped == nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask which images of %s lack what: %w", r.Reference, err)
+		return fmt.Errorf("ask which images of %s lack what: %w", r.Reference, err)
 	}
-	return coverage.Merge(pages...), nil
+	return stopped
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Tags        Tags        `key:"tags" doc:"How tags are listed, and which of them stay what they are."`
 	Delete      Delete      `key:"delete" doc:"What goes with a manifest that is deleted."`
 	Reconcile   Reconcile   `key:"reconcile" doc:"What runs beside requests; in the background only with upstream.service."`
+	Coverage    Coverage    `key:"coverage" doc:"Which images are watched for what they lack: see coverage.md."`
 	Retention   Retention   `key:"retention" doc:"Which referrers stay, and which are deleted: see lifecycle.md."`
 	Notices     Notices     `key:"notices" doc:"Who is told of new referrers: see notices.md."`
 	Verify      Verify      `key:"verify" doc:"Whose signatures are verified: see verification.md."`
@@ -283,6 +284,7 @@ func Default() Config {
 		},
 		Auth:        Auth{Mode: AuthPassthrough, CacheTTL: 30 * time.Second, Realm: RealmKeep, RecheckRealm: 5 * time.Minute},
 		Retention:   Retention{Rate: 10, MaxPerRun: 1000},
+		Coverage:    Coverage{Interval: time.Hour},
 		Notices:     Notices{Entries: noticesEntries},
 		Verify:      Verify{MaxSize: 8 << 20, Concurrency: 4, CacheEntries: 10_000},
 		Permissions: Permissions{CacheTTL: 10 * time.Second, CacheEntries: 10_000},

@@ -30,7 +30,7 @@ func zeroAllowed(path string) bool {
 		"limits.rate", "limits.clientRate", "limits.concurrency", "limits.clientConcurrency", "limits.transferInterval",
 		"upstream.routes.rate", "upstream.routes.timeouts.connect", "upstream.routes.timeouts.responseHeader", "upstream.routes.timeouts.stall", "upstream.routes.timeouts.idle",
 		"referrers.upstream.transfer",
-		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice", "retention.interval",
+		"reconcile.settleInterval", "reconcile.verifyInterval", "reconcile.missingTwice", "retention.interval", "coverage.interval",
 		"cache.pages", "log.delay", "cache.manifests", "audit.keep", "notices.keep":
 		return true
 	default:
@@ -67,6 +67,7 @@ func validate(cfg *Config) []mistake {
 	validateAuth(cfg, check)
 	validateUI(cfg, check)
 	validateRetention(cfg, check)
+	validateCoverage(cfg, check)
 	validateArtifacts(cfg, check)
 	validateNotices(cfg, check)
 	validateVerify(cfg, check)

@@ -102,6 +102,21 @@ func (s *Summary) Add(image Image) {
 	}
 }
 
+// Include counts the images of another summary of the same requirements.
+func (s *Summary) Include(other Summary) {
+	s.Images += other.Images
+	s.Covered += other.Covered
+	for i := range s.Requirements {
+		at := slices.IndexFunc(other.Requirements, func(c Count) bool { return c.Requirement == s.Requirements[i].Requirement })
+		if at < 0 {
+			continue
+		}
+		for _, state := range States() {
+			*s.Requirements[i].at(state) += other.Requirements[at].Of(state)
+		}
+	}
+}
+
 // Merge puts images that came page by page into one list: an image that is on
 // several pages, since its tags are, is there once, with all of its tags. The order
 // is that of the first tag, an index before its images.

@@ -71,6 +71,8 @@ type Artifact struct {
 	// neither is known.
 	Made time.Time
 	By   Way
+	// Tag is the one that it stands under, where it is [ByTag].
+	Tag string
 	// Verified says that it is by one of [Policy.SignedBy], and Doubt why it is not
 	// shown to be.
 	Verified bool
@@ -91,8 +93,8 @@ type Policy struct {
 	MaxAge time.Duration
 	// ExpiryAnnotations are the annotations that say when an artifact expires.
 	ExpiryAnnotations []string
-	// SignedBy are the names of signers, of whom one has to have signed what is
-	// [Requirement.Signed]; none for anybody.
+	// SignedBy are the names of signers, of whom one has to have signed what is wanted,
+	// where a requirement asks by kind: see [Requirement.Signed]; none for anybody.
 	SignedBy []string
 }
 

@@ -89,8 +89,13 @@ func TestJudgeSigners(t *testing.T) {
 	if got := policy.Judge(require, []coverage.Artifact{fresh}, noon()); got.State != coverage.Covered {
 		t.Errorf("%+v", got)
 	}
-	if got := policy.Judge(parse(t, "sbom"), []coverage.Artifact{attached("", sbom, 1, coverage.BySubject)}, noon()); got.State != coverage.Covered {
-		t.Errorf("an SBOM is no signature: %+v", got)
+	// An SBOM that is merely attached is nobody's; what has a type is not asked about.
+	plain := []coverage.Artifact{attached("", sbom, 1, coverage.BySubject)}
+	if got := policy.Judge(parse(t, "sbom"), plain, noon()); got.State != coverage.Unverified {
+		t.Errorf("%+v", got)
+	}
+	if got := policy.Judge(parse(t, sbom), plain, noon()); got.State != coverage.Covered {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -108,6 +113,12 @@ func TestMerge(t *testing.T) {
 	summary := coverage.NewSummary([]string{"signature"})
 	for _, image := range all {
 		summary.Add(image)
+	}
+	twice := coverage.NewSummary([]string{"signature", "sbom"})
+	twice.Include(summary)
+	twice.Include(summary)
+	if twice.Images != 4 || twice.Covered != 2 || twice.Requirements[0].Of(coverage.Missing) != 2 || twice.Requirements[1].Of(coverage.Missing) != 0 {
+		t.Errorf("%+v", twice)
 	}
 	count := summary.Requirements[0]
 	if summary.Images != 2 || summary.Covered != 1 || count.Of(coverage.Covered) != 1 || count.Of(coverage.Missing) != 1 || count.Of(coverage.Expired) != 0 {

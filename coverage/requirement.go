@@ -133,11 +133,10 @@ func (r Requirement) Matches(a Artifact) bool {
 	return slices.ContainsFunc(a.predicates(), func(stated string) bool { return oci.MatchGlob(r.predicate, stated) })
 }
 
-// Signed tells whether what the requirement wants is signed, so that it can be asked
-// whose it is: signatures and attestations are.
-func (r Requirement) Signed() bool {
-	return r.artifactType == "" && (r.kind == artifact.KindSignature || r.kind == artifact.KindAttestation)
-}
+// Signed tells whether it can be asked who signed what the requirement wants: of what
+// is wanted by its kind, which as a signature or a signed attestation it can be. An
+// artifact type says nothing of signatures.
+func (r Requirement) Signed() bool { return r.artifactType == "" }
 
 // inherits tells whether an artifact of an index counts for the images that it
 // lists. A signature covers the digest of the index and so those that stand in it.

@@ -263,11 +263,11 @@ type signers struct{}
 
 func (signers) Signer(name string) bool { return name == "release" }
 
-func (signers) SignedBy(_ context.Context, _ *registry.Reader, _ string, _ []string, subject, artifact oci.Descriptor) (bool, string, error) {
+func (signers) SignedBy(_ context.Context, _ *registry.Reader, _ string, _ []string, subject, artifact oci.Descriptor) (registry.Signed, error) {
 	if artifact.Annotations["by"] == "release" && subject.Digest != "" && subject.MediaType != "" {
-		return true, "", nil
+		return registry.Signed{Subject: true}, nil
 	}
-	return false, "by another key", nil
+	return registry.Signed{Reason: "by another key"}, nil
 }
 
 // Who signed is told by whoever is given for that.

@@ -85,6 +85,16 @@ func (s *Source) SetLimits(limits registry.Limits, perSecond int) {
 	s.limiter.SetLimit(rate.Limit(perSecond))
 }
 
+// pace waits as long as the rate asks of who has others ask some questions.
+func (s *Source) pace(ctx context.Context, questions int) error {
+	for range questions {
+		if err := s.limiter.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // askAgain is the Ask of a reader that asks again where it may help.
 func (s *Source) askAgain(ctx context.Context, question func(context.Context) error) error {
 	_, err := ask(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, question(ctx) })

@@ -35,7 +35,7 @@ const (
 //
 // Every source that may hold more than the index is asked, as for a listing, but for
 // those that are known to have nothing: a referrers tag, or a tag of cosign, that is
-// not among all tags, and an API of the registry's own in a repository that lacks
+// not among all tags, unless further registries may have it, and an API of the registry's own in a repository that lacks
 // it. An error of any of them is one of the answer. The caller has to be permitted.
 func (r *Registry) Coverage(ctx context.Context, caller *Caller, query CoverageQuery, all []string, tags map[string]digest.Digest) ([]coverage.Image, error) {
 	if len(tags) == 0 {
@@ -44,7 +44,7 @@ func (r *Registry) Coverage(ctx context.Context, caller *Caller, query CoverageQ
 	if !caller.Permitted() {
 		return nil, errNoGrant
 	}
-	look := coverageLook{registry: r, caller: caller, query: query, now: r.now(), tagged: map[digest.Digest][]string{}, standing: map[string]bool{}}
+	look := coverageLook{allTags: r.listsAllTags(caller), registry: r, caller: caller, query: query, now: r.now(), tagged: map[digest.Digest][]string{}, standing: map[string]bool{}}
 	for _, tag := range all {
 		if oci.IsReferrersTag(tag) || oci.IsCosignTag(tag) {
 			look.standing[tag] = true
@@ -81,6 +81,15 @@ type coverageLook struct {
 	tagged map[digest.Digest][]string
 	// standing are the tags that may stand for something that is attached.
 	standing map[string]bool
+	// allTags says that a tag that is not among these does not stand for anything.
+	allTags bool
+}
+
+// listsAllTags tells whether what the upstream does not list among the tags of the
+// caller's repository is not there. It may be elsewhere where further registries are
+// asked, or where the caller means another registry than the index is of.
+func (r *Registry) listsAllTags(caller *Caller) bool {
+	return caller.elsewhere == "" && (r.options.TagsElsewhere == nil || !r.options.TagsElsewhere(caller.repository))
 }
 
 // step looks at some manifests that have tags.

@@ -75,7 +75,7 @@ func attachedBy(d, subject oci.Descriptor, seen time.Time) coverage.Artifact {
 	}
 	return coverage.Artifact{
 		Digest: d.Digest, MediaType: d.MediaType, Size: d.Size, ArtifactType: d.ArtifactType, Annotations: d.Annotations,
-		Kind: artifact.KindOf(d), Subject: subject, Made: made, By: by,
+		Kind: artifact.KindOf(d), Subject: subject, Made: made, By: by, Tag: d.Tag,
 	}
 }
 
@@ -119,16 +119,20 @@ func (l *coverageLook) ask(ctx context.Context, subjects []digest.Digest, around
 }
 
 // mayHaveMore tells whether something that is not in the index may be attached to a
-// subject. A referrers tag that the registry doesn't list is not there.
+// subject. A referrers tag that the registry doesn't list is not there
+// (distribution-spec, "Listing Tags": it lists all), unless the list may lack some.
 func (l *coverageLook) mayHaveMore(subject digest.Digest) bool {
+	if !l.allTags {
+		return true
+	}
 	r, name := l.registry, tagName{l.caller.repository, oci.ReferrersTag(subject)}
 	return l.hasLegacy(subject) || !r.native.quiet(name.repository, subject) ||
 		r.options.ReferrersTags && l.standing[name.tag] && !r.tagChecks.recent(name)
 }
 
-// hasLegacy tells whether a tag of cosign stands for the subject.
+// hasLegacy tells whether a tag of cosign may stand for the subject.
 func (l *coverageLook) hasLegacy(subject digest.Digest) bool {
-	return slices.ContainsFunc(oci.CosignTags(subject), func(tag string) bool { return l.standing[tag] })
+	return !l.allTags || slices.ContainsFunc(oci.CosignTags(subject), func(tag string) bool { return l.standing[tag] })
 }
 
 // listing reads the whole listing of a subject, legacy referrers too where there may

@@ -8,9 +8,8 @@ import (
 
 const (
 	// coverageKept is for how long it is remembered what manifests say, which can't
-	// change, and signedKept who signed, which changes with the keys of signers.
+	// change.
 	coverageKept = time.Hour
-	signedKept   = time.Minute
 	// coverageEntries is how many entries of indexes are remembered together.
 	coverageEntries = 100_000
 )
@@ -20,7 +19,6 @@ const (
 type coverageMemory struct {
 	lists      *otter.Cache[manifestName, listedImages]
 	predicates *otter.Cache[manifestName, []string]
-	signed     *otter.Cache[signedName, verdict]
 }
 
 func newCoverageMemory(entries int) coverageMemory {
@@ -33,6 +31,5 @@ func newCoverageMemory(entries int) coverageMemory {
 			ExpiryCalculator: otter.ExpiryWriting[manifestName, listedImages](coverageKept),
 		}),
 		predicates: newCache[manifestName, []string](coverageKept, entries),
-		signed:     newCache[signedName, verdict](signedKept, entries),
 	}
 }

@@ -1,28 +1,58 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
-	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/backref/backref/artifact"
 	"github.com/backref/backref/coverage"
 	"github.com/backref/backref/oci"
 )
 
-// Signatures tells by whom what is attached to images is signed.
+// Signatures tells by whom what is attached to images is signed. Its methods may be
+// called concurrently.
 type Signatures interface {
 	// Signer tells whether there is a signer of that name.
 	Signer(name string) bool
-	// SignedBy tells whether an artifact, a signature or attestation that is attached
-	// to a subject of a repository, is by one of the named signers, and if not, why
-	// that is not shown. What it needs of the registry it reads by the reader, which
-	// reads as who asks. An error says that it could not be told just now. It may be
-	// called concurrently.
-	SignedBy(ctx context.Context, reader *Reader, repository string, names []string, subject, artifact oci.Descriptor) (verified bool, reason string, err error)
+	// SignedBy tells what of an artifact that is attached to a subject of a repository
+	// the named signers are shown to have signed. What it needs of the registry it reads
+	// by the reader, which reads as who asks. An error says that it could not be told
+	// just now.
+	SignedBy(ctx context.Context, reader *Reader, repository string, names []string, subject, artifact oci.Descriptor) (Signed, error)
+}
+
+// Signed is what of an artifact is shown to be by certain signers.
+type Signed struct {
+	// Subject says that it signs the subject itself, and Predicates are the types of
+	// the statements about it.
+	Subject    bool
+	Predicates []string
+	// Reason says why there is neither.
+	Reason string
+}
+
+// proves tells why what is signed is not what a requirement wants of an artifact;
+// empty where it is. What the artifact says of itself does not count: anyone may attach
+// a statement that a signer made under annotations that say that it states another.
+func (s Signed) proves(requirement coverage.Requirement, a coverage.Artifact) (doubt string) {
+	if !s.Subject && len(s.Predicates) == 0 {
+		return cmp.Or(s.Reason, "nothing of it is signed")
+	}
+	for _, predicate := range s.Predicates {
+		a.Kind, a.Predicates = artifact.KindOfPredicate(predicate), nil
+		if requirement.Matches(a) {
+			return ""
+		}
+	}
+	a.Kind, a.Predicates = artifact.Kind{Kinds: artifact.KindSignature}, nil
+	if s.Subject && requirement.Matches(a) {
+		return ""
+	}
+	return "what is signed of it is something else than it says to be"
 }
 
 // ErrNoSignatures means that it is asked who signed, and nobody is there to tell.
@@ -55,8 +85,10 @@ func (l *coverageLook) verified(ctx context.Context, requirement coverage.Requir
 	for i := range all {
 		a := &all[i]
 		if l.query.Fresh(requirement, *a, l.now) {
-			group.Go(func() (err error) {
-				a.Verified, a.Doubt, err = l.signed(ctx, *a)
+			group.Go(func() error {
+				found, err := l.signed(ctx, *a)
+				a.Doubt = found.proves(requirement, *a)
+				a.Verified = a.Doubt == ""
 				return err
 			})
 		}
@@ -64,35 +96,15 @@ func (l *coverageLook) verified(ctx context.Context, requirement coverage.Requir
 	return all, group.Wait()
 }
 
-// signed asks of one artifact, unless it was lately told: what a digest names is
-// signed by the same for ever, though whom a signer trusts may change.
-func (l *coverageLook) signed(ctx context.Context, a coverage.Artifact) (bool, string, error) {
+// signed asks of one artifact.
+func (l *coverageLook) signed(ctx context.Context, a coverage.Artifact) (Signed, error) {
 	signatures := l.registry.options.Signatures
 	if signatures == nil {
-		return false, "", ErrNoSignatures
+		return Signed{}, ErrNoSignatures
 	}
-	names := slices.Sorted(slices.Values(l.query.SignedBy))
-	key := signedName{l.caller.repository, strings.Join(names, "\n"), a.Subject.Digest, a.Digest}
-	if told, known := l.registry.coverage.signed.GetIfPresent(key); known {
-		return told.verified, told.reason, nil
+	of := oci.Descriptor{
+		Digest: a.Digest, ArtifactType: a.ArtifactType, MediaType: a.MediaType, Size: a.Size, Annotations: a.Annotations,
+		Legacy: a.By == coverage.ByTag, Tag: a.Tag,
 	}
-	of := oci.Descriptor{Digest: a.Digest, ArtifactType: a.ArtifactType, MediaType: a.MediaType, Size: a.Size, Annotations: a.Annotations}
-	verified, reason, err := signatures.SignedBy(ctx, l.registry.reader(l.caller), l.caller.repository, names, a.Subject, of)
-	if err != nil {
-		return false, "", err
-	}
-	l.registry.coverage.signed.Set(key, verdict{verified, reason})
-	return verified, reason, nil
-}
-
-// signedName names a question who signed.
-type signedName struct {
-	repository, names string
-	subject, artifact digest.Digest
-}
-
-// verdict is its answer.
-type verdict struct {
-	verified bool
-	reason   string
+	return signatures.SignedBy(ctx, l.registry.reader(l.caller), l.caller.repository, l.query.SignedBy, a.Subject, of)
 }

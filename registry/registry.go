@@ -58,6 +58,9 @@ type Options struct {
 	// ReferrersTags says that referrers tags are read, and answered with the
 	// listing.
 	ReferrersTags bool
+	// TagsElsewhere tells of which repositories tags may stand for something though the
+	// upstream does not list them, since another registry has them; nil for none.
+	TagsElsewhere func(repository string) bool
 	// RecheckTag and RecheckNative are for how long a referrers tag that was read
 	// is not read again, and the upstream's own API not asked again where it was
 	// found to be missing; 0 for no time.

@@ -108,6 +108,10 @@ func (s *sigstoreStatement) states(payloadType string, payload []byte) error {
 	if err := json.Unmarshal(payload, &stated); err != nil {
 		return fmt.Errorf("its statement: %w", err)
 	}
+	if stated.PredicateType == "" {
+		// It would look like a signature of the subject itself.
+		return errors.New("its statement has no predicateType")
+	}
 	s.claim.Predicate = stated.PredicateType
 	for _, subject := range stated.Subject {
 		for algorithm, sum := range subject.Digest {

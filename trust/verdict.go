@@ -22,12 +22,23 @@ type Verdict struct {
 	// By are the names of all signers that are shown to have made one, in the order
 	// of the configuration.
 	By []string `json:"by,omitempty"`
+	// Proven is what of it those are shown to have made: an artifact may hold several
+	// signatures, and its annotations, which anyone writes, may say something else.
+	Proven []Proven `json:"-"`
 	// Reason says in words for people why the artifact is not verified; empty where
 	// it is, or is no signature.
 	Reason string `json:"reason,omitempty"`
 	// Until is when the verdict may change by itself, since a certificate expires;
 	// nil where it holds as long as the configuration does.
 	Until *time.Time `json:"until,omitempty"`
+}
+
+// Proven is a signature that a signer is shown to have made about the subject.
+type Proven struct {
+	By string
+	// Predicate is the type of the statement that is signed; empty for a signature of
+	// the subject itself.
+	Predicate string
 }
 
 // SignedBy tells whether one of the signers is shown to have signed. Without names
@@ -41,7 +52,7 @@ func (v Verdict) SignedBy(names ...string) bool {
 
 // clone returns a verdict that shares nothing.
 func (v Verdict) clone() Verdict {
-	v.Claims, v.By = slices.Clone(v.Claims), slices.Clone(v.By)
+	v.Claims, v.By, v.Proven = slices.Clone(v.Claims), slices.Clone(v.By), slices.Clone(v.Proven)
 	return v
 }
 

@@ -138,16 +138,16 @@ func (j *judgement) of(ctx context.Context, listed oci.Descriptor) (Verdict, err
 		}
 		verdict.Claims = append(verdict.Claims, read.claimed())
 		if placed {
-			reason = reason.heavier(j.prove(ctx, read, proofs))
+			reason = reason.heavier(j.prove(ctx, read, proofs, &verdict))
 		}
 	}
 	j.conclude(&verdict, proofs, reason)
 	return verdict, nil
 }
 
-// prove asks each signer about a signature, keeps the proofs, and returns the doubt
-// of those who have none.
-func (j *judgement) prove(ctx context.Context, read statement, proofs map[*signer]proof) *doubt {
+// prove asks each signer about a signature, keeps the proofs and what it is that they
+// prove, and returns the doubt of those who have none.
+func (j *judgement) prove(ctx context.Context, read statement, proofs map[*signer]proof, verdict *Verdict) *doubt {
 	doubted := guarded(func() (proof, *doubt) { return proof{}, read.elsewhere(j.subject.Digest) })
 	if doubted.doubt != nil {
 		return doubted.doubt
@@ -159,6 +159,7 @@ func (j *judgement) prove(ctx context.Context, read statement, proofs map[*signe
 			reason = reason.heavier(found.doubt)
 			continue
 		}
+		verdict.Proven = append(verdict.Proven, Proven{s.name, read.claimed().Predicate})
 		if before, ok := proofs[s]; !ok || found.proof.outlasts(before) {
 			proofs[s] = found.proof
 		}

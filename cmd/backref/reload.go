@@ -37,6 +37,7 @@ func (s *server) parts() []part {
 		s.prepareSource,
 		s.prepareRetention,
 		s.prepareVerifier,
+		s.prepareCoverage,
 		s.prepareAudit,
 		s.prepareNotices,
 		s.prepareLog,

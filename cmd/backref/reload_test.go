@@ -93,6 +93,8 @@ func changed(t *testing.T, cfg config.Config, path string) config.Config {
 		*value = []config.Signer{{Name: "other", KeyFile: "other.pub"}}
 	case *[]config.RetentionRule:
 		*value = []config.RetentionRule{{Name: "other", Repositories: []string{"other"}, Keep: config.RetentionKeep{All: true}}}
+	case *[]config.CoverageRule:
+		*value = []config.CoverageRule{{Name: "other", Repositories: []string{"other"}, Require: []string{"sbom"}}}
 	case *[]config.Webhook:
 		secret := filepath.Join(t.TempDir(), "secret")
 		write(t, secret, "whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)))
@@ -164,10 +166,14 @@ func taken(t *testing.T, s *server, cfg config.Config) []any {
 	if err != nil {
 		t.Fatal(err)
 	}
+	watched, err := options.Coverage(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	source, behind := options.Source(cfg, s.upstream, s.store), options.Upstream(cfg.Upstream)
 	return []any{
 		cfg.Server.TLS, cfg.Admin.TLS, cfg.Admin.TokenFile, behind.Service, behind.TLS, settings, options.SignIn(cfg.Auth), cfg.Auth.Rules,
-		source.Limits, source.Rate, options.Audit(cfg.Audit), cfg.Verify, cfg.Log.Level, cfg.Reload, retention,
+		source.Limits, source.Rate, options.Audit(cfg.Audit), cfg.Verify, cfg.Log.Level, cfg.Reload, retention, watched,
 		cfg.UI.SessionTTL, cfg.UI.OIDC,
 		// The command line reads it each time.
 		cfg.Admin.Client,

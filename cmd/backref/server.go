@@ -66,8 +66,10 @@ type server struct {
 	source   *reconcile.Source
 	// retention is what is said of it now.
 	retention atomic.Pointer[reconcile.RetentionSettings]
-	audit     *reconcile.Audit
-	notices   *notice.Service
+	// coverage is what is said now of which images are watched.
+	coverage atomic.Pointer[reconcile.CoverageSettings]
+	audit    *reconcile.Audit
+	notices  *notice.Service
 	// verifier judges signatures by what is configured now.
 	verifier atomic.Pointer[trust.Verifier]
 	// background is what runs beside requests until ctx ends.
@@ -142,7 +144,7 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.reloader.begin(metrics)
-	for _, prepare := range []part{s.prepareRetention, s.prepareVerifier} {
+	for _, prepare := range []part{s.prepareRetention, s.prepareVerifier, s.prepareCoverage} {
 		apply, err := prepare(s.config)
 		if err != nil {
 			return err
@@ -150,7 +152,10 @@ func (s *server) open(ctx context.Context) error {
 		apply()
 	}
 	// It runs whether or not anybody can ask for it.
-	maintenance := s.maintain(handler, metrics)
+	maintenance, err := s.maintain(handler, metrics)
+	if err != nil {
+		return err
+	}
 	if s.config.Admin.Listen != "" {
 		apply, err := s.prepareToken(s.config)
 		if err != nil {
@@ -189,6 +194,7 @@ func (s *server) openDoor(metrics *prometheus.Registry) (*proxy.Proxy, error) {
 	if s.config.UI.Public {
 		door.Pages = s.publicPages
 	}
+	door.Registry.Signatures = signatures{&s.verifier}
 	door.Feeds = s.notices.Feeds
 	door.Registry.Metrics, door.Registry.Tracer, door.Access = metrics, s.tracing.tracer(), s.logs.access
 	s.signIn = door.SignIn
@@ -202,11 +208,15 @@ func (s *server) openDoor(metrics *prometheus.Registry) (*proxy.Proxy, error) {
 
 // maintain puts together what runs beside requests, and returns the admin API
 // of it. Without credentials of its own backref does nothing unasked.
-func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) http.Handler {
+func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) (http.Handler, error) {
 	source, settings := reconcile.NewSource(options.Source(s.config, s.upstream, s.store)), options.Reconcile(s.config.Reconcile)
 	s.source = source
 	settings.Tracer = s.tracing.tracer()
 	retention := s.newRetention(handler, metrics)
+	watching, err := s.newCoverage(handler, metrics)
+	if err != nil {
+		return nil, err
+	}
 	mirror := s.config.Referrers.FallbackTags == config.FallbackMirror
 	if !mirror {
 		s.background = append(s.background, s.clearOutbox)
@@ -220,7 +230,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 		if settings.VerifyInterval > 0 {
 			works = append(works, reconcile.NewPatrol(s.store, source, settings, s.log, metrics).Run)
 		}
-		works = append(works, reconcile.NewDating(s.store, source, settings, s.log).Run, retention.Run)
+		works = append(works, reconcile.NewDating(s.store, source, settings, s.log).Run, retention.Run, watching.Run)
 		if mirror {
 			works = append(works, reconcile.NewMirror(reconcile.MirrorOptions{
 				Store: s.store, Source: source, Own: handler.Registry().LockTag, HiddenTags: s.config.Referrers.HiddenTags,
@@ -231,7 +241,7 @@ func (s *server) maintain(handler *proxy.Proxy, metrics *prometheus.Registry) ht
 	sharer, _ := s.store.(index.Sharer)
 	s.background = append(s.background, reconcile.Background(sharer, s.log, works...))
 	settings.Metrics, settings.Audit = metrics, s.audit
-	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes, s.capabilities.Routes, s.notices.Routes, handler.Routes))
+	return handler.AfterRecords(reconcile.New(s.store, source, settings, s.log).Handler(retention.Routes, s.capabilities.Routes, s.notices.Routes, handler.Routes)), nil
 }
 
 // newRetention returns what carries out the rules of which referrers stay. What it

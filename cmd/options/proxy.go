@@ -90,9 +90,10 @@ func Registry(cfg config.Config, store index.Store, behind *upstream.Registry, l
 	limits, referrers := cfg.Limits, cfg.Referrers
 	o := registry.Options{
 		Index: store, Upstream: behind, Log: log,
-		Limits:   registryLimits(limits, limits.UpstreamQueries),
-		SizeText: func(bytes int64) string { return config.Size(bytes).String() },
-		Order:    order, ReferrersTags: referrers.FallbackTags != config.FallbackOff,
+		Limits:        registryLimits(limits, limits.UpstreamQueries),
+		SizeText:      func(bytes int64) string { return config.Size(bytes).String() },
+		TagsElsewhere: tagsElsewhere(cfg),
+		Order:         order, ReferrersTags: referrers.FallbackTags != config.FallbackOff,
 		RecheckTag: referrers.RecheckTag, RecheckNative: referrers.RecheckNative, ListingTTL: referrers.TagListingTTL,
 		HiddenTags: referrers.HiddenTags, Hide: hiding(cfg.Tags.Hide),
 		PermissionTTL: cfg.Permissions.CacheTTL, Permissions: cfg.Permissions.CacheEntries,

@@ -25,6 +25,12 @@ type inProcess struct {
 	as     func(context.Context) context.Context
 }
 
+// InProcess returns what sends requests to a handler of this process for who needs no
+// page: those to a host, in the context that as makes. Others go by elsewhere.
+func InProcess(door http.Handler, host string, elsewhere http.RoundTripper, as func(context.Context) context.Context) http.RoundTripper {
+	return inProcess{door: door, host: host, elsewhere: elsewhere, viewer: &http.Request{Header: http.Header{}, RemoteAddr: "127.0.0.1:0"}, as: as}
+}
+
 // RoundTrip implements [http.RoundTripper]. The answer comes with its header; its
 // body as the handler writes it.
 func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
