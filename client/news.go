@@ -8,15 +8,17 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/oci"
 )
 
 // News is a referrer that a backref came to know, with when that was.
 type News struct {
-	Number  uint64    `json:"number"`
-	Time    time.Time `json:"time"`
-	Subject string    `json:"subject"`
+	Number  uint64        `json:"number"`
+	Time    time.Time     `json:"time"`
+	Subject digest.Digest `json:"subject"`
 	oci.Descriptor
 }
 
