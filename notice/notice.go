@@ -40,7 +40,7 @@ func Of(a index.Arrival) Notice {
 // for every arrival, in whatever index.
 func (n Notice) sum() [sha256.Size]byte {
 	text := fmt.Appendf(nil, "notice\n%d\n%s\n%s\n", n.Number, n.Repository, n.Digest)
-	return sha256.Sum256(binary.BigEndian.AppendUint64(text, uint64(n.Time.UnixNano()))) //nolint:gosec // The bits count.
+	return sha256.Sum256(binary.BigEndian.AppendUint64(text, uint64(n.Time.UnixNano())))
 }
 
 // ID returns the identifier of the notice as a message: receivers know by it what they

@@ -54,7 +54,7 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func arrivalAt(number uint64, annotations map[string]string) index.Arrival {
-	return index.Arrival{Number: number, At: time.Unix(int64(number), 0), Record: index.Record{Repository: "app", Manifest: index.Manifest{ //nolint:gosec // It is small.
+	return index.Arrival{Number: number, At: time.Unix(int64(number), 0), Record: index.Record{Repository: "app", Manifest: index.Manifest{
 		Digest: digest.FromString(string(rune(number))), ArtifactType: "a/b", Annotations: annotations,
 		Edges: []index.Edge{{Kind: index.EdgeSubject, Target: digest.FromString("subject")}},
 	}}}
@@ -132,7 +132,7 @@ func FuzzRender(f *testing.F) {
 			t.Fatal(err)
 		}
 		for decoder := xml.NewDecoder(bytes.NewReader(body)); ; {
-			if _, err := decoder.Token(); err == io.EOF {
+			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 				return
 			} else if err != nil {
 				t.Fatalf("%v: %s", err, body)

@@ -86,7 +86,7 @@ func (s *Service) send(ctx context.Context, h Hook, id string, body []byte) erro
 func retryAfter(text string, now time.Time) time.Duration {
 	var wait time.Duration
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		wait = time.Duration(seconds) * time.Second //nolint:gosec // It has 31 bits.
+		wait = time.Duration(seconds) * time.Second
 	} else if at, err := http.ParseTime(text); err == nil {
 		wait = at.Sub(now)
 	}

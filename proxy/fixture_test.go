@@ -212,6 +212,7 @@ func newFixtureOf(t testing.TB, store index.Store, opened func(*proxy.Options), 
 	if err != nil {
 		t.Fatal(err)
 	}
+	door.Feeds = func() bool { return true }
 	told := &audited{}
 	door.Routes = further
 	door.Registry.Metrics, door.Registry.Audit = metrics, told.record

@@ -18,6 +18,7 @@ import (
 	"github.com/backref/backref/cmd/options"
 	"github.com/backref/backref/config"
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/notice"
 	"github.com/backref/backref/proxy/admin"
 	"github.com/backref/backref/reconcile"
 	"github.com/backref/backref/test/openapi"
@@ -29,7 +30,9 @@ type operated struct {
 	stocked
 	adminURL string
 	// down is why the server is not ready; nil where it is.
-	down error
+	down    error
+	log     *zap.Logger
+	notices *notice.Service
 }
 
 func newOperated(t *testing.T, token string, store func(index.Maintainer) index.Maintainer) *operated {
@@ -51,6 +54,8 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 	}
 	t.Cleanup(behind.Close)
 	log, level := zaptest.NewLogger(t), zap.NewAtomicLevel()
+	o.log = log
+	o.notices = newNotices(o, kept)
 	maintenance := reconcile.New(store(kept), reconcile.NewSource(options.Source(settings, behind, kept)), options.Reconcile(settings.Reconcile), log)
 	retaining := options.Retaining(settings)
 	retaining.Store, retaining.Source, retaining.Log = kept, reconcile.NewSource(options.Source(settings, behind, kept)), log
@@ -80,7 +85,7 @@ func newOperated(t *testing.T, token string, store func(index.Maintainer) index.
 			return parts
 		},
 		Metrics: o.metrics, Log: log, Token: func() string { return token }, Events: o.proxy.Events(), Level: &level,
-		Maintenance: maintenance.Handler(reconcile.NewRetention(retaining).Routes, capabilities.Routes, o.proxy.Routes),
+		Maintenance: maintenance.Handler(reconcile.NewRetention(retaining).Routes, capabilities.Routes, o.proxy.Routes, o.notices.Routes),
 	}))
 	t.Cleanup(operators.Close)
 	o.adminURL = operators.URL
@@ -190,6 +195,7 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 			t.Errorf("%s %s: status %d, want %d: %s", c.method, c.at, got.status, c.status, got.body)
 		}
 	}
+	noticesAnswered(document, o)
 	withoutService := newEventsFixture(t, func(cfg *config.Config) { cfg.Upstream.Service.Anonymous = false })
 	refused := withoutService.tell(http.StatusServiceUnavailable)
 	checkDescribed(t, document, http.MethodPost, "/events", refused)
@@ -217,6 +223,8 @@ func TestOpenAPIAdminAnswers(t *testing.T) {
 	if got := o.ask(document, http.MethodGet, "/admin/stats", ""); got.status != http.StatusServiceUnavailable {
 		t.Errorf("numbers of an index that can't be read: status %d", got.status)
 	}
+	noticesWithoutIndex(document, o)
+	noFeeds(t, document)
 	wantAllSeen(t, document, func(answer string) bool { return !strings.Contains(answer, " /v2/") })
 }
 

@@ -174,7 +174,7 @@ func taken(t *testing.T, s *server, cfg config.Config) []any {
 	return []any{
 		cfg.Server.TLS, cfg.Admin.TLS, cfg.Admin.TokenFile, behind.Service, behind.TLS, settings, options.SignIn(cfg.Auth), cfg.Auth.Rules,
 		source.Limits, source.Rate, options.Audit(cfg.Audit), cfg.Verify, cfg.Log.Level, cfg.Reload, retention, watched,
-		cfg.UI.SessionTTL, cfg.UI.OIDC,
+		cfg.UI.SessionTTL, cfg.UI.OIDC, cfg.Notices,
 		// The command line reads it each time.
 		cfg.Admin.Client,
 	}

@@ -72,11 +72,6 @@ func (d fakeDoor) list(endpoint string, page any, link string) {
 	d["/v2/app/_backref/"+endpoint] = fakeAnswer{mediaType: "application/json", body: asJSON(page), link: link}
 }
 
-// referrers answers what refers to each subject.
-func (d fakeDoor) referrers(subject digest.Digest, query string, link string, all ...ocispec.Descriptor) {
-	d.list("graph/referrers?"+query+"subject="+strings.ReplaceAll(subject.String(), ":", "%3A"), map[string]any{"manifests": append([]ocispec.Descriptor{}, all...)}, link)
-}
-
 func asJSON(v any) string {
 	body, err := json.Marshal(v)
 	if err != nil {

@@ -64,7 +64,7 @@ func (s *signIn) keep(w http.ResponseWriter, r *http.Request, part string, mode 
 	if err != nil {
 		return err
 	}
-	cookie := s.cookie(r, part, mode)
+	cookie := s.cookie(r, part, mode) //nolint:gosec // G124: its mode is Strict or Lax, and it is Secure where the viewer came by https.
 	cookie.Value, cookie.MaxAge = sealed, int(keep/time.Second)
 	if len(cookie.String()) > maxCookie {
 		return errTooLarge
@@ -75,7 +75,7 @@ func (s *signIn) keep(w http.ResponseWriter, r *http.Request, part string, mode 
 
 // drop has the browser forget a cookie.
 func (s *signIn) drop(w http.ResponseWriter, r *http.Request, part string, mode http.SameSite) {
-	cookie := s.cookie(r, part, mode)
+	cookie := s.cookie(r, part, mode) //nolint:gosec // G124: as above.
 	cookie.MaxAge = -1
 	http.SetCookie(w, cookie)
 }
@@ -85,7 +85,7 @@ func (s *signIn) drop(w http.ResponseWriter, r *http.Request, part string, mode 
 // that name.
 func (s *signIn) cookie(r *http.Request, part string, mode http.SameSite) *http.Cookie {
 	place := s.place(r)
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // G124: its mode is Strict or Lax, and it is Secure where the viewer came by https.
 		Name: s.cookieName(place, part), Path: place.Prefix + s.base, Secure: place.Secure(), HttpOnly: true, SameSite: mode,
 	}
 }

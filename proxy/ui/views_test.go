@@ -183,7 +183,7 @@ func TestWebAddresses(t *testing.T) {
 	for address, want := range map[string]bool{
 		"https://example.org/a?b#c": true, "http://example.org": true, "javascript:alert(1)": false, "JAVASCRIPT:alert(1)": false,
 		"data:text/html,x": false, "//example.org": false, "https:example.org": false, "https://user@example.org": false,
-		"https://exa\u202emple.org": false, " https://example.org": false, "https://example.org\\@evil.org": false, "": false,
+		"https://exa\u202emple.org": false, "\u0020https://example.org": false, "https://example.org\\@evil.org": false, "": false,
 	} {
 		if got := webAddress(address) != ""; got != want {
 			t.Errorf("%q: %v", address, got)

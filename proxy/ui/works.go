@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -113,10 +114,22 @@ func (w workView) Numbers() []number {
 	var numbers []number
 	for _, name := range slices.Sorted(maps.Keys(w.Report)) {
 		if value, is := w.Report[name].(json.Number); is {
-			numbers = append(numbers, number{words(name), value.String()})
+			numbers = append(numbers, number{words(name), rounded(value)})
 		}
 	}
 	return numbers
+}
+
+// rounded writes a number with one place behind the point, where it has any.
+func rounded(n json.Number) string {
+	if _, err := n.Int64(); err == nil {
+		return n.String()
+	}
+	value, err := n.Float64()
+	if err != nil {
+		return n.String()
+	}
+	return strconv.FormatFloat(value, 'f', 1, 64)
 }
 
 // Failures returns what could not be read, as far as the report names it.

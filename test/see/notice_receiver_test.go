@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -139,11 +140,11 @@ func strictXML(t *testing.T, body string, into any) {
 		t.Fatalf("%v: %s", err, body)
 	}
 	for {
-		switch _, err := decoder.Token(); err {
-		case nil:
-		case io.EOF:
+		_, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
 			return
-		default:
+		}
+		if err != nil {
 			t.Fatalf("%v: %s", err, body)
 		}
 	}

@@ -109,18 +109,6 @@ func (l *looker) signIn(name, password, to string) answer {
 	return l.send("/sign-in", url.Values{"token": {formToken(form.body)}, "name": {name}, "password": {password}, "to": {to}})
 }
 
-// cookies returns the names of cookies for the pages.
-func (l *looker) cookies() (names []string) {
-	at, err := url.Parse(l.base + "/")
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for _, cookie := range l.client.Jar.Cookies(at) {
-		names = append(names, cookie.Name)
-	}
-	return names
-}
-
 // secretFile writes a file with a secret.
 func secretFile(t testing.TB, secret string) string {
 	t.Helper()
