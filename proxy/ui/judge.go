@@ -46,6 +46,10 @@ func (v *visit) judge(ctx context.Context, subject digest.Digest, it *item) {
 		if err != nil {
 			judged = Judgement{Signature: true, Reason: notJudged}
 		}
+		if judged.Signature && len(judged.Claims) == 0 {
+			// What can't be read as a signature may name somebody all the same.
+			judged.Claims = v.claims(ctx, it.descriptor)
+		}
 		if judged.Signature {
 			it.Judgement = &judged
 		}

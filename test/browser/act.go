@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -140,12 +141,18 @@ func (p *Page) run(action chromedp.Action[chromedp.Void]) {
 	}
 }
 
+// drawn is how long a page may take to be drawn.
+const drawn = 2 * time.Second
+
 // settle waits until what was done has led to where it leads.
 func (p *Page) settle() {
 	p.t.Helper()
 	// What a click leads to, such as that a form is sent, may be put off until the
-	// page has been drawn. A picture of one pixel has it drawn, scripts or not.
-	_, _ = try(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{Width: 1, Height: 1, Scale: 1}})
+	// page has been drawn. A picture of one pixel has it drawn, scripts or not. Where
+	// the page is left before that, nobody answers.
+	drawing, cancel := context.WithTimeout(p.ctx, drawn)
+	_, _ = chromedp.Call(drawing, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{Width: 1, Height: 1, Scale: 1}})
+	cancel()
 	p.sync()
 	p.await("load the next page", func() bool { return !p.record.loading })
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/backref/backref/test/browser"
 	"github.com/backref/backref/test/rig"
 )
 
@@ -20,7 +19,7 @@ func TestPagesOfOperations(t *testing.T) {
 	if got := rig.Do(t, http.MethodDelete, s.backref.URL+"/v2/team/app/manifests/1.10.0", nil); got.Status < http.StatusBadRequest {
 		t.Fatalf("a locked tag is deleted: %d", got.Status)
 	}
-	b := browser.New(t)
+	viewers := newViewers(t)
 	operations := s.backref.AdminURL + "/ui/operations"
 	for _, page := range []struct {
 		name, path string
@@ -32,17 +31,16 @@ func TestPagesOfOperations(t *testing.T) {
 		{"work", "/work/retention", []string{"Nothing is deleted", "Begin"}},
 	} {
 		t.Run(page.name, func(t *testing.T) {
-			for _, as := range viewers() {
-				p := b.Page(t, as.options)
-				p.Open(operations + page.path)
-				mustBeGood(t, p, as, page.says)
-				p.Screenshot("operations-" + page.name + "-" + as.name)
+			for _, as := range viewers {
+				as.page.Open(operations + page.path)
+				mustBeGood(t, as, page.says)
+				as.page.Screenshot("operations-" + page.name + "-" + as.name)
 			}
 		})
 	}
 	for kind, says := range map[string]string{"rebuild": "found", "verify": "records", "retention": "few scans"} {
 		t.Run("run "+kind, func(t *testing.T) {
-			p := b.Page(t, browser.Options{Width: 360, Height: 740})
+			p := viewers[2].page
 			p.Open(operations + "/work/" + kind)
 			p.Click("Begin")
 			rig.Eventually(t, "the page says that it is done", func() bool {
