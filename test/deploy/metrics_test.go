@@ -43,6 +43,7 @@ func metricTexts(t *testing.T) []string {
 	secret := writeFile(t, filepath.Join(t.TempDir(), "secret"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 	options := []string{
 		"--set", "notices.webhooks=[{name: scans, url: 'http://127.0.0.1:1', secretFile: '" + secret + "'}]",
+		"--set", `coverage.rules=[{name: all, repositories: ["**"], require: [signature]}]`,
 		"--set", "upstream.service.anonymous=true", "--set", "referrers.fallbackTags=mirror",
 		"--set", "upstream.tls.caFile=" + authority, "--set", "upstream.tls.certFile=" + certificate, "--set", "upstream.tls.keyFile=" + key,
 		"--set", "auth.mode=service", "--set", `auth.rules=[{repositories: ["**"], anonymous: true, allow: [admin]}]`,
@@ -78,12 +79,12 @@ func reverseProxy(t *testing.T, to string) http.Handler {
 	}}
 }
 
-// scrape returns the metrics of a backref, once it has counted its index.
+// scrape returns the metrics of a backref, once it has counted its index and images.
 func scrape(t *testing.T, backref *rig.Backref) string {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		text := string(rig.Do(t, http.MethodGet, backref.AdminURL+"/metrics", nil).Want(t, http.StatusOK).Body)
-		if strings.Contains(text, "\nbackref_index_records") || time.Now().After(deadline) {
+		if strings.Contains(text, "\nbackref_index_records") && strings.Contains(text, "\nbackref_coverage_images") || time.Now().After(deadline) {
 			return text
 		}
 		time.Sleep(20 * time.Millisecond)
