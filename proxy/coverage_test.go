@@ -172,6 +172,24 @@ func TestCoveragePlatforms(t *testing.T) {
 	}
 }
 
+// Nothing that may be pulled as an image is left out by what its entry says of itself, and
+// an index without any is no index that has all.
+func TestCoverageLeavesNoImageOut(t *testing.T) {
+	c := newCovered(t)
+	disguised := c.registry.put("app", image("disguised"))
+	odd := digest.FromString("odd")
+	for tag, entries := range map[string]string{
+		"v1": fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":1,"platform":{"os":"linux","architecture":"arm64"},"annotations":{"vnd.docker.reference.type":"attestation-manifest"}}`, imageManifest, disguised),
+		"v2": "",
+		"v3": fmt.Sprintf(`{"mediaType":"application/vnd.example.image+json","digest":%q,"size":1,"platform":{"os":"linux","architecture":"arm64"}}`, odd),
+		"v4": fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":1,"annotations":{"vnd.docker.reference.type":"attestation-manifest","vnd.docker.reference.digest":%q}}`, imageManifest, disguised, odd),
+	} {
+		c.registry.put("app", fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[%s]}`, imageIndex, entries), tag)
+	}
+	c.tags = []string{"v1", "v2", "v3", "v4"}
+	c.want("require=sbom@each", "v1 linux/arm64 sbom@each=missing\nv2 sbom@each=missing\nv3 linux/arm64 sbom@each=missing\nv4 sbom@each=missing")
+}
+
 // What the index is known to know is not asked for image by image, and what it may not
 // know is: an error there is one of the answer, not a gap.
 func TestCoverageAsksWhatItMust(t *testing.T) {

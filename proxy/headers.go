@@ -100,12 +100,37 @@ func notForRegistry() map[string]bool {
 	return names
 }
 
+// withoutSessions takes from a header the cookies of the web page, which a browser sends
+// to all of a host: they are nothing for the registry.
+func withoutSessions(header http.Header) {
+	if len(header["Cookie"]) == 0 {
+		return
+	}
+	var others []string
+	for _, line := range header["Cookie"] {
+		kept := slices.DeleteFunc(strings.Split(line, ";"), func(pair string) bool {
+			return strings.HasPrefix(strings.TrimPrefix(strings.TrimSpace(pair), "__Secure-"), sessionCookies)
+		})
+		if len(kept) > 0 {
+			others = append(others, strings.TrimSpace(strings.Join(kept, ";")))
+		}
+	}
+	header["Cookie"] = others
+	if len(others) == 0 {
+		header.Del("Cookie")
+	}
+}
+
+// sessionCookies is what the names of all cookies of the web page begin with.
+const sessionCookies = "backref_"
+
 // upstreamHeader returns the header to send to the registry for a client's
 // request. How the client reached us stays with us, since links are rewritten
 // on their way back; only its address is passed on.
 func (p *Proxy) upstreamHeader(r *http.Request) http.Header {
 	header := make(http.Header, len(r.Header)+3)
 	copyOthers(header, r.Header, p.staying)
+	withoutSessions(header)
 	if slices.Contains(r.Header["Te"], "trailers") {
 		header["Te"] = []string{"trailers"}
 	}

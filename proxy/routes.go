@@ -45,7 +45,7 @@ func (p *Proxy) wrappers() chi.Middlewares {
 		wrap.Recover(wrap.RecoverOptions{Fail: p.fail}),
 		wrap.Pace(wrap.PaceOptions{Patience: p.patience, Buffers: &p.buffers, Metrics: requests}),
 		wrap.Limit(wrap.LimitOptions{
-			Bounds: func() wrap.Bounds { return p.limits().Requests }, Proxies: proxies, Now: p.now, Fail: p.fail,
+			Bounds: func() wrap.Bounds { return p.limits().Requests }, Proxies: proxies, Now: p.now, Fail: p.fail, Proves: looksAtCredentials,
 		}),
 		wrap.LimitPages(wrap.LimitPagesOptions{
 			Most: func() int { return p.limits().PageSize }, Paged: p.paged, Parameters: answer.Parameters, Metrics: requests, Fail: p.fail,

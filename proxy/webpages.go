@@ -16,6 +16,12 @@ const PagesPath = pagesPath
 
 const pagesPath = "/_backref/ui"
 
+// looksAtCredentials tells whether somebody looks at the credentials in the header of a
+// request: pages have sessions, and answer whoever sends whatever there.
+func looksAtCredentials(r *http.Request) bool {
+	return entryOf(r).path.endpoint != endpointPages
+}
+
 // ClientURL returns the address by which the client that made a request to the proxy
 // reaches a path of it: server.publicURL, else what a trusted proxy says, else what the
 // request does.

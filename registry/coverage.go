@@ -214,6 +214,15 @@ func (l *coverageLook) means(requirement coverage.Requirement, platform string) 
 func (l *coverageLook) absent(of digest.Digest, list listedImages) []coverage.Image {
 	var images []coverage.Image
 	for _, requirement := range l.query.Requirements {
+		if wanted := requirement.Platforms(); len(list.images) == 0 && !wanted.None() && len(wanted.Names()) == 0 {
+			at := slices.IndexFunc(images, func(i coverage.Image) bool { return i.Platform == "" })
+			if at < 0 {
+				images, at = append(images, coverage.Image{Index: of}), len(images)
+			}
+			images[at].Requirements = append(images[at].Requirements, coverage.Outcome{
+				Requirement: requirement.String(), State: coverage.Missing, Reason: "the index lists no image",
+			})
+		}
 		for _, name := range requirement.Platforms().Names() {
 			has := slices.ContainsFunc(list.images, func(entry listedImage) bool { return coverage.IsPlatform(entry.platform, name) })
 			if has || !l.query.Platforms.None() && !l.query.Platforms.Has(name) {

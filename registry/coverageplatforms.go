@@ -103,6 +103,10 @@ func (l *coverageLook) list(ctx context.Context, manifest digest.Digest) (listed
 	return list, nil
 }
 
+// unknownPlatform is what BuildKit writes as system and architecture of what is for no
+// platform.
+const unknownPlatform = "unknown"
+
 // parseListed reads the entries of an index that was read as a manifest before.
 func parseListed(body []byte) (listedImages, error) {
 	var document struct {
@@ -119,11 +123,15 @@ func parseListed(body []byte) (listedImages, error) {
 		return listedImages{}, err
 	}
 	var list listedImages
+	doubtful := index.DoubtfulEntries(body)
 	for _, entry := range document.Manifests {
-		if !oci.IsManifestType(entry.MediaType) {
+		// What may be an image counts as one: it lacks something rather than be left out.
+		if !oci.IsManifestType(entry.MediaType) && !slices.Contains(doubtful, entry.Digest) {
 			continue
 		}
-		if entry.Annotations[annotationReferenceType] == referenceAttestation {
+		// An entry for a platform is what is pulled for that, whatever it is annotated as.
+		runs := entry.Platform != nil && (entry.Platform.OS != unknownPlatform || entry.Platform.Architecture != unknownPlatform)
+		if entry.Annotations[annotationReferenceType] == referenceAttestation && !runs {
 			about := digest.Digest(entry.Annotations[annotationReferenceDigest])
 			if about.Validate() == nil {
 				list.attestations = append(list.attestations, listedAttestation{entry.Descriptor, about})

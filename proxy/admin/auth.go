@@ -58,7 +58,18 @@ func hasToken(r *http.Request, token string) bool {
 // request must not come from a page, nor name this machine by a name that
 // anybody could point at it.
 func fromThisMachine(r *http.Request) bool {
-	return isLoopback(r.RemoteAddr) && isLoopback(r.Host) && r.Header.Get("Origin") == ""
+	return isLoopback(r.RemoteAddr) && isLoopback(r.Host) && r.Header.Get("Origin") == "" && !passedOn(r)
+}
+
+// passedOn tells whether a proxy on this machine says that it passes a request on, for
+// somebody who may be anywhere.
+func passedOn(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if len(r.Header.Values(name)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // isLoopback tells whether an address, with or without a port, is this

@@ -35,6 +35,7 @@ func TestRequireOperator(t *testing.T) {
 		{name: "elsewhere", peer: remote, want: http.StatusForbidden},
 		{name: "elsewhere, forged", peer: remote, header: []string{"X-Forwarded-For", "127.0.0.1"}, want: http.StatusForbidden},
 		{name: "elsewhere, with a token that nobody set", peer: remote, header: []string{"Authorization", "Bearer "}, want: http.StatusForbidden},
+		{name: "passed on by a proxy on this machine", peer: local, header: []string{"X-Forwarded-For", "192.0.2.7"}, want: http.StatusForbidden},
 		{name: "a web page", peer: local, header: []string{"Origin", "https://evil.example"}, want: http.StatusForbidden},
 		{name: "a name that leads here", peer: local, host: "evil.example:5001", want: http.StatusForbidden},
 		{name: "the token", token: "s3cret", peer: remote, host: "backref:5001", header: []string{"Authorization", "bearer s3cret"}, want: http.StatusOK},

@@ -15,7 +15,7 @@ func MayLook(r *http.Request, token string) bool {
 	if token != "" {
 		return hasToken(r, token)
 	}
-	return isLoopback(r.RemoteAddr) && isLoopback(r.Host) && fromSameOrigin(r)
+	return isLoopback(r.RemoteAddr) && isLoopback(r.Host) && fromSameOrigin(r) && !passedOn(r)
 }
 
 // fromSameOrigin tells whether no page of another origin made a request. A browser sends

@@ -122,7 +122,7 @@ func (c *Clients) try(r *http.Request, account Account) error {
 }
 
 func (c *Clients) way(r *http.Request) inProcess {
-	return inProcess{door: c.Door, host: c.Place(r).Host, elsewhere: c.Elsewhere, viewer: r}
+	return inProcess{door: c.Door, host: hostOf(c.Place(r)), elsewhere: c.Elsewhere, viewer: r}
 }
 
 // Viewer implements [Accounts]. Whether the account may see anything the door says each

@@ -3,11 +3,14 @@ package ui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"sync"
 
 	"github.com/go-chi/chi/v5"
+	"oras.land/oras-go/v2/registry"
 )
 
 // errBroken says that the door broke an answer off.
@@ -30,6 +33,10 @@ type inProcess struct {
 func InProcess(door http.Handler, host string, elsewhere http.RoundTripper, as func(context.Context) context.Context) http.RoundTripper {
 	return inProcess{door: door, host: host, elsewhere: elsewhere, viewer: &http.Request{Header: http.Header{}, RemoteAddr: "127.0.0.1:0"}, as: as}
 }
+
+// hostOf returns the host that requests to the registry of a place name: package client
+// asks for some by another name than people call them.
+func hostOf(at Place) string { return (registry.Reference{Registry: at.Host}).Host() }
 
 // RoundTrip implements [http.RoundTripper]. The answer comes with its header; its
 // body as the handler writes it.
@@ -85,10 +92,12 @@ func (t inProcess) request(ctx context.Context, req *http.Request) *http.Request
 func (t inProcess) serve(w *answerWriter, r *http.Request) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			w.end(errBroken)
+			err := errBroken
 			if reason != http.ErrAbortHandler { //nolint:errorlint // It is compared as net/http does.
-				panic(reason)
+				// A fault that one page comes upon must not end what all others are served by.
+				err = fmt.Errorf("%w: %v\n%s", errBroken, reason, debug.Stack())
 			}
+			w.end(err)
 			return
 		}
 		w.end(nil)

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"bytes"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -70,6 +72,10 @@ func (v *visit) feed(w http.ResponseWriter) error {
 	if err != nil {
 		return err
 	}
+	// What its entries refer to is below the registry, not below the page.
+	base := "//" + v.place.Host + v.place.Prefix + "/v2/" + v.name + "/_backref/notices/feed"
+	const root = `<feed xmlns="http://www.w3.org/2005/Atom"`
+	body = bytes.Replace(body, []byte(root), []byte(root+` xml:base="`+template.HTMLEscapeString(base)+`"`), 1)
 	w.Header().Set("Content-Type", mediaType)
 	_, _ = w.Write(body)
 	return nil

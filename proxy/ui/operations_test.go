@@ -148,6 +148,19 @@ func TestFormsOfOthers(t *testing.T) {
 	}
 }
 
+// A fault that a page comes upon ends that page, and no more.
+func TestFaultsEndOnePage(t *testing.T) {
+	u := operatorsUI(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a fault") }), Viewer{})
+	if page := look(t, u, "/ui/operations", http.StatusBadGateway); strings.Contains(page, "a fault") {
+		t.Errorf("%s", page)
+	}
+	send(u, "/ui/operations/work/rebuild", nil)
+	u.works.running.Wait()
+	if view := u.works.view(workRebuild); view.Running || view.Error != "it was broken off; the log says why" {
+		t.Errorf("%+v", view)
+	}
+}
+
 func TestDecisions(t *testing.T) {
 	u := operatorsUI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()

@@ -60,7 +60,7 @@ func (s *signIn) begin(w http.ResponseWriter, r *http.Request, account Account) 
 
 // keep has the browser keep a value, sealed, for some time.
 func (s *signIn) keep(w http.ResponseWriter, r *http.Request, part string, mode http.SameSite, keep time.Duration, value any) error {
-	sealed, err := s.sealer.seal(r.Context(), part, value)
+	sealed, err := s.sealer.seal(r.Context(), s.options.Cookies+" "+part, value)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *signIn) kept(r *http.Request, part string, into any) (found bool, err e
 	if err != nil {
 		return false, nil
 	}
-	err = s.sealer.open(r.Context(), part, cookie.Value, into)
+	err = s.sealer.open(r.Context(), s.options.Cookies+" "+part, cookie.Value, into)
 	if errors.Is(err, errSealed) {
 		return false, nil
 	}

@@ -256,6 +256,9 @@ func TestGuesses(t *testing.T) {
 	d.want(d.signIn("s3cret", ""), http.StatusTooManyRequests)
 }
 
+// purposeOf is what the desk's pages seal a part for.
+func purposeOf(part string) string { return "test " + part }
+
 // A session counts for its time, at every replica, and only as the server gave it.
 func TestSessions(t *testing.T) {
 	d := newDesk(t)
@@ -267,8 +270,8 @@ func TestSessions(t *testing.T) {
 	}
 	for name, value := range map[string]string{
 		"truncated": given.Value[:len(given.Value)-1], "longer": given.Value + "A", "empty": "", "made up": "AQIDBA",
-		"forged": sealed(t, sealerOf("other"), cookieSession, "x"), "of another purpose": sealed(t, sealerOf("shared"), cookieForm, "x"),
-		"something else": sealed(t, sealerOf("shared"), cookieSession, "x"),
+		"forged": sealed(t, sealerOf("other"), purposeOf(cookieSession), "x"), "of another purpose": sealed(t, sealerOf("shared"), purposeOf(cookieForm), "x"),
+		"something else": sealed(t, sealerOf("shared"), purposeOf(cookieSession), "x"), "of another page": sealed(t, sealerOf("shared"), "elsewhere "+cookieSession, "x"),
 	} {
 		if status := look(value); status != http.StatusUnauthorized {
 			t.Errorf("%s: %d", name, status)

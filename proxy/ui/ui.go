@@ -151,8 +151,8 @@ func (u *UI) begin(r *http.Request) (*visit, error) {
 	plain := true
 	v.client, err = client.New(client.Options{
 		PlainHTTP: &plain, UserAgent: "backref", Once: true,
-		Way:        inProcess{door: u.options.Door, host: v.place.Host, elsewhere: u.options.Elsewhere, viewer: r, as: v.viewer.As},
-		Credential: auth.StaticCredential(v.place.Host, v.viewer.Credential), Tokens: v.viewer.Tokens, BlockedRealms: u.options.BlockedRealms,
+		Way:        inProcess{door: u.options.Door, host: hostOf(v.place), elsewhere: u.options.Elsewhere, viewer: r, as: v.viewer.As},
+		Credential: auth.StaticCredential(hostOf(v.place), v.viewer.Credential), Tokens: v.viewer.Tokens, BlockedRealms: u.options.BlockedRealms,
 	})
 	return v, err
 }

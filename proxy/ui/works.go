@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"github.com/go-chi/chi/v5"
+	"go.uber.org/zap"
 )
 
 // workKind is what an operator can begin on a page.
@@ -210,6 +211,9 @@ func (u *UI) beginWork(kind workKind, from *http.Request) error {
 		switch {
 		case errors.Is(err, context.Canceled):
 			r.view.Error = "it was stopped"
+		case errors.Is(err, errBroken):
+			u.options.Log.Error("work was broken off", zap.String("work", string(kind)), zap.Error(err))
+			r.view.Error = "it was broken off; the log says why"
 		case err != nil:
 			r.view.Error = err.Error()
 		}

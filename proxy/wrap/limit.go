@@ -40,7 +40,12 @@ type LimitOptions struct {
 	Now func() time.Time
 	// Fail answers who is not let in.
 	Fail Fail
+	// Proves tells whether the answer to a request shows that its credentials are good;
+	// nil where each does that is no error.
+	Proves func(r *http.Request) bool
 }
+
+func (o LimitOptions) proves(r *http.Request) bool { return o.Proves == nil || o.Proves(r) }
 
 // Limit lets requests in as the options allow. It has to be within a wrapper
 // whose writer knows the status of the answer, such as [Pace].
@@ -61,7 +66,7 @@ func Limit(o LimitOptions) func(http.Handler) http.Handler {
 			}
 			defer l.leave(c)
 			next.ServeHTTP(w, r)
-			if status, known := statusOf(w); unproven != 0 && known && status >= http.StatusOK && status < http.StatusBadRequest {
+			if status, known := statusOf(w); unproven != 0 && known && status >= http.StatusOK && status < http.StatusBadRequest && o.proves(r) {
 				l.track(unproven)
 			}
 		})
