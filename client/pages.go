@@ -34,7 +34,16 @@ func eachPage[P any](ctx context.Context, r *Repository, path string, take func(
 // listNames reads a list of names to its end, whatever way the registry pages.
 func listNames[P any](ctx context.Context, r *Repository, path string, of func(P) []string) ([]string, error) {
 	var all []string
-	list := oci.NewPages(path)
+	err := eachName(ctx, r, oci.NewPages(path), of, func(name string) bool {
+		all = append(all, name)
+		return true
+	})
+	return all, err
+}
+
+// eachName hands the names of a list to take until that wants no more, whatever way the
+// registry pages.
+func eachName[P any](ctx context.Context, r *Repository, list *oci.Pages, of func(P) []string, take func(string) (more bool)) error {
 	for next := list.Next(); next != nil; next = list.Next() {
 		var page P
 		following, _, err := r.getJSON(ctx, next.RequestURI(), &page)
@@ -43,21 +52,25 @@ func listNames[P any](ctx context.Context, r *Repository, path string, of func(P
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		var link *url.URL
 		if following != "" {
 			if link, err = url.ParseRequestURI(following); err != nil {
-				return nil, fmt.Errorf("link to the next page: %w", err)
+				return fmt.Errorf("link to the next page: %w", err)
 			}
 		}
 		fresh, err := list.Take(of(page), link)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Reference.Host, err)
+			return fmt.Errorf("%s: %w", r.Reference.Host, err)
 		}
-		all = append(all, fresh...)
+		for _, name := range fresh {
+			if !take(name) {
+				return nil
+			}
+		}
 	}
-	return all, nil
+	return nil
 }
 
 // nextPage returns the path and query of the page after an answer, by its Link

@@ -3,6 +3,8 @@ package ui
 import (
 	"net/url"
 	"strings"
+
+	"github.com/backref/backref/oci"
 )
 
 // perPage is how many rows a page has.
@@ -31,6 +33,9 @@ func (v *visit) repositories() (any, error) {
 	page := repositoriesPage{Search: strings.TrimSpace(query.Get("q")), Repositories: []string{}}
 	searched, last, more := 0, "", false
 	err := v.client.Repositories(v.request.Context(), v.place.Host, query.Get("after"), func(name string) bool {
+		if !oci.ValidRepository(name) {
+			return true
+		}
 		if searched++; searched > maxSearched {
 			page.Cut = true
 			return false
