@@ -22,6 +22,8 @@ import (
 // may do, and the registry sees the service's own credentials.
 type access struct {
 	present atomic.Pointer[entrance]
+	// operators are the rules for operators.
+	operators *policy.Access
 	// handouts are where the registry has sent clients.
 	handouts *handouts
 }
@@ -34,13 +36,15 @@ type entrance struct {
 }
 
 // newAccess returns nil in auth.mode passthrough.
-func newAccess(o Options) *access {
+func newAccess(o Options) (*access, error) {
 	if o.SignIn == nil {
-		return nil
+		return nil, nil
 	}
 	a := &access{handouts: newHandouts()}
 	a.present.Store(&entrance{o.SignIn, o.Registry.Rules})
-	return a
+	var err error
+	a.operators, err = operatorRules()
+	return a, err
 }
 
 // admit serves a request of auth.mode service if its client may make it.
@@ -83,8 +87,7 @@ func (p *Proxy) signIn(r *http.Request) (policy.Client, *entrance, error) {
 	by := p.access.present.Load()
 	switch visitor, _ := visitorOf(r); {
 	case visitor.Operator:
-		all, err := operatorEntrance(by)
-		return operator(), all, err
+		return operator(), &entrance{door: by.door, rules: p.access.operators}, nil
 	case !visitor.Client.Anonymous():
 		return visitor.Client, by, nil
 	}

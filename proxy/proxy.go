@@ -54,7 +54,6 @@ func New(o Options) (*Proxy, error) {
 		behind.Now = time.Now
 	}
 	p := &Proxy{
-		access:     newAccess(o),
 		options:    o,
 		upstream:   behind.Upstream,
 		log:        behind.Log,
@@ -64,9 +63,12 @@ func New(o Options) (*Proxy, error) {
 		namespaces: newNamespaces(o.UpstreamURL, o.UpstreamNames),
 		pages:      newPageCache(o.Cache, behind.Index, behind.Metrics),
 	}
+	var err error
+	if p.access, err = newAccess(o); err != nil {
+		return nil, err
+	}
 	p.bounds.Store(&o.Limits)
 	behind.Forget = p.manifests.drop
-	var err error
 	if p.registry, err = registry.New(behind); err != nil {
 		return nil, err
 	}
