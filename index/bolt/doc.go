@@ -50,12 +50,16 @@
 //	'm' digest                  a record → stamp, seen, edges, description
 //	'r' subject digest          a referrer → artifact type, description
 //	'c' subject created digest  a referrer → artifact type
+//	't' subject type digest     a referrer → created; the type is its length in a
+//	                            byte and its text
 //	'p' target digest kind      an edge that is not that to a subject → nothing
 //
 // and behind the number 0, which no repository has:
 //
 //	'n' repository              a repository → its number
 //	'k'                         the checkpoint of a rebuild
+//	'y'                         how far the entries 't' are made, while the upkeep
+//	                            makes those of a file of format 3
 //
 // The number of a repository takes four bytes, the highest first. It is given
 // with the first record and not used again, so that a repository that is new
@@ -70,7 +74,7 @@
 // referrer as the descriptor itself, as it is sent. The artifact type stands in
 // front, so that a listing that leaves it out reads no further. A created is
 // the key by which [index.SortCreated] orders, so that the latest referrers of
-// a subject are found without looking at the others.
+// a subject are found without looking at the others, as those of a type are.
 //
 // The keys of the other buckets begin with the name of the repository and a
 // zero byte. Digests are one byte for the algorithm and the raw hash, so that

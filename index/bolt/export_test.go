@@ -1,5 +1,7 @@
 package bolt
 
+import "context"
+
 // SmallSteps has an index of an earlier format brought forward by transactions
 // that write a few entries each.
 func SmallSteps(opts Options) Options {
@@ -16,6 +18,15 @@ func Instants() []string {
 func FailAt(opts Options, fail func(at string) error) Options {
 	opts.failPoint = func(at instant) error { return fail(string(at)) }
 	return opts
+}
+
+// Untyped tells whether entries of types are still to be made.
+func Untyped(s *Store) (untyped bool, err error) {
+	err = s.change(context.Background(), func(w *writing) error {
+		untyped = w.untyped() != nil
+		return nil
+	})
+	return untyped, err
 }
 
 // Waiting returns how many changes wait for the writer.

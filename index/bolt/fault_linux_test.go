@@ -33,7 +33,7 @@ func TestTheSystemFails(t *testing.T) {
 			store := mustOpen(t, path)
 			wanted := []string{"before"}
 			// Pages are free after it, so that the file need not grow.
-			for i := range 20 {
+			for i := range 60 {
 				must(t, store.Observe(t.Context(), 0, someRecord(fmt.Sprint(i), "other")))
 			}
 			must(t, store.Observe(t.Context(), 0, someRecord("before", "subject")))

@@ -40,9 +40,15 @@ func (s *Store) gathering(query index.Query) *gathering {
 
 // reuse gives back a gathering that is no longer needed.
 func (s *Store) reuse(g *gathering) {
-	clear(g.entries)
-	*g = gathering{entries: g.entries[:0]}
+	g.restart()
+	g.query = index.Query{}
 	s.gatherings.Put(g)
+}
+
+// restart drops what was gathered.
+func (g *gathering) restart() {
+	clear(g.entries)
+	*g = gathering{query: g.query, entries: g.entries[:0]}
 }
 
 // take adds an entry, unless the page is full: then there is more.

@@ -18,7 +18,8 @@ import (
 // the end.
 //
 // A new format adds what it needs here: how the records of the format before are
-// read is in a file of its own, as early.go.
+// read is in a file of its own, as early.go; what is added to them beside requests
+// too, as typing.go.
 
 const (
 	// movingFormat is added to the format of a file while it is brought
@@ -60,7 +61,7 @@ func readLayout(meta *bbolt.Bucket) (layout, error) {
 		l = layout{format: number - movingFormat, moving: true}
 	}
 	switch {
-	case l.moving && l.format < formatVersion:
+	case l.moving && l.format < untypedFormat:
 	case !l.moving && l.format == 1 && isFirst(meta):
 		l.format = firstFormat
 	case l.moving || l.format == 0 || l.format > formatVersion:
@@ -116,12 +117,16 @@ func (s *Store) migratePart(tx *bbolt.Tx, step int, state *index.Migration) (lay
 	if !exists || l.current() {
 		return layout{format: formatVersion}, nil
 	}
-	if !l.moving {
+	if !l.moving && l.format < untypedFormat {
 		return l, beginMove(tx, l)
 	}
 	w, err := newWriting(tx, s.now())
 	if err != nil {
 		return l, err
+	}
+	if l.format == untypedFormat {
+		state.Done = true
+		return l, w.beginTyping()
 	}
 	m, err := openMove(w, l)
 	if err != nil {
@@ -298,6 +303,9 @@ func (m *move) finish() error {
 		if err := m.w.delete(m.w.meta, []byte(name)); err != nil {
 			return err
 		}
+	}
+	if err := m.w.lackTypes(m.next); err != nil {
+		return err
 	}
 	if err := m.w.putField(fieldGeneration, m.next.number); err != nil {
 		return err

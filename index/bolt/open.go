@@ -29,8 +29,8 @@ const fileMode = 0o600
 // the folder must exist. An empty file counts as none: it is what a volume or
 // a killed creation leaves, and holds nothing that could be lost.
 //
-// An index of an earlier format is brought to the present one, which may take
-// minutes where it is large, and for a while twice its space; one that was
+// An index of an earlier format is brought to the present one, which from a format
+// before 3 may take minutes where it is large, and for a while twice its space; one that was
 // interrupted in that goes on where it was. No earlier version can open it then.
 //
 // It fails with [index.ErrInUse] when another process has the file open, with
@@ -116,7 +116,7 @@ func checkFile(tx *bbolt.Tx, size int64) error {
 	exists, l, err := checkFormat(tx)
 	switch {
 	case err != nil || !exists:
-	case l.current():
+	case l.current(), l.format == untypedFormat:
 		_, err = newWriting(tx, time.Time{})
 	default:
 		err = checkEarlier(tx)

@@ -145,20 +145,22 @@ func TestOpenForeign(t *testing.T) {
 		write func(t *testing.T, path string)
 		want  error
 	}{
-		"one byte":           {file("x"), index.ErrDamaged},
-		"text":               {file(strings.Repeat("not a database\n", 5000)), index.ErrDamaged},
-		"zeroes":             {file(strings.Repeat("\x00", 1<<16)), index.ErrDamaged},
-		"sqlite":             {file("SQLite format 3\x00" + strings.Repeat("\x01", 1<<14)), index.ErrDamaged},
-		"another program's":  {bucket(put("things", "a", "b")), index.ErrDamaged},
-		"meta of another":    {bucket(put("meta", "version", "1")), index.ErrDamaged},
-		"format of no size":  {bucket(put("meta", "format", "1")), index.ErrDamaged},
-		"format to come":     {bucket(put("meta", "format", number(4))), index.ErrFormat},
-		"format of none":     {bucket(put("meta", "format", number(0))), index.ErrFormat},
-		"on its way to come": {bucket(put("meta", "format", number(1<<32+4))), index.ErrFormat},
-		"first format":       {bucket(put("meta", "format", number(1))), index.ErrDamaged},
-		"format of before":   {bucket(put("meta", "format", number(2))), index.ErrDamaged},
-		"no generation":      {bucket(put("meta", "format", number(3))), index.ErrDamaged},
-		"generation missing": {bucket(put("meta", "format", number(3), "generation", number(7))), index.ErrDamaged},
+		"one byte":             {file("x"), index.ErrDamaged},
+		"text":                 {file(strings.Repeat("not a database\n", 5000)), index.ErrDamaged},
+		"zeroes":               {file(strings.Repeat("\x00", 1<<16)), index.ErrDamaged},
+		"sqlite":               {file("SQLite format 3\x00" + strings.Repeat("\x01", 1<<14)), index.ErrDamaged},
+		"another program's":    {bucket(put("things", "a", "b")), index.ErrDamaged},
+		"meta of another":      {bucket(put("meta", "version", "1")), index.ErrDamaged},
+		"format of no size":    {bucket(put("meta", "format", "1")), index.ErrDamaged},
+		"format to come":       {bucket(put("meta", "format", number(5))), index.ErrFormat},
+		"format of none":       {bucket(put("meta", "format", number(0))), index.ErrFormat},
+		"on its way to come":   {bucket(put("meta", "format", number(1<<32+5))), index.ErrFormat},
+		"first format":         {bucket(put("meta", "format", number(1))), index.ErrDamaged},
+		"format of before":     {bucket(put("meta", "format", number(2))), index.ErrDamaged},
+		"on its way from 3":    {bucket(put("meta", "format", number(1<<32+3))), index.ErrFormat},
+		"format without types": {bucket(put("meta", "format", number(3))), index.ErrDamaged},
+		"no generation":        {bucket(put("meta", "format", number(4))), index.ErrDamaged},
+		"generation missing":   {bucket(put("meta", "format", number(4), "generation", number(7))), index.ErrDamaged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "index.db")

@@ -12,7 +12,8 @@ import (
 )
 
 // Referrers implements [index.Store]. By digest and by time it reads no further
-// than the page goes; by another order it looks at all referrers of the subject.
+// than the page goes; by another order it looks at all referrers of the subject, or
+// at those of the types that are asked for.
 func (s *Store) Referrers(ctx context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error) {
 	of, err := newAddress(repository, sectionReferrers, subject)
 	if err != nil {
@@ -78,6 +79,8 @@ type listing struct {
 	prefix  []byte
 	records *bbolt.Bucket
 	looked  int
+	// walks says that it can't go by types.
+	walks bool
 }
 
 // look counts an entry that is looked at, and ends a walk for which nobody
@@ -99,6 +102,17 @@ func (l *listing) byDigest(w *walk, g *gathering) error {
 		if selected && !g.take(e) {
 			return nil
 		}
+		if !l.vain(len(g.entries)) {
+			continue
+		}
+		t, err := l.types()
+		if err != nil {
+			return err
+		}
+		if t != nil {
+			return l.byTypesFrom(t, key[len(l.prefix):], g)
+		}
+		l.walks = true
 	}
 	return nil
 }
@@ -109,6 +123,11 @@ func (l *listing) byCreated(w *walk, g *gathering) error {
 	for key, value := w.first(); key != nil; key, value = w.next() {
 		if err := l.look(); err != nil {
 			return err
+		}
+		if l.vain(len(g.entries)) {
+			if done, err := l.selectFew(g); done || err != nil {
+				return err
+			}
 		}
 		rest := key[len(l.prefix):]
 		if len(rest) < index.CreatedKeySize {
@@ -130,8 +149,14 @@ func (l *listing) byCreated(w *walk, g *gathering) error {
 	return nil
 }
 
-// byOther gathers the entries of a page out of all.
+// byOther gathers the entries of a page out of all, or of all that have one of the
+// types that are asked for.
 func (l *listing) byOther(g *gathering) error {
+	if t, err := l.types(); err != nil {
+		return err
+	} else if t != nil {
+		return l.selectOfTypes(t, g)
+	}
 	s := g.selection()
 	w := walk{cursor: l.records.Cursor(), prefix: l.prefix}
 	for key, value := w.first(); key != nil; key, value = w.next() {
@@ -186,7 +211,10 @@ func (w *writing) putReferrer(g *generation, n repositoryNumber, record index.Re
 	if err := w.keep(g, n, keys.referrer, value); err != nil {
 		return err
 	}
-	return w.keep(g, n, keys.created, []byte(record.ArtifactType))
+	if err := w.keep(g, n, keys.created, []byte(record.ArtifactType)); err != nil {
+		return err
+	}
+	return w.keep(g, n, keys.typed, keys.at)
 }
 
 func (w *writing) removeReferrer(g *generation, n repositoryNumber, record index.Record) error {
@@ -197,12 +225,15 @@ func (w *writing) removeReferrer(g *generation, n repositoryNumber, record index
 	if err := w.delete(g.records, keys.referrer); err != nil {
 		return err
 	}
-	return w.delete(g.records, keys.created)
+	if err := w.delete(g.records, keys.created); err != nil {
+		return err
+	}
+	return w.delete(g.records, keys.typed)
 }
 
 // inListings are the keys of a record in the sections that listings are read
-// from.
-type inListings struct{ referrer, created []byte }
+// from, and when it was created, as a key of [index.SortCreated].
+type inListings struct{ referrer, created, typed, at []byte }
 
 // listingKeys returns nil where the record has no subject.
 func listingKeys(n repositoryNumber, record index.Record) (*inListings, error) {
@@ -217,9 +248,11 @@ func listingKeys(n repositoryNumber, record index.Record) (*inListings, error) {
 	if err != nil {
 		return nil, err
 	}
-	created := index.Order{By: index.SortCreated}.Key(record.Descriptor(), record.Seen)
+	created := []byte(index.Order{By: index.SortCreated}.Key(record.Descriptor(), record.Seen))
 	return &inListings{
 		referrer: sectionKey(n, sectionReferrers, subject, manifest),
-		created:  sectionKey(n, sectionCreated, subject, []byte(created), manifest),
+		created:  sectionKey(n, sectionCreated, subject, created, manifest),
+		typed:    typeKey(n, subject, []byte(record.ArtifactType), manifest),
+		at:       created,
 	}, nil
 }

@@ -16,16 +16,18 @@ import (
 // together, so that a change of a small repository writes few pages.
 type section byte
 
-// The sections. They are part of the stored format. The first two are those of
+// The sections. They are part of the stored format. The first three are those of
 // the number 0, which no repository has.
 const (
 	sectionCheckpoint section = 'k' // nothing → that of a rebuild
 	sectionNames      section = 'n' // repository → number
+	sectionTyping     section = 'y' // nothing → how far types are made: see [typingKey]
 
 	sectionCreated   section = 'c' // subject, created, digest → artifact type
 	sectionManifests section = 'm' // digest → record
 	sectionParents   section = 'p' // target, digest, kind → nothing
 	sectionReferrers section = 'r' // subject, digest → referrer
+	sectionTypes     section = 't' // subject, artifact type, digest → created
 )
 
 // repositoryNumber stands for a repository in the keys of a generation. It is

@@ -14,7 +14,7 @@ import (
 // formatVersion is the layout that doc.go describes. Whoever changes it says in
 // migrate.go how files of the one before are brought forward, and keeps one of
 // them in index/testdata/formats.
-const formatVersion = 3
+const formatVersion = 4
 
 // firstGeneration numbers the data of a new index.
 const firstGeneration = 1

@@ -66,6 +66,9 @@ func (w *writing) untidy() (bool, error) {
 	if err != nil || len(passes) > 0 {
 		return true, err
 	}
+	if w.untyped() != nil {
+		return true, nil
+	}
 	unused, err := w.unusedTable()
 	return unused != "", err
 }
@@ -73,6 +76,9 @@ func (w *writing) untidy() (bool, error) {
 // tidy makes a step, and reports whether there was something to do.
 func (w *writing) tidy() (more bool, err error) {
 	if more, err := w.stepPass(); more || err != nil {
+		return more, err
+	}
+	if more, err := w.stepTyping(); more || err != nil {
 		return more, err
 	}
 	unused, err := w.unusedTable()

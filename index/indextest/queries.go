@@ -19,6 +19,8 @@ func queryStories() []story {
 		{"a record that is gone is in no order", goneFromOrders},
 		{"filters leave out the same in every order", filteredInOrder},
 		{"the manifests of a repository are listed whatever they refer to", allManifests},
+		{"a type that few of many have is listed whole", fewOfMany},
+		{"some of many types are listed whole", manyKinds},
 	}
 }
 
