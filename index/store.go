@@ -175,9 +175,20 @@ type Versioner interface {
 	// Version returns a number that is another one, and never an earlier one,
 	// once [Store.Referrers] or [Store.Unsettled] may answer differently for
 	// the subject whose [oci.ReferrersTag] is given: from before the change that
-	// causes it is acknowledged. It may be another one without that. It costs
-	// no I/O and does not fail.
+	// causes it is acknowledged, where the store is no [Follower]. It may be another
+	// one without that. It costs no I/O and does not fail.
 	Version(repository, referrersTag string) uint64
+}
+
+// Follower is a [Versioner] whose listings others change too: its versions tell of
+// the changes of other processes up to when it has caught up with them last.
+type Follower interface {
+	Versioner
+	// CatchUp returns once [Versioner.Version] tells of all changes that were
+	// acknowledged before the call, by whichever process. Calls that wait at the same
+	// time share what they wait for. Errors are those of the medium, of ctx, and
+	// [ErrClosed]; then nothing is known of the listings.
+	CatchUp(ctx context.Context) error
 }
 
 // LateConfirmer is a [Store] that can confirm at its leisure.

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Versions tells whether something that is named by two words may have
-// changed, for many such things in little memory: things share counters, so
+// Versions tells whether something that is named by two words, or by a number, may
+// have changed, for many such things in little memory: things share counters, so
 // that one may seem to have changed when another did. It may be used
 // concurrently. The zero value is not usable: see [NewVersions].
 type Versions struct {
@@ -32,6 +32,17 @@ func (v *Versions) Of(first, second string) uint64 {
 // Changed says that a thing has changed.
 func (v *Versions) Changed(first, second string) {
 	v.counter(first, second).Add(1)
+}
+
+// OfNumber is [Versions.Of] for a thing that has a number in place of words. It
+// shares counters with others as well.
+func (v *Versions) OfNumber(number uint64) uint64 {
+	return v.counters[number%versionCounters].Load() + v.all.Load()
+}
+
+// NumberChanged is [Versions.Changed] for a thing that has a number.
+func (v *Versions) NumberChanged(number uint64) {
+	v.counters[number%versionCounters].Add(1)
 }
 
 // AllChanged says that everything has.

@@ -17,6 +17,8 @@ import (
 type pageCache struct {
 	cache *otter.Cache[pageKey, cachedPage]
 	store index.Versioner
+	// follower is the store where others change it too, else nil.
+	follower index.Follower
 }
 
 type pageKey struct {
@@ -41,8 +43,9 @@ func newPageCache(o Cache, store index.Store, metrics *prometheus.Registry) *pag
 		showCache(metrics, cachePages, nil, dropped)
 		return nil
 	}
+	follower, _ := store.(index.Follower)
 	c := &pageCache{
-		store: versioner,
+		store: versioner, follower: follower,
 		cache: otter.Must(&otter.Options[pageKey, cachedPage]{
 			MaximumWeight: uint64(o.Pages), StatsRecorder: dropped,
 			Weigher: func(_ pageKey, p cachedPage) uint32 {
@@ -63,9 +66,13 @@ type pageSlot struct {
 	version uint64
 }
 
-// slot is to be asked for before the store is.
+// slot is to be asked for before the store is. Where the store can't say what others
+// have changed, the answer is neither found nor kept.
 func (c *pageCache) slot(r *http.Request, target path, response, descriptor int) *pageSlot {
 	if c == nil || target.foreign || len(r.URL.RawQuery) > maxCachedQuery {
+		return nil
+	}
+	if c.follower != nil && c.follower.CatchUp(r.Context()) != nil {
 		return nil
 	}
 	tag := oci.ReferrersTag(target.digest)

@@ -24,6 +24,9 @@ func (h *history) compareVersions(repository string, subject digest.Digest) {
 	if !able {
 		return
 	}
+	if follower, follows := h.store.(index.Follower); follows {
+		h.check(h.t, follower.CatchUp(h.t.Context()))
+	}
 	version := versioner.Version(repository, oci.ReferrersTag(subject))
 	page, err := h.store.Referrers(h.t.Context(), repository, subject, index.Query{})
 	h.check(h.t, err)

@@ -178,6 +178,7 @@ func (s *Store) load(ctx context.Context, conn *pgxpool.Conn, batch []*change) (
 	var questions pgx.Batch
 	s.pool.queueBegin(&questions)
 	s.queueLock(&questions)
+	questions.Queue(entersListings)
 	s.queueState(&questions, &w.state)
 	w.server = serverOf(conn.Conn())
 	s.queueServer(&questions, &w.server)

@@ -36,6 +36,18 @@
 // [index.Mark], which is the newest that is visible, says of all smaller ones
 // that they were there when it was taken. Reads need no lock.
 //
+// # Following
+//
+// Each transaction that changes what listings are made of enters which they are into
+// a table, under the next number. A process that keeps listings asks, once for all
+// that wait, what was entered behind the number that it has seen last
+// ([Store.CatchUp]), so that what another has acknowledged before counts. The row of
+// that number has to be there still, with its nonce: else everything may have changed,
+// as where a process has missed too much, or a server has taken the place of another
+// and gives the same numbers again. What is written in another way than by a batch of
+// changes, also by the version before and by an operator, is entered as a change of
+// all listings by triggers.
+//
 // # Leases
 //
 // What one process at a time may do beside that, as rebuilding, has a role
@@ -78,6 +90,7 @@
 //	intents       open intents
 //	removals      those of them that are removals
 //	history       number → time, one a minute and the newest
+//	touches       number → listings that a transaction may have changed, the newest
 //	changes       what intents are about → numbers of the last "gone" and "came"
 //	outbox        listings that have changed
 //	news          what came to be listed, and when

@@ -33,6 +33,11 @@ type list struct {
 	// types are the artifact types that are selected, where the database can
 	// tell; nil means that the filter is applied here, or that there is none.
 	types [][]byte
+	// mayGoByTypes says that the index of types is there and hasn't been tried yet, and
+	// groups are those of its groups that the rows come from, nil where they come
+	// otherwise.
+	mayGoByTypes bool
+	groups       [][]byte
 	// place is where the rows go on; it is nil at the start.
 	place *row
 }
@@ -83,13 +88,19 @@ func (l *list) statement(step int) (sql string, args []any) {
 		return "$" + strconv.Itoa(len(args))
 	}
 	var b strings.Builder
+	if l.groups != nil {
+		b.WriteString(`SELECT m.* FROM unnest(` + argument(l.groups) + `::bytea[]) AS g(name) CROSS JOIN LATERAL (`)
+	}
 	if l.subject == nil {
 		b.WriteString(`SELECT digest, artifact_type, shown, subject, kept FROM manifests WHERE repository = ` + liveRepository)
 	} else {
 		b.WriteString(`SELECT digest, artifact_type, shown, created FROM manifests WHERE repository = ` + liveRepository +
 			` AND subject = ` + argument(l.subject))
 	}
-	if l.types != nil {
+	switch {
+	case l.groups != nil:
+		b.WriteString(` AND ` + typeGroup + ` = g.name`)
+	case l.types != nil:
 		b.WriteString(` AND artifact_type = ANY(` + argument(l.types) + `::bytea[])`)
 	}
 	beyond, direction := ` > `, ` ASC`
@@ -106,6 +117,9 @@ func (l *list) statement(step int) (sql string, args []any) {
 		b.WriteString(`created` + direction + `, `)
 	}
 	b.WriteString(`digest` + direction + ` LIMIT $2`)
+	if l.groups != nil {
+		b.WriteString(`) AS m ORDER BY digest` + direction + ` LIMIT $2`)
+	}
 	return b.String(), args
 }
 
@@ -113,20 +127,34 @@ func (l *list) statement(step int) (sql string, args []any) {
 func (l *list) gather(ctx context.Context, q queryer) (*gathering, error) {
 	g := &gathering{query: l.query}
 	s := index.Selection[entry]{Query: l.query, Size: entry.size}
-	take := func(e entry) (more bool, err error) { return g.take(e), nil }
-	if !l.ordered {
-		take = func(e entry) (more bool, err error) {
-			place, err := e.place()
-			if err == nil {
-				s.Add(e, place)
-			}
-			return true, err
+	take := func(e entry) (more bool, err error) {
+		if l.ordered {
+			return g.take(e), nil
+		}
+		place, err := e.place()
+		if err == nil {
+			s.Add(e, place)
+		}
+		return true, err
+	}
+	// The database would look for types that it can tell until it has found enough.
+	if l.mayGoByTypes && (l.types != nil || !l.ordered) {
+		if err := l.goByTypes(ctx, q); err != nil {
+			return nil, err
 		}
 	}
 	for step, done := l.firstStep(), false; !done; step = min(stepGrowth*step, maxStep) {
 		var err error
 		if done, err = l.next(ctx, q, step, take); err != nil {
 			return nil, err
+		}
+		if !done && l.mayGoByTypes {
+			if err := l.goByTypes(ctx, q); err != nil {
+				return nil, err
+			}
+			if !l.ordered {
+				*g = gathering{query: l.query}
+			}
 		}
 	}
 	if !l.ordered {
@@ -142,7 +170,7 @@ func (l *list) firstStep() int {
 	if !l.ordered || limit <= 0 || limit >= firstStep {
 		return firstStep
 	}
-	if len(l.query.Annotations) > 0 || len(l.query.ArtifactTypes) > 0 && l.types == nil {
+	if len(l.query.Annotations) > 0 || len(l.query.ArtifactTypes) > 0 && l.types == nil && l.groups == nil {
 		return min(stepGrowth*(limit+1), firstStep)
 	}
 	return limit + 1
@@ -221,7 +249,7 @@ func cloneRow(r row) row {
 // sift tells whether the filters let an entry through, and finds its key in the
 // order of the query.
 func (l *list) sift(e *entry) (selected bool, err error) {
-	if l.types == nil && !l.query.MatchesType(string(e.artifactType)) {
+	if (l.types == nil || l.groups != nil) && !l.query.MatchesType(string(e.artifactType)) {
 		return false, nil
 	}
 	order := l.query.Order
@@ -237,6 +265,10 @@ func (l *list) sift(e *entry) (selected bool, err error) {
 		e.key = string(e.created)
 	default:
 		var seen time.Time
+		if order.By == index.SortCreated && e.created != nil {
+			e.key = string(e.created)
+			return true, nil
+		}
 		if order.By == index.SortCreated {
 			if seen, err = e.seen(); err != nil {
 				return false, err

@@ -52,6 +52,8 @@ func steps() []step {
 		{6, "journal", "journal"},
 		{7, "removals", "removals"},
 		{8, "news", "news"},
+		{9, "touches", "touches"},
+		{10, "types", ""},
 	}
 }
 

@@ -100,8 +100,9 @@ func open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	s := &Store{
 		pool: pool, schema: opts.Schema, timeout: opts.Timeout, durability: opts.Durability, servers: servers,
-		wake:   make(chan struct{}, 1),
-		rested: make(chan struct{}),
+		following: following{versions: index.NewVersions()},
+		wake:      make(chan struct{}, 1),
+		rested:    make(chan struct{}),
 	}
 	s.queue = s.newQueue(opts.Attempted)
 	err = s.probe(ctx)

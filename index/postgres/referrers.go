@@ -9,7 +9,8 @@ import (
 )
 
 // Referrers implements [index.Store]. By digest and by time it reads no further
-// than the page goes; by another order it looks at all referrers of the subject.
+// than the page goes; by another order it looks at all referrers of the subject, or
+// at those of the types that are asked for.
 func (s *Store) Referrers(ctx context.Context, repository string, subject digest.Digest, query index.Query) (index.Page, error) {
 	key, err := manifestKey(repository, subject)
 	if err != nil {
@@ -19,6 +20,7 @@ func (s *Store) Referrers(ctx context.Context, repository string, subject digest
 	if err != nil {
 		return index.Page{}, err
 	}
+	l.mayGoByTypes = len(query.ArtifactTypes) > 0 && s.typed.Load()
 	var page index.Page
 	err = s.read(ctx, func(ctx context.Context) error {
 		g, err := l.gather(ctx, s.pool)

@@ -59,6 +59,14 @@ type replicas struct {
 	calls  atomic.Uint64
 }
 
+// Version is that of one store, however the others are used, so that it has to tell
+// of what they change.
+func (r *replicas) Version(repository, referrersTag string) uint64 {
+	return r.stores[0].Version(repository, referrersTag)
+}
+
+func (r *replicas) CatchUp(ctx context.Context) error { return r.stores[0].CatchUp(ctx) }
+
 func (r *replicas) next() *postgres.Store {
 	return r.stores[r.calls.Add(1)%uint64(len(r.stores))]
 }

@@ -22,6 +22,9 @@ func (w *writing) save(ctx context.Context, conn *pgxpool.Conn, durability Durab
 	if err := w.saveIntents(&batch); err != nil {
 		return err
 	}
+	if err := w.saveTouches(&batch); err != nil {
+		return err
+	}
 	w.saveHistory(&batch)
 	if err := w.saveOutbox(&batch); err != nil {
 		return err

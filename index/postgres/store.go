@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/backref/backref/index"
@@ -32,8 +33,11 @@ type Store struct {
 	// queue has the one goroutine of this process that makes batches of changes.
 	queue *commit.Queue[*change]
 
-	marks   marks
-	leasing leasing
+	marks     sharedQuestion[index.Mark]
+	following following
+	leasing   leasing
+	// typed says that the index of types is there.
+	typed atomic.Bool
 
 	// wake tells the upkeep that there is something to do, and rested is closed
 	// when it has ended, as it does when endUpkeep is called.
@@ -44,6 +48,7 @@ type Store struct {
 
 var (
 	_ index.Maintainer    = (*Store)(nil)
+	_ index.Follower      = (*Store)(nil)
 	_ index.LateConfirmer = (*Store)(nil)
 )
 
@@ -84,66 +89,16 @@ func (s *Store) read(ctx context.Context, ask func(ctx context.Context) error) e
 	return s.failure(ctx, ask(limited))
 }
 
-// marks are the questions for the present point of the history. Those that
-// come while one is asked share the next.
-type marks struct {
-	mutex  sync.Mutex
-	asking bool
-	next   *markQuestion
-}
-
-type markQuestion struct {
-	done chan struct{}
-	mark index.Mark
-	err  error
-}
-
 // Mark implements [index.Store].
 func (s *Store) Mark(ctx context.Context) (index.Mark, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	question := s.askMark()
-	select {
-	case <-question.done:
-		return question.mark, question.err
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
+	return s.marks.answer(ctx, s.readMark)
 }
 
-// askMark returns a question that is asked after now. Whoever finds that none
-// is asked starts the one who asks, which ends with the last question and is
-// bounded by the store's timeout; Close waits for it.
-func (s *Store) askMark() *markQuestion {
-	s.marks.mutex.Lock()
-	defer s.marks.mutex.Unlock()
-	if s.marks.next == nil {
-		s.marks.next = &markQuestion{done: make(chan struct{})}
-	}
-	question := s.marks.next
-	if !s.marks.asking {
-		s.marks.asking = true
-		go s.answerMarks()
-	}
-	return question
-}
-
-func (s *Store) answerMarks() {
-	for {
-		s.marks.mutex.Lock()
-		question := s.marks.next
-		s.marks.next = nil
-		s.marks.asking = question != nil
-		s.marks.mutex.Unlock()
-		if question == nil {
-			return
-		}
-		question.err = s.read(context.Background(), func(ctx context.Context) error {
-			return s.pool.QueryRow(ctx, selectMark).Scan(&question.mark)
-		})
-		close(question.done)
-	}
+func (s *Store) readMark() (mark index.Mark, err error) {
+	err = s.read(context.Background(), func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, selectMark).Scan(&mark)
+	})
+	return mark, err
 }
 
 // selectMark finds the newest number that is committed. Numbers are given in

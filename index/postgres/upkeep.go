@@ -16,6 +16,9 @@ const (
 	// upkeepInterval is how often the upkeep looks for something to do: other
 	// processes leave it too, and the history grows old.
 	upkeepInterval = 10 * time.Minute
+	// upkeepSoon is how long it is until then while another process makes what this
+	// one will use.
+	upkeepSoon = 10 * time.Second
 	// historyAge is how long the history is kept. It only has to be longer
 	// than the time between a mark and the use of what was read after it.
 	historyAge = 24 * time.Hour
@@ -30,7 +33,13 @@ func (s *Store) upkeep(ctx context.Context) {
 	for {
 		// What fails, as while the database is away, is tried again later.
 		_ = s.tidy(ctx)
+		_ = s.makeTypeIndex(ctx)
+		var soon <-chan time.Time
+		if !s.typed.Load() {
+			soon = time.After(upkeepSoon)
+		}
 		select {
+		case <-soon:
 		case <-ctx.Done():
 			return
 		case <-s.wake:
@@ -89,6 +98,10 @@ func dropGeneration(ctx context.Context, tx pgx.Tx) (int64, error) {
 		return 0, nil
 	}
 	if err != nil {
+		return 0, err
+	}
+	// Nothing of it is listed.
+	if _, err := tx.Exec(ctx, entersListings); err != nil {
 		return 0, err
 	}
 	for _, table := range []string{"parents", "manifests"} {
