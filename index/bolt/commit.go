@@ -85,7 +85,7 @@ func (s *Store) apply(tx *bbolt.Tx, batch []change) (w *writing, failed int, err
 		if err := s.reach(atApplied); err != nil {
 			return err
 		}
-		if err := w.save(); err != nil {
+		if err := w.save(&s.free); err != nil {
 			return err
 		}
 		s.chooseList(w)

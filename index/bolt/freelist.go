@@ -11,14 +11,18 @@ import (
 // When it opens a file, bbolt reads the list of its free pages, if the last
 // transaction wrote one; else it walks through all pages, which takes a second
 // for every GB in memory, and ten on a disk. A list that is short costs a change
-// a page or two. One that is long would cost each change all of it: it is
-// written once nothing has changed for a while, and at the end, so that only a
-// process that is killed amid changes leaves none.
+// a page or two. One that is long costs each change all of it, and is kept short for
+// that; one that is too long all the same is written once nothing has changed for a
+// while, and at the end.
 //
-// So that it is short again soon, changes put some of the free pages into a
-// bucket of its own, the reserve, as does who writes the list. What a rebuild
-// replaced is left as it is, and is one too. Both are dropped as pages are
-// wanted.
+// So that it is short, changes put free pages into a bucket of its own, the reserve,
+// as does who writes the list: some of them, and as many as the change before has set
+// free, so that the list doesn't grow however much is deleted. What a rebuild
+// replaced is left as it is, and is one too. Both are dropped as pages are wanted.
+//
+// What is left is a process that is killed while a reader holds too many pages that
+// were set free since it began, as a backup does that takes long under load, or
+// just after it.
 //
 // # What is relied on of bbolt
 //
@@ -50,10 +54,12 @@ import (
 // nothing compiles.
 
 const (
-	// shortList is how many pages a list may have to be written with each
-	// change: free ones, and those that a reader may still see. Each takes eight
-	// bytes of it.
+	// shortList is how many pages a list may have to cost little: free ones, and those
+	// that a reader may still see. Each takes eight bytes of it.
 	shortList = 4000
+	// longList is how many pages it may have to be written with each change. One so
+	// long costs a change some milliseconds.
+	longList = 50_000
 	// manyFree is from how many free pages on changes put some into the
 	// reserve; where there are fewFree it is dropped, until there are enough.
 	manyFree   = 750
@@ -64,11 +70,13 @@ const (
 	stillness      = time.Second
 	stillnessPages = 100_000
 	// A change puts one of so many free pages into the reserve, within the
-	// bounds; one that nobody waits for takes more.
-	reserveShare = 50
-	reserveLeast = 16
-	reserveMost  = 128
-	reserveStill = 1000
+	// bounds; one that follows a change which has set many free, or that nobody waits
+	// for, takes more.
+	reserveShare  = 50
+	reserveLeast  = 16
+	reserveMost   = 128
+	reserveGrowth = 1000
+	reserveStill  = 1000
 	// smallReserve is how many bytes the reserve may have in any case.
 	smallReserve = 32 << 20
 	// So many entries fill a page of the reserve, each of which takes, beside its
@@ -77,8 +85,7 @@ const (
 	reserveBeside  = 40
 )
 
-// freeList is what the writer knows of the list of free pages. The zero value
-// is that of a file which has none.
+// freeList is what the writer knows of the list of free pages.
 type freeList struct {
 	// listed says that the last transaction wrote the list, and still tells the
 	// upkeep that it is time to write one.
@@ -86,6 +93,12 @@ type freeList struct {
 	still  *time.Timer
 	// reserve says that the upkeep is to be woken once pages are wanted.
 	reserve bool
+	// long is [longList].
+	long int
+	// before is how many pages were free when the last change was made, and size that
+	// of the file when the reserve was last no larger than what is in use.
+	before int
+	size   int64
 }
 
 // withFreeList completes the options of a file that is opened to be changed:
@@ -115,7 +128,7 @@ func checkFreeList(path string, until time.Time) error {
 // nothing changes; one that was quick found what it needs, or little to walk
 // through.
 func newFreeList(db *bbolt.DB, slow bool) freeList {
-	f := freeList{listed: !slow, still: time.NewTimer(stillness)}
+	f := freeList{listed: !slow, still: time.NewTimer(stillness), long: longList}
 	if f.listed && db.Stats().FreePageN <= shortList {
 		f.still.Stop()
 	}
@@ -130,7 +143,7 @@ func (s *Store) chooseList(w *writing) {
 		f.reserve = false
 		s.wakeUpkeep()
 	}
-	f.listed = pages <= shortList || w.list
+	f.listed = pages <= f.long || w.list
 	s.db.NoFreelistSync = !f.listed
 	if !f.listed || pages > shortList && w.saved {
 		f.still.Reset(stillness * time.Duration(1+pages/stillnessPages))
@@ -171,17 +184,19 @@ func (w *writing) freePages() int {
 
 // save puts free pages into the reserve where there are many. Those of a rebuild
 // are about to be used.
-func (w *writing) save() error {
+func (w *writing) save(f *freeList) error {
 	free := w.tx.DB().Stats().FreePageN
+	growth := free - f.before
+	f.before = free
 	if w.next != nil || free < manyFree {
 		return nil
 	}
-	pages := max(reserveLeast, min(reserveMost, free/reserveShare))
+	pages := max(reserveLeast, min(reserveMost, free/reserveShare), min(reserveGrowth, growth, free-enoughFree))
 	if w.list {
 		pages = min(reserveStill, free-enoughFree)
 	}
 	bucket, err := w.tx.CreateBucketIfNotExists([]byte(tableReserve))
-	if err != nil || w.reserveIsFull(bucket) {
+	if err != nil || w.reserveIsFull(f, bucket) {
 		return err
 	}
 	bucket.FillPercent = 1
@@ -200,18 +215,26 @@ func (w *writing) save() error {
 }
 
 // reserveIsFull tells whether the reserve has as many pages as all that is in
-// use, and smallReserve. What it takes breaks up the runs of pages that large
-// records want, so that these take others from the end of the file: without a
-// bound that would go on for ever.
-func (w *writing) reserveIsFull(reserve *bbolt.Bucket) bool {
-	first, _ := reserve.Cursor().First()
-	if first == nil {
+// use, and smallReserve, and the file has grown since it had fewer. What it takes
+// breaks up the runs of pages that large records want, so that these take others from
+// the end of the file: without a bound that would go on for ever. Where the file
+// doesn't grow, as while most of an index is deleted, there is no need for one.
+func (w *writing) reserveIsFull(f *freeList, reserve *bbolt.Bucket) bool {
+	var reserved int64
+	if first, _ := reserve.Cursor().First(); first != nil {
+		entries := reserve.Sequence() - binary.BigEndian.Uint64(first) + 1
+		reserved = int64(entries / reservePerPage) //nolint:gosec // Fewer than the file has pages.
+	}
+	pages := w.tx.Size() / int64(w.pageSize())
+	if reserved*int64(w.pageSize()) < smallReserve || 2*reserved < pages-int64(w.freePages()) {
+		f.size = w.tx.Size()
 		return false
 	}
-	entries := reserve.Sequence() - binary.BigEndian.Uint64(first) + 1
-	reserved := int64(entries / reservePerPage) //nolint:gosec // Fewer than the file has pages.
-	pages := w.tx.Size() / int64(w.pageSize())
-	return reserved*int64(w.pageSize()) >= smallReserve && 2*reserved >= pages-int64(w.freePages())
+	if f.size == 0 {
+		// It is as the process before has left it.
+		f.size = w.tx.Size()
+	}
+	return w.tx.Size() > f.size
 }
 
 // pageSize returns the bytes of a page of the file.

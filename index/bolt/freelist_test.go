@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/backref/backref/index"
+	"github.com/backref/backref/index/ledger"
 	"github.com/opencontainers/go-digest"
 	"go.etcd.io/bbolt"
 )
@@ -47,6 +48,7 @@ func TestListOfFreePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
+	store.free.long = shortList
 	observe(t, store, "few", 10)
 	if !hasList(t, path) {
 		t.Fatal("a change did not write the list")
@@ -201,5 +203,71 @@ func TestTheReserveIsBounded(t *testing.T) {
 	t.Logf("%d MiB", info.Size()>>20)
 	if info.Size() > 64<<20 {
 		t.Errorf("the file has %d MiB", info.Size()>>20)
+	}
+}
+
+// TestTheListIsShortWhileMuchIsDeleted deletes nearly all of an index, by changes of any
+// size: the list is written with each, and stays short, and the file doesn't grow.
+func TestTheListIsShortWhileMuchIsDeleted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index.db")
+	store, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	const chunks, each = 30, 1000
+	for chunk := range chunks {
+		observe(t, store, fmt.Sprint("chunk", chunk), each)
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := 0
+	for i := 0; i < chunks*each; {
+		size := []int{1, 700, 20, 100}[i%4]
+		forget(t, store, i, min(i+size, chunks*each), each)
+		i += size
+		stats := store.db.Stats()
+		most = max(most, stats.FreePageN+stats.PendingPageN)
+		if !hasList(t, path) {
+			t.Fatalf("a change wrote no list, with %d pages", stats.FreePageN)
+		}
+	}
+	if most > shortList {
+		t.Errorf("the list had %d pages", most)
+	}
+	after, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Size() > before.Size()+8<<20 {
+		t.Errorf("the file grew from %d to %d bytes", before.Size(), after.Size())
+	}
+	checkPages(t, store)
+}
+
+// forget removes manifests of those that [observe] recorded, in one change.
+func forget(t *testing.T, store *Store, from, to, each int) {
+	t.Helper()
+	mark, err := store.Mark(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = store.change(t.Context(), func(w *writing) error {
+		for i := from; i < to; i++ {
+			chunk := fmt.Sprint("chunk", i/each)
+			key, err := repositoryKey(fmt.Sprintf("%s/%d", chunk, i%each%7), digest.FromString(fmt.Sprint(chunk, i%each)))
+			if err != nil {
+				return err
+			}
+			if err := w.decide(key, func(m *ledger.Matter) error { return m.Forget(mark) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
