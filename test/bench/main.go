@@ -63,8 +63,10 @@ type options struct {
 	temp        string
 	tools       string
 	backref     string
-	size        sizeOptions
-	rebuild     rebuildOptions
+	// before is another build of backref, empty where there is none.
+	before  string
+	size    sizeOptions
+	rebuild rebuildOptions
 }
 
 // sizeOptions say how large the indexes of the size scenario are.
@@ -95,6 +97,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.temp, "temp", "", "`folder` for indexes and storage (default that of the system)")
 	flags.StringVar(&o.tools, "tools", ".tools/bin", "`folder` with the programs that test/tools bench installs")
 	flags.StringVar(&o.backref, "backref", ".tools/bench/backref", "`program` to measure")
+	flags.StringVar(&o.before, "before", "", "another `program` to measure beside it, such as an earlier build; a program bench in its folder is taken for this one, built with the earlier store")
 	flags.Func("sizes", "referrers in the indexes of size, the first is what the others are compared with (default 10000,1000000)",
 		func(s string) (err error) { o.size.referrers, err = parseCounts(s); return err })
 	flags.IntVar(&o.size.repositories, "size-repositories", 100_000, "the most repositories of an index of size")
@@ -115,7 +118,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("-rebuild-manifests: need one for each of -rebuild-repositories")
 	}
 	o.duration = time.Duration(seconds * float64(time.Second))
-	for _, path := range []*string{&o.out, &o.tools, &o.backref} {
+	for _, path := range []*string{&o.out, &o.tools, &o.backref, &o.before} {
+		if *path == "" {
+			continue
+		}
 		if *path, err = filepath.Abs(*path); err != nil {
 			return o, err
 		}

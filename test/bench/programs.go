@@ -59,11 +59,17 @@ func (s *stage) olareg() (*server, error) {
 	})
 }
 
-// startBackref starts backref in front of a registry, with default settings
-// but those given as key=value: logs to a file, metrics and the permission
-// check on.
+// startBackref starts today's backref in front of a registry, with default
+// settings but those given as key=value: logs to a file, metrics and the
+// permission check on.
 func (s *stage) startBackref(name, upstream, index string, settings ...string) (*server, error) {
-	return s.serve(name, func(address string) (string, []string, error) {
+	return s.startBuild(s.today(), name, upstream, index, settings...)
+}
+
+// startBuild is [stage.startBackref] with a build of backref, whose name is
+// added to that of the process.
+func (s *stage) startBuild(of build, name, upstream, index string, settings ...string) (*server, error) {
+	return s.serve(name+of.suffix, func(address string) (string, []string, error) {
 		args := []string{"serve", "--upstream", upstream, "--listen", address, "--admin-listen", "127.0.0.1:0"}
 		if index != "" {
 			args = append(args, "--index", index)
@@ -71,21 +77,20 @@ func (s *stage) startBackref(name, upstream, index string, settings ...string) (
 		for _, setting := range settings {
 			args = append(args, "--set", setting)
 		}
-		return s.backref, args, nil
+		return of.program, args, nil
 	})
 }
 
-// unknownSetting says why backref can't be given a setting; empty where it
-// can.
-func (b *bench) unknownSetting(ctx context.Context, setting string) (string, error) {
-	cmd := exec.CommandContext(ctx, b.backref, "config", "--upstream", "http://127.0.0.1:1", "--set", setting)
+// unknownSetting says why a build can't be given a setting; empty where it can.
+func (of build) unknownSetting(ctx context.Context, setting string) (string, error) {
+	cmd := exec.CommandContext(ctx, of.program, "config", "--upstream", "http://127.0.0.1:1", "--set", setting)
 	output, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:
 		return "", nil
 	case strings.Contains(string(output), "unknown key"):
 		key, _, _ := strings.Cut(setting, "=")
-		return "this backref has no setting " + key, nil
+		return "this build has no setting " + key, nil
 	default:
 		return "", fmt.Errorf("backref config --set %s: %w: %s", setting, err, output)
 	}

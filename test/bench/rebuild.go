@@ -54,8 +54,19 @@ func prepareRebuild(ctx context.Context, s *stage) ([]comparison, error) {
 		about: fmt.Sprintf("All of %d manifests, each with a tag, in %d repositories of Distribution 2.8, %d at once: the index is built anew from nothing, and a program with the list of them only reads them.",
 			size.manifests, size.repositories, s.connections),
 		metrics: []string{metricManifests}, bases: []string{bareFetcher},
-		contenders: []contender{{name: bareFetcher, measure: r.fetch}, {name: rebuildName, measure: r.rebuild}},
+		contenders: r.contenders(rebuildName, r.rebuild),
 	}}, nil
+}
+
+// contenders are the fetcher, and what each build of backref does.
+func (r *rebuildRun) contenders(name string, measure func(context.Context, build) (sample, error)) []contender {
+	all := []contender{{name: bareFetcher, measure: r.fetch}}
+	for _, of := range r.builds() {
+		all = append(all, contender{name: of.contender(name), measure: func(ctx context.Context, _ time.Duration) (sample, error) {
+			return measure(ctx, of)
+		}})
+	}
+	return all
 }
 
 // fill pushes one image into each repository, and referrers to it.
@@ -109,15 +120,15 @@ func (r *rebuildRun) fetch(ctx context.Context, _ time.Duration) (sample, error)
 }
 
 // rebuild measures backref, with an index that is not there yet.
-func (r *rebuildRun) rebuild(ctx context.Context, _ time.Duration) (sample, error) {
+func (r *rebuildRun) rebuild(ctx context.Context, of build) (sample, error) {
 	index := filepath.Join(r.dir, fmt.Sprintf("rebuilt-%d.db", r.runs.Add(1)))
-	values, err := r.timed(exec.CommandContext(ctx, r.backref, "index", "rebuild", "--upstream", r.registry.url, "--index", index,
+	values, err := r.timed(exec.CommandContext(ctx, of.program, "index", "rebuild", "--upstream", r.registry.url, "--index", index,
 		"--set", "upstream.service.anonymous=true", "--set", "reconcile.rate=1000000",
 		"--set", "reconcile.concurrency="+strconv.Itoa(r.connections)))
 	if err != nil {
 		return nil, err
 	}
-	output, err := exec.CommandContext(ctx, r.backref, "index", "stats", "--index", index).Output()
+	output, err := exec.CommandContext(ctx, of.program, "index", "stats", "--index", index).Output()
 	if err != nil {
 		return nil, fmt.Errorf("backref index stats: %w", err)
 	}

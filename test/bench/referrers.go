@@ -96,8 +96,8 @@ type listings struct {
 	client *client
 	// files is the folder of the answers as files.
 	files string
-	// servers are the contenders in order.
-	servers []listingServer
+	// servers are the contenders in order, before those of another build.
+	servers, before []listingServer
 }
 
 // listingServer is a contender. Those that give ready answers have a path of
@@ -132,7 +132,17 @@ func prepareReferrers(ctx context.Context, s *stage) ([]comparison, error) {
 		return nil, err
 	}
 	answers := map[string]answers{}
-	if err := l.fill(ctx, first, olareg); err != nil {
+	filling := []*server{first, olareg}
+	// Another build may not read the index of this one: it has its own.
+	for _, of := range s.builds()[1:] {
+		before, err := s.startBuild(of, "backref", registry.url, filepath.Join(s.dir, "backref"+of.suffix+".db"))
+		if err != nil {
+			return nil, err
+		}
+		filling = append(filling, before)
+		l.before = append(l.before, listingServer{name: of.contender(backrefName), server: before})
+	}
+	if err := l.fill(ctx, filling...); err != nil {
 		return nil, err
 	}
 	for _, c := range listingCases() {
@@ -235,7 +245,7 @@ func (l *listings) start(ctx context.Context, registry, olareg *server, filled s
 		contender := listingServer{name: variant.name}
 		if variant.setting != "" {
 			settings = []string{variant.setting}
-			if contender.skipped, err = l.unknownSetting(ctx, variant.setting); err != nil {
+			if contender.skipped, err = l.today().unknownSetting(ctx, variant.setting); err != nil {
 				return err
 			}
 		}
@@ -250,6 +260,7 @@ func (l *listings) start(ctx context.Context, registry, olareg *server, filled s
 		}
 		l.servers = append(l.servers, contender)
 	}
+	l.servers = append(l.servers, l.before...)
 	return nil
 }
 
