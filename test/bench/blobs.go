@@ -73,7 +73,7 @@ func (b *blobs) path() string {
 
 func (b *blobs) compare(name, about string, measure func(context.Context, peer, time.Duration) (sample, error), more ...string) comparison {
 	made := comparison{
-		name: name, about: about, metrics: append([]string{metricMegabyte}, more...),
+		name: name, about: about, metrics: append([]string{metricMegabyte, metricCPUMebibyte}, more...),
 		bases: []string{direct2, reverseProxy, nginxProxy}, warm: true,
 	}
 	for _, p := range b.peers {
@@ -83,7 +83,9 @@ func (b *blobs) compare(name, about string, measure func(context.Context, peer, 
 		}
 		made.contenders = append(made.contenders, contender{
 			name: p.name, skipped: p.skipped,
-			measure: func(ctx context.Context, duration time.Duration) (sample, error) { return measure(ctx, p, duration) },
+			measure: func(ctx context.Context, duration time.Duration) (sample, error) {
+				return p.server.watchCPU(func() (sample, error) { return measure(ctx, p, duration) })
+			},
 		})
 	}
 	return made
@@ -109,6 +111,7 @@ func (b *blobs) upload(patch bool) func(context.Context, peer, time.Duration) (s
 			return nil, err
 		}
 		values[metricMegabyte] = values[metricRequests] * blobSize / 1e6
+		values[metricBytes] = values[metricRequestCount] * blobSize
 		return values, nil
 	}
 }

@@ -268,7 +268,7 @@ func (l *listings) start(ctx context.Context, registry, olareg *server, filled s
 // right, and returns how they are measured.
 func (l *listings) comparison(ctx context.Context, c listingCase, want answers) (comparison, error) {
 	made := comparison{
-		name: c.name(), about: c.about(), metrics: []string{metricRequests, metricP50, metricP99},
+		name: c.name(), about: c.about(), metrics: []string{metricRequests, metricP50, metricP99, metricCPURequest},
 		bases: []string{nginxFiles, handlerOnly, native}, warm: true,
 	}
 	for _, server := range l.servers {
@@ -287,7 +287,9 @@ func (l *listings) comparison(ctx context.Context, c listingCase, want answers) 
 		made.contenders = append(made.contenders, contender{
 			name: server.name, skipped: server.skipped,
 			measure: func(ctx context.Context, duration time.Duration) (sample, error) {
-				return l.wrk(ctx, load{server: server.server, paths: paths, connections: l.connections}, duration)
+				return server.server.watchCPU(func() (sample, error) {
+					return l.wrk(ctx, load{server: server.server, paths: paths, connections: l.connections}, duration)
+				})
 			},
 		})
 	}

@@ -35,7 +35,7 @@ func (b *bench) newStage(ctx context.Context) (*stage, error) {
 	}
 	s := &stage{bench: b, dir: dir}
 	s.ctx, s.end = context.WithCancel(ctx)
-	return s, nil
+	return s, os.WriteFile(s.script(), []byte(wrkScript), 0o600)
 }
 
 // close ends the programs, waits for them, and removes the folder.
@@ -53,6 +53,9 @@ func (s *stage) close() {
 		s.say("remove %s: %v", s.dir, err)
 	}
 }
+
+// script is where wrk reads what it does.
+func (s *stage) script() string { return filepath.Join(s.dir, "load.lua") }
 
 // folder makes a folder.
 func (s *stage) folder(name string) (string, error) {
