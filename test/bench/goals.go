@@ -91,7 +91,16 @@ func goals() []goal {
 		ratioGoal(hiddenAttach, backrefName, withoutHidden, withoutHidden, metricPushes, 0.9),
 		ratioGoal(hiddenAttach, backrefName, directByTag, "direct, by tag", metricPushes, 0.95),
 		ratioGoal(hiddenTagLists, backrefName, withoutHidden, withoutHidden, metricRequests, 0.5))
-	return append(all, ratioGoal("rebuild", rebuildName, bareFetcher, bareFetcher, metricManifests, 0.9))
+	for _, name := range []string{typedScenario, typedPostgresScenario} {
+		all = append(all, costGoal(name, filtered, unfiltered, unfiltered, metricP50, 3))
+	}
+	all = append(all, goal{
+		Text: openScenario + ": " + metricOpen + " after a kill amid mass deletes", Most: 1000,
+		scenario: openScenario, contender: embeddedName, metric: metricOpen,
+	})
+	return append(all,
+		ratioGoal("rebuild", rebuildName, bareFetcher, bareFetcher, metricManifests, 0.9),
+		ratioGoal(verifyScenario, verifyName, bareFetcher, bareFetcher, metricManifests, 0.9))
 }
 
 func ratioGoal(scenario, contender, base, baseText, metric string, least float64) goal {

@@ -42,6 +42,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return fetchAll(ctx, args[1:])
 		case peerProbe:
 			return probe(ctx, args[1:], stdout)
+		case peerLoad:
+			return loadIndex(ctx, args[1:])
+		case peerDeletes:
+			return deleteMany(ctx, args[1:], stdout)
 		}
 	}
 	options, err := parseOptions(args, stderr)
@@ -67,6 +71,8 @@ type options struct {
 	before  string
 	size    sizeOptions
 	rebuild rebuildOptions
+	// openReferrers is how many the index of open has.
+	openReferrers int
 }
 
 // sizeOptions say how large the indexes of the size scenario are.
@@ -104,6 +110,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.size.subject, "size-subject", 100_000, "referrers of the one large subject in all indexes of size but the first")
 	flags.IntVar(&o.rebuild.repositories, "rebuild-repositories", 100, "repositories of rebuild")
 	flags.IntVar(&o.rebuild.manifests, "rebuild-manifests", 5000, "manifests of rebuild, over all its repositories")
+	flags.IntVar(&o.openReferrers, "open-referrers", 1_000_000, "referrers in the index of open")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -21,6 +21,8 @@ const (
 	peerProxy   = "peer-proxy"
 	peerFetcher = "peer-fetcher"
 	peerProbe   = "peer-probe"
+	peerLoad    = "peer-load"
+	peerDeletes = "peer-deletes"
 )
 
 // serveHTTP serves at an address until ctx ends.

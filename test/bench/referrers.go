@@ -145,7 +145,7 @@ func prepareReferrers(ctx context.Context, s *stage) ([]comparison, error) {
 	if err := l.fill(ctx, filling...); err != nil {
 		return nil, err
 	}
-	for _, c := range listingCases() {
+	for _, c := range l.selected() {
 		if answers[c.name()], err = l.save(ctx, first, c); err != nil {
 			return nil, err
 		}
@@ -157,7 +157,7 @@ func prepareReferrers(ctx context.Context, s *stage) ([]comparison, error) {
 		return nil, err
 	}
 	var comparisons []comparison
-	for _, c := range listingCases() {
+	for _, c := range l.selected() {
 		comparison, err := l.comparison(ctx, c, answers[c.name()])
 		if err != nil {
 			return nil, err
@@ -167,12 +167,19 @@ func prepareReferrers(ctx context.Context, s *stage) ([]comparison, error) {
 	return comparisons, nil
 }
 
+// selected are the cases that are measured.
+func (l *listings) selected() []listingCase {
+	return slices.DeleteFunc(listingCases(), func(c listingCase) bool { return !l.scenario.MatchString(c.name()) })
+}
+
 // fill pushes the subjects and their referrers.
 func (l *listings) fill(ctx context.Context, servers ...*server) error {
-	for _, c := range listingCases() {
-		if c.kind != allEntries {
+	filled := map[int]bool{}
+	for _, c := range l.selected() {
+		if filled[c.entries] {
 			continue
 		}
+		filled[c.entries] = true
 		for _, server := range servers {
 			if err := l.client.pushEmpty(ctx, server.url, c.repository()); err != nil {
 				return err

@@ -63,6 +63,8 @@ type indexFile struct {
 	// Large is how many referrers the large subject has, which is in a
 	// repository of its own; 0 where there is none.
 	Large int
+	// Matching is how many of those have a type of their own.
+	Matching int
 }
 
 // prepareSize loads indexes of all sizes, in files or in a database.
@@ -173,8 +175,13 @@ func (f indexFile) load(ctx context.Context, store index.Store) error {
 			}
 		}
 	}
+	rare := f.rare()
 	for i := range f.Large {
-		if err := add(sizeRecord(largeRepository, largeDigest(), i)); err != nil {
+		record := sizeRecord(largeRepository, largeDigest(), i)
+		if rare[i] {
+			record.ArtifactType = typeRare
+		}
+		if err := add(record); err != nil {
 			return err
 		}
 	}
@@ -209,6 +216,11 @@ func (f indexFile) probe(ctx context.Context, duration time.Duration) (sample, e
 	if err != nil {
 		return nil, err
 	}
+	return f.probeWith(ctx, self, duration)
+}
+
+// probeWith is [indexFile.probe] with another build of this program.
+func (f indexFile) probeWith(ctx context.Context, self string, duration time.Duration) (sample, error) {
 	description, err := json.Marshal(f)
 	if err != nil {
 		return nil, err
