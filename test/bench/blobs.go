@@ -33,10 +33,7 @@ type blobs struct {
 }
 
 func prepareBlobs(ctx context.Context, s *stage) ([]comparison, error) {
-	b := &blobs{stage: s, client: newClient(), content: make([]byte, blobSize)}
-	// Content that nothing can make smaller; the same in every run.
-	var seed [32]byte
-	_, _ = rand.NewChaCha8(seed).Read(b.content)
+	b := &blobs{stage: s, client: newClient(), content: fixedBlob()}
 	b.sum = digest.FromBytes(b.content)
 	var err error
 	if b.peers, err = s.startPeers(ctx); err != nil {
@@ -65,6 +62,14 @@ func prepareBlobs(ctx context.Context, s *stage) ([]comparison, error) {
 		b.compare("blobs/patch", fmt.Sprintf("Upload of a blob of 64 MiB by POST, PATCH and PUT, %d at once.", uploads), b.upload(true), metricP50, metricP99),
 		b.compareStreams(idle),
 	}, nil
+}
+
+// fixedBlob is content that nothing can make smaller; the same in every run.
+func fixedBlob() []byte {
+	content := make([]byte, blobSize)
+	var seed [32]byte
+	_, _ = rand.NewChaCha8(seed).Read(content)
+	return content
 }
 
 func (b *blobs) path() string {

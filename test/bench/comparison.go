@@ -44,7 +44,7 @@ func families(o options) []family {
 	return []family{
 		referrersFamily(), manifestsFamily(), blobsFamily(), pushesFamily(), hiddenFamily(), digestsFamily(),
 		sizeFamily(o.size), postgresSizeFamily(o.size), rebuildFamily(), sharedFamily(),
-		typedFamily(typedScenario), typedFamily(typedPostgresScenario), openFamily(o.openReferrers),
+		typedFamily(typedScenario), typedFamily(typedPostgresScenario), openFamily(o.openReferrers), tlsFamily(), sidecarFamily(),
 	}
 }
 

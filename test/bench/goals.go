@@ -30,6 +30,11 @@ const smallListing = 10
 
 // goals are those of backref.
 func goals() []goal {
+	return slices.Concat(listingGoals(), proxyGoals(), tlsGoals(), pushGoals(), indexGoals())
+}
+
+// listingGoals are those of warm listings.
+func listingGoals() []goal {
 	var all []goal
 	for _, c := range listingCases() {
 		least := goal{Text: "static nginx", base: nginxFiles, Least: 0.25}
@@ -45,6 +50,21 @@ func goals() []goal {
 		all = append(all, ratioGoal(c.name(), backrefName, least.base, least.Text, metricRequests, least.Least))
 	}
 	all = append(all, ratioGoal("referrers/100", noPageCache, nginxFiles, "static nginx", metricRequests, coldLeast))
+	for _, c := range sharedCases() {
+		least := 5.0
+		if c.entries >= 1000 {
+			least = 20
+		}
+		all = append(all,
+			ratioGoal(c.name(), backrefPostgres, sharedBefore, sharedBefore, metricRequests, least),
+			ratioGoal(c.name(), backrefPostgres, embeddedName, embeddedName, metricRequests, 0.7))
+	}
+	return all
+}
+
+// proxyGoals are those of what is passed on.
+func proxyGoals() []goal {
+	var all []goal
 	for _, name := range manifestsFamily().cases {
 		all = append(all, ratioGoal(name, backrefName, nginxProxy, "nginx", metricRequests, 1))
 		// What a tag stands for has to be asked each time.
@@ -68,6 +88,27 @@ func goals() []goal {
 	for _, name := range []string{backrefName, withHashes} {
 		all = append(all, ratioGoal(digestsPut, name, withoutShims, "without shims", metricMegabyte, 0.9))
 	}
+	return all
+}
+
+// tlsGoals are those of HTTPS.
+func tlsGoals() []goal {
+	var all []goal
+	for _, c := range tlsCases() {
+		metric := metricRequests
+		if c.what == tlsBlob {
+			metric = metricMegabyte
+		}
+		all = append(all,
+			ratioGoal(c.name(), backrefName, nginxProxy, "nginx", metric, 1),
+			ratioGoal(c.name(), backrefName, reverseProxy, "ReverseProxy", metric, 1.1))
+	}
+	return all
+}
+
+// pushGoals are those of pushes.
+func pushGoals() []goal {
+	var all []goal
 	for _, c := range pushCases() {
 		least := goal{base: directByTag, Text: "direct, by tag", Least: 0.85}
 		if c.many {
@@ -77,20 +118,17 @@ func goals() []goal {
 			ratioGoal(c.name(), backrefName, least.base, least.Text, metricPushes, least.Least),
 			ratioGoal(c.name(), backrefPostgres, least.base, least.Text, metricPushes, 0.8))
 	}
-	for _, c := range sharedCases() {
-		least := 5.0
-		if c.entries >= 1000 {
-			least = 20
-		}
-		all = append(all,
-			ratioGoal(c.name(), backrefPostgres, sharedBefore, sharedBefore, metricRequests, least),
-			ratioGoal(c.name(), backrefPostgres, embeddedName, embeddedName, metricRequests, 0.7))
-	}
 	all = append(all,
 		ratioGoal(hiddenManifests, backrefName, directByTag, "direct, by tag", metricPushes, 0.9),
 		ratioGoal(hiddenAttach, backrefName, withoutHidden, withoutHidden, metricPushes, 0.9),
 		ratioGoal(hiddenAttach, backrefName, directByTag, "direct, by tag", metricPushes, 0.95),
 		ratioGoal(hiddenTagLists, backrefName, withoutHidden, withoutHidden, metricRequests, 0.5))
+	return all
+}
+
+// indexGoals are those of the index by itself.
+func indexGoals() []goal {
+	var all []goal
 	for _, name := range []string{typedScenario, typedPostgresScenario} {
 		all = append(all, costGoal(name, filtered, unfiltered, unfiltered, metricP50, 3))
 	}

@@ -73,6 +73,10 @@ type options struct {
 	rebuild rebuildOptions
 	// openReferrers is how many the index of open has.
 	openReferrers int
+	// typedReferrers is how many the subject of typed has.
+	typedReferrers int
+	// sidecarRequests is how many requests a sidecar gets at the least.
+	sidecarRequests int
 }
 
 // sizeOptions say how large the indexes of the size scenario are.
@@ -111,12 +115,17 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rebuild.repositories, "rebuild-repositories", 100, "repositories of rebuild")
 	flags.IntVar(&o.rebuild.manifests, "rebuild-manifests", 5000, "manifests of rebuild, over all its repositories")
 	flags.IntVar(&o.openReferrers, "open-referrers", 1_000_000, "referrers in the index of open")
+	flags.IntVar(&o.typedReferrers, "typed-referrers", 100_000, "referrers of the subject of typed")
+	flags.IntVar(&o.sidecarRequests, "sidecar-requests", 20_000, "the least requests after which the memory of a sidecar is looked at")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	var err error
 	if o.scenario, err = regexp.Compile(scenario); err != nil {
 		return o, fmt.Errorf("-scenario: %w", err)
+	}
+	if o.typedReferrers < typedMatching || o.openReferrers < subjectReferrers || o.sidecarRequests < 1 {
+		return o, fmt.Errorf("-typed-referrers, -open-referrers, -sidecar-requests: need %d, %d and 1 at the least", typedMatching, subjectReferrers)
 	}
 	if o.rounds < 1 || seconds <= 0 || o.threads < 1 || o.connections < 1 {
 		return o, errors.New("-rounds, -seconds, -threads, -connections: need more than 0")

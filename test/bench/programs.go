@@ -32,16 +32,22 @@ const (
 	distribution3 = "registry3"
 )
 
-// registry starts an empty CNCF Distribution with its default settings.
+// registry starts a CNCF Distribution with its default settings. It is empty, or
+// has what an earlier one of the stage had.
 func (s *stage) registry(version string) (*server, error) {
-	return s.serve(version, func(address string) (string, []string, error) {
+	return s.registryAt(version, version)
+}
+
+// registryAt is [stage.registry] with another name of its own.
+func (s *stage) registryAt(version, name string) (*server, error) {
+	return s.serve(name, func(address string) (string, []string, error) {
 		program, err := s.tool(version)
 		if err != nil {
 			return "", nil, err
 		}
-		file := filepath.Join(s.dir, version+".yml")
+		file := filepath.Join(s.dir, name+".yml")
 		config := fmt.Sprintf("version: 0.1\nstorage:\n  filesystem: {rootdirectory: %s}\n  delete: {enabled: true}\nhttp: {addr: %s, secret: x}\n",
-			filepath.Join(s.dir, version), address)
+			filepath.Join(s.dir, name), address)
 		return program, []string{"serve", file}, os.WriteFile(file, []byte(config), 0o600)
 	})
 }
@@ -107,6 +113,11 @@ func (s *stage) self(name, peer string, args ...string) (*server, error) {
 // nginx starts nginx with the given content of its server block, and of the
 // level above it.
 func (s *stage) nginx(name, above, block string) (*server, error) {
+	return s.nginxListening(name, "", above, block)
+}
+
+// nginxListening is [stage.nginx] with options of its address.
+func (s *stage) nginxListening(name, options, above, block string) (*server, error) {
 	return s.serve(name, func(address string) (string, []string, error) {
 		program, err := s.tool("nginx")
 		if err != nil {
@@ -139,11 +150,11 @@ http {
   scgi_temp_path %[2]s/scgi;
   %[3]s
   server {
-    listen %[4]s backlog=1024;
+    listen %[4]s backlog=1024 %[6]s;
     %[5]s
   }
 }
-`, user, dir, above, address, block)
+`, user, dir, above, address, block, options)
 		file := filepath.Join(dir, "nginx.conf")
 		return program, []string{"-p", dir, "-e", "stderr", "-c", file}, os.WriteFile(file, []byte(config), 0o600)
 	})
@@ -152,16 +163,23 @@ http {
 // nginxProxy starts nginx as a proxy that keeps connections to the registry
 // and buffers nothing.
 func (s *stage) nginxProxy(upstream *server) (*server, error) {
-	return s.nginx("nginx-proxy", fmt.Sprintf("upstream registry { server %s; keepalive 256; keepalive_requests 1000000000; }", upstream.address), `
+	return s.nginx("nginx-proxy", fmt.Sprintf("upstream registry { server %s; keepalive 256; keepalive_requests 1000000000; }", upstream.address), proxyBlock("http", ""))
+}
+
+// proxyBlock passes everything on to the upstream "registry" by a scheme, with
+// further settings.
+func proxyBlock(scheme, settings string) string {
+	return fmt.Sprintf(`
     location / {
-      proxy_pass http://registry;
+      proxy_pass %s://registry;
+      %s
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
       proxy_buffering off;
       proxy_request_buffering off;
       proxy_max_temp_file_size 0;
-    }`)
+    }`, scheme, settings)
 }
 
 // nginxFiles starts nginx with a folder of files, sent as index documents.

@@ -140,8 +140,10 @@ func prepareShared(ctx context.Context, s *stage) ([]comparison, error) {
 
 // subject is what so many referrers refer to.
 func (l *sharedListings) subject(entries int) rig.Descriptor {
-	return subjectOf(fmt.Sprintf("shared %d", entries))
+	return subjectOf(sharedSubject(entries))
 }
+
+func sharedSubject(entries int) string { return fmt.Sprintf("shared %d", entries) }
 
 func (l *sharedListings) path(entries int) string {
 	return "/v2/" + sharedRepository + "/referrers/" + l.subject(entries).Digest.String()
@@ -150,6 +152,10 @@ func (l *sharedListings) path(entries int) string {
 // fill pushes the referrers of a subject through the first replica of each
 // index, and sees that all replicas list the same.
 func (l *sharedListings) fill(ctx context.Context, entries int) error {
+	// Who asks has to be let read it.
+	if _, err := l.client.pushManifest(ctx, l.registry.url, sharedRepository, "", rig.Image(sharedSubject(entries))); err != nil {
+		return err
+	}
 	var want [][]byte
 	for _, of := range l.all {
 		for i := range entries {

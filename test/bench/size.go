@@ -16,6 +16,7 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/index/postgres"
+	"github.com/backref/backref/test/rig"
 )
 
 // The metrics of size. Those of the large subject are of pages from anywhere
@@ -133,7 +134,11 @@ func subjectDigest(number int) digest.Digest {
 	return digest.FromString(fmt.Sprint("subject ", number))
 }
 
-func largeDigest() digest.Digest { return digest.FromString("large subject") }
+// largeSubject is the image that has the most referrers. Who is asked for them
+// looks whether the client may read it, so a registry may have to have it.
+func largeSubject() rig.Manifest { return rig.Image(largeRepository) }
+
+func largeDigest() digest.Digest { return largeSubject().Digest() }
 
 // loadBatch is how many records are recorded at once.
 const loadBatch = 5000
@@ -175,9 +180,9 @@ func (f indexFile) load(ctx context.Context, store index.Store) error {
 			}
 		}
 	}
-	rare := f.rare()
+	rare, large := f.rare(), largeDigest()
 	for i := range f.Large {
-		record := sizeRecord(largeRepository, largeDigest(), i)
+		record := sizeRecord(largeRepository, large, i)
 		if rare[i] {
 			record.ArtifactType = typeRare
 		}

@@ -130,6 +130,9 @@ type server struct {
 // readyTimeout is how long a program may take until it accepts connections.
 const readyTimeout = 30 * time.Second
 
+// readyInterval is how often it is asked.
+const readyInterval = 2 * time.Millisecond
+
 // serve starts a program that listens on a free port, and waits until it does.
 func (s *stage) serve(name string, command func(address string) (program string, args []string, err error)) (*server, error) {
 	address, err := freeAddress()
@@ -152,7 +155,7 @@ func (s *stage) serve(name string, command func(address string) (program string,
 		select {
 		case <-p.exited:
 			return nil, fmt.Errorf("%s ended at once: %w\n%s", name, p.err, p.tail())
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(readyInterval):
 		}
 	}
 	return nil, fmt.Errorf("%s is not ready:\n%s", name, p.tail())

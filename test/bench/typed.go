@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
-
-	"github.com/backref/backref/test/rig"
 )
 
 // Pages of the few referrers of one type among very many of one subject.
@@ -20,9 +18,8 @@ const (
 	typedScenario         = "typed"
 	typedPostgresScenario = "typed/postgres"
 
-	typedReferrers = 100_000
-	typedMatching  = 10
-	typedPage      = 10
+	typedMatching = 10
+	typedPage     = 10
 	// typeRare is what those have that are looked for.
 	typeRare = "application/vnd.example.rare+json"
 
@@ -46,7 +43,7 @@ func prepareTyped(ctx context.Context, s *stage, name string) ([]comparison, err
 	made := comparison{
 		name: name,
 		about: fmt.Sprintf("The first page of %d of the %d referrers that have a type, of %d of one subject, over which they are spread evenly, beside the first page of all of them; by one client, with `cache.pages=0`.",
-			typedPage, typedMatching, typedReferrers),
+			typedPage, typedMatching, s.typedReferrers),
 		metrics: []string{metricP50, metricP99, metricRequests}, bases: []string{unfiltered}, warm: true,
 	}
 	registry, err := s.registry(distribution2)
@@ -57,7 +54,7 @@ func prepareTyped(ctx context.Context, s *stage, name string) ([]comparison, err
 	if err := client.pushEmpty(ctx, registry.url, largeRepository); err != nil {
 		return nil, err
 	}
-	if _, err := client.pushManifest(ctx, registry.url, largeRepository, "latest", rig.Image(largeRepository)); err != nil {
+	if _, err := client.pushManifest(ctx, registry.url, largeRepository, "latest", largeSubject()); err != nil {
 		return nil, err
 	}
 	database := ""
@@ -96,7 +93,7 @@ func prepareTyped(ctx context.Context, s *stage, name string) ([]comparison, err
 
 // startTyped loads the index of a build and starts the build with it.
 func (s *stage) startTyped(ctx context.Context, of build, registry *server, database string) (*server, error) {
-	file := indexFile{Path: filepath.Join(s.dir, "typed"+of.suffix+".db"), Repositories: 1, Large: typedReferrers, Matching: typedMatching}
+	file := indexFile{Path: filepath.Join(s.dir, "typed"+of.suffix+".db"), Repositories: 1, Large: s.typedReferrers, Matching: typedMatching}
 	settings := []string{"cache.pages=0", "reconcile.verifyInterval=0s"}
 	index := file.Path
 	if database != "" {
@@ -135,9 +132,9 @@ func (f indexFile) rare() map[int]bool {
 		digest digest.Digest
 		number int
 	}
-	all := make([]numbered, f.Large)
+	all, large := make([]numbered, f.Large), largeDigest()
 	for i := range all {
-		all[i] = numbered{sizeRecord(largeRepository, largeDigest(), i).Digest, i}
+		all[i] = numbered{sizeRecord(largeRepository, large, i).Digest, i}
 	}
 	slices.SortFunc(all, func(a, b numbered) int { return strings.Compare(a.digest.String(), b.digest.String()) })
 	chosen := map[int]bool{}

@@ -23,8 +23,8 @@ func (r *rebuildRun) verified(of build) string {
 // reads.
 func (r *rebuildRun) compareVerify(ctx context.Context) (comparison, error) {
 	for _, of := range r.builds() {
-		if err := r.reconcile(ctx, of, "rebuild", r.verified(of)).Run(); err != nil {
-			return comparison{}, fmt.Errorf("%s: %w", of.contender(rebuildName), err)
+		if output, err := r.reconcile(ctx, of, "rebuild", r.verified(of)).CombinedOutput(); err != nil {
+			return comparison{}, fmt.Errorf("%s: %w: %s", of.contender(rebuildName), err, output)
 		}
 	}
 	return comparison{
