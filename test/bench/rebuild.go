@@ -127,7 +127,7 @@ func (r *rebuildRun) fetch(ctx context.Context, _ time.Duration) (sample, error)
 // rebuild measures backref, with an index that is not there yet.
 func (r *rebuildRun) rebuild(ctx context.Context, of build) (sample, error) {
 	index := filepath.Join(r.dir, fmt.Sprintf("rebuilt-%d.db", r.runs.Add(1)))
-	values, err := r.timed(r.reconcile(ctx, of, "rebuild", index))
+	values, err := r.timed(r.reconcile(ctx, of, index, "rebuild", "--create"))
 	if err != nil {
 		return nil, err
 	}

@@ -118,7 +118,7 @@ func (c *sidecar) peers(ctx context.Context, registry *server) ([]sidecarPeer, e
 	var peers []sidecarPeer
 	for _, of := range c.builds() {
 		peers = append(peers, sidecarPeer{
-			name: of.contender(backrefName), referrers: true, image: []string{"/etc/ssl/certs/ca-certificates.crt", "LICENSE"},
+			name: of.contender(backrefName), referrers: true, image: imageFiles(),
 			start: func() (*server, error) {
 				return c.startBuild(of, "backref", registry.url, filepath.Join(c.dir, "backref"+of.suffix+".db"))
 			},
@@ -146,6 +146,18 @@ func (c *sidecar) peers(ctx context.Context, registry *server) ([]sidecarPeer, e
 		peers = append(peers, sidecarPeer{name: "zot", referrers: true, fill: c.pushAll, start: c.zot})
 	}
 	return peers, nil
+}
+
+// imageFiles are what the image has beside the program (see Dockerfile), taken
+// from this machine and this checkout; nil where they are not there.
+func imageFiles() []string {
+	files := []string{"/etc/ssl/certs/ca-certificates.crt", "LICENSE"}
+	for _, file := range files {
+		if _, err := os.Stat(file); err != nil {
+			return nil
+		}
+	}
+	return files
 }
 
 // measure starts a server several times and works with the last.

@@ -23,7 +23,7 @@ func (r *rebuildRun) verified(of build) string {
 // reads.
 func (r *rebuildRun) compareVerify(ctx context.Context) (comparison, error) {
 	for _, of := range r.builds() {
-		if output, err := r.reconcile(ctx, of, "rebuild", r.verified(of)).CombinedOutput(); err != nil {
+		if output, err := r.reconcile(ctx, of, r.verified(of), "rebuild", "--create").CombinedOutput(); err != nil {
 			return comparison{}, fmt.Errorf("%s: %w: %s", of.contender(rebuildName), err, output)
 		}
 	}
@@ -38,18 +38,18 @@ func (r *rebuildRun) compareVerify(ctx context.Context) (comparison, error) {
 
 // verify measures a build with the index that it has made.
 func (r *rebuildRun) verify(ctx context.Context, of build) (sample, error) {
-	values, err := r.timed(r.reconcile(ctx, of, "verify", r.verified(of)))
+	values, err := r.timed(r.reconcile(ctx, of, r.verified(of), "verify"))
 	if err != nil {
 		return nil, err
 	}
 	return values, r.mustHaveAll(ctx, of, r.verified(of))
 }
 
-// reconcile is a command of a build that reads the whole registry.
-func (r *rebuildRun) reconcile(ctx context.Context, of build, command, index string) *exec.Cmd {
-	return exec.CommandContext(ctx, of.program, "index", command, "--upstream", r.registry.url, "--index", index,
+// reconcile is a command of a build that reads the whole registry, for an index.
+func (r *rebuildRun) reconcile(ctx context.Context, of build, index string, command ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, of.program, append(append([]string{"index"}, command...), "--upstream", r.registry.url, "--index", index,
 		"--set", "upstream.service.anonymous=true", "--set", "reconcile.rate=1000000",
-		"--set", "reconcile.concurrency="+strconv.Itoa(r.connections))
+		"--set", "reconcile.concurrency="+strconv.Itoa(r.connections))...)
 }
 
 // mustHaveAll fails where an index has other than all manifests.
