@@ -30,7 +30,7 @@ const smallListing = 10
 
 // goals are those of backref.
 func goals() []goal {
-	return slices.Concat(listingGoals(), proxyGoals(), tlsGoals(), pushGoals(), indexGoals())
+	return slices.Concat(listingGoals(), proxyGoals(), tlsGoals(), pushGoals(), indexGoals(), sidecarGoals())
 }
 
 // listingGoals are those of warm listings.
@@ -139,6 +139,17 @@ func indexGoals() []goal {
 	return append(all,
 		ratioGoal("rebuild", rebuildName, bareFetcher, bareFetcher, metricManifests, 0.9),
 		ratioGoal(verifyScenario, verifyName, bareFetcher, bareFetcher, metricManifests, 0.9))
+}
+
+// sidecarGoals say that backref takes no more than a registry does.
+func sidecarGoals() []goal {
+	var all []goal
+	for _, metric := range []string{metricIdle, metricUsed, metricSlow, metricStart, metricProgram} {
+		for _, base := range []string{direct2, direct3, native} {
+			all = append(all, costGoal(sidecarScenario, backrefName, base, base, metric, 1))
+		}
+	}
+	return all
 }
 
 func ratioGoal(scenario, contender, base, baseText, metric string, least float64) goal {
