@@ -74,7 +74,7 @@ func prepareSidecar(ctx context.Context, s *stage) ([]comparison, error) {
 		about: fmt.Sprintf("A server of its own: from its start to its first answer of /v2/ (median of %d), its resident memory then, after %d requests for a manifest and, where it has them, referrers, and the most under %d clients that read a blob of 64 MiB at %d KiB a second each; the size of its program as it is installed, and of the files of its image.",
 			sidecarStarts, s.sidecarRequests, slowClients, slowRate>>10),
 		metrics: []string{metricIdle, metricUsed, metricSlow, metricStart, metricProgram, metricImage},
-		bases: []string{nginxProxy},
+		bases:   []string{nginxProxy},
 	}
 	peers, err := c.peers(ctx, registry)
 	if err != nil {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -110,7 +112,9 @@ func prepareTLS(ctx context.Context, s *stage) ([]comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.client.Transport.(*http.Transport).TLSClientConfig = trust //nolint:forcetypeassert // newClient made it
+	transport := newTransport()
+	transport.TLSClientConfig = trust
+	t.client.Transport = transport
 	if err := t.start(ctx); err != nil {
 		return nil, err
 	}
@@ -264,11 +268,11 @@ func (t *tlsServers) check(ctx context.Context, c tlsCase, server *server, trust
 		}
 	case tlsManifest:
 		if digest.FromBytes(body) != t.image.Digest() {
-			return fmt.Errorf("another manifest than expected")
+			return errors.New("another manifest than expected")
 		}
 	default:
 		if digest.FromBytes(body) != digest.FromBytes(t.blob) {
-			return fmt.Errorf("another blob than expected")
+			return errors.New("another blob than expected")
 		}
 	}
 	config := trust.Clone()
@@ -276,13 +280,18 @@ func (t *tlsServers) check(ctx context.Context, c tlsCase, server *server, trust
 	if c.http2 {
 		config.NextProtos = []string{"h2"}
 	}
-	dialer := tls.Dialer{Config: config}
-	connection, err := dialer.DialContext(ctx, "tcp", server.address)
+	var dialer net.Dialer
+	below, err := dialer.DialContext(ctx, "tcp", server.address)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = connection.Close() }()
-	state := connection.(*tls.Conn).ConnectionState() //nolint:forcetypeassert // tls.Dialer says so
+	defer func() { _ = below.Close() }()
+	config.ServerName = "localhost"
+	connection := tls.Client(below, config)
+	if err := connection.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	state := connection.ConnectionState()
 	if state.Version != tls.VersionTLS13 || state.CipherSuite != tlsSuite || state.NegotiatedProtocol != config.NextProtos[0] {
 		return fmt.Errorf("agreed on %s, %s and %q", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite), state.NegotiatedProtocol)
 	}
