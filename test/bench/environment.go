@@ -57,7 +57,7 @@ func (b *bench) environment(ctx context.Context) (environment, error) {
 		args []string
 	}{
 		{distribution2, []string{"--version"}}, {distribution3, []string{"--version"}}, {"olareg", []string{"version"}},
-		{"nginx", []string{"-v"}}, {"wrk", []string{"-v"}},
+		{"nginx", []string{"-v"}}, {"wrk", []string{"-v"}}, {"h2load", []string{"--version"}},
 	} {
 		program, err := b.tool(p.name)
 		if err != nil {
