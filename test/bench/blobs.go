@@ -33,10 +33,7 @@ type blobs struct {
 }
 
 func prepareBlobs(ctx context.Context, s *stage) ([]comparison, error) {
-	b := &blobs{stage: s, client: newClient(), content: make([]byte, blobSize)}
-	// Content that nothing can make smaller; the same in every run.
-	var seed [32]byte
-	_, _ = rand.NewChaCha8(seed).Read(b.content)
+	b := &blobs{stage: s, client: newClient(), content: fixedBlob()}
 	b.sum = digest.FromBytes(b.content)
 	var err error
 	if b.peers, err = s.startPeers(ctx); err != nil {
@@ -67,13 +64,21 @@ func prepareBlobs(ctx context.Context, s *stage) ([]comparison, error) {
 	}, nil
 }
 
+// fixedBlob is content that nothing can make smaller; the same in every run.
+func fixedBlob() []byte {
+	content := make([]byte, blobSize)
+	var seed [32]byte
+	_, _ = rand.NewChaCha8(seed).Read(content)
+	return content
+}
+
 func (b *blobs) path() string {
 	return "/v2/" + blobRepository + "/blobs/" + b.sum.String()
 }
 
 func (b *blobs) compare(name, about string, measure func(context.Context, peer, time.Duration) (sample, error), more ...string) comparison {
 	made := comparison{
-		name: name, about: about, metrics: append([]string{metricMegabyte}, more...),
+		name: name, about: about, metrics: append([]string{metricMegabyte, metricCPUMebibyte}, more...),
 		bases: []string{direct2, reverseProxy, nginxProxy}, warm: true,
 	}
 	for _, p := range b.peers {
@@ -83,7 +88,9 @@ func (b *blobs) compare(name, about string, measure func(context.Context, peer, 
 		}
 		made.contenders = append(made.contenders, contender{
 			name: p.name, skipped: p.skipped,
-			measure: func(ctx context.Context, duration time.Duration) (sample, error) { return measure(ctx, p, duration) },
+			measure: func(ctx context.Context, duration time.Duration) (sample, error) {
+				return p.server.watchCPU(func() (sample, error) { return measure(ctx, p, duration) })
+			},
 		})
 	}
 	return made
@@ -109,6 +116,7 @@ func (b *blobs) upload(patch bool) func(context.Context, peer, time.Duration) (s
 			return nil, err
 		}
 		values[metricMegabyte] = values[metricRequests] * blobSize / 1e6
+		values[metricBytes] = values[metricRequestCount] * blobSize
 		return values, nil
 	}
 }

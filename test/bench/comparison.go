@@ -43,7 +43,8 @@ type family struct {
 func families(o options) []family {
 	return []family{
 		referrersFamily(), manifestsFamily(), blobsFamily(), pushesFamily(), hiddenFamily(), digestsFamily(),
-		sizeFamily(o.size), postgresSizeFamily(o.size), rebuildFamily(),
+		sizeFamily(o.size), postgresSizeFamily(o.size), rebuildFamily(), sharedFamily(),
+		typedFamily(typedScenario), typedFamily(typedPostgresScenario), openFamily(o.openReferrers), tlsFamily(), sidecarFamily(),
 	}
 }
 

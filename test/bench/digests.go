@@ -57,15 +57,21 @@ func prepareDigests(ctx context.Context, s *stage) ([]comparison, error) {
 			return d.upload(ctx, registry.url)
 		}}},
 	}
-	for _, c := range []struct {
-		name, file string
-		settings   []string
-	}{
-		{withoutShims, "unshimmed", []string{"upstream.shims.digests=false", "upstream.shims.envelopes=false", "upstream.shims.chunks=false", "upstream.shims.ranges=false"}},
-		{backrefName, "backref", nil},
-		{withHashes, "hashing", []string{"upstream.shims.hashes=true"}},
-	} {
-		started, err := s.startBackref(c.file, registry.url, filepath.Join(s.dir, c.file+".db"), c.settings...)
+	type hashing struct {
+		name     string
+		build    build
+		file     string
+		settings []string
+	}
+	contestants := []hashing{
+		{withoutShims, s.today(), "unshimmed", []string{"upstream.shims.digests=false", "upstream.shims.envelopes=false", "upstream.shims.chunks=false", "upstream.shims.ranges=false"}},
+		{withHashes, s.today(), "hashing", []string{"upstream.shims.hashes=true"}},
+	}
+	for _, of := range s.builds() {
+		contestants = append(contestants, hashing{of.contender(backrefName), of, "backref", nil})
+	}
+	for _, c := range contestants {
+		started, err := s.startBuild(c.build, c.file, registry.url, filepath.Join(s.dir, c.file+c.build.suffix+".db"), c.settings...)
 		if err != nil {
 			return nil, err
 		}

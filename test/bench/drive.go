@@ -67,8 +67,9 @@ func drive(ctx context.Context, workers int, duration time.Duration, start func(
 	}
 	slices.Sort(all)
 	return sample{
-		metricRequests: float64(len(all)) / elapsed.Seconds(),
-		metricP50:      milliseconds(percentile(all, 50)), metricP99: milliseconds(percentile(all, 99)),
+		metricRequests:     float64(len(all)) / elapsed.Seconds(),
+		metricRequestCount: float64(len(all)),
+		metricP50:          milliseconds(percentile(all, 50)), metricP99: milliseconds(percentile(all, 99)),
 	}, nil
 }
 

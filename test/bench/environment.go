@@ -57,7 +57,7 @@ func (b *bench) environment(ctx context.Context) (environment, error) {
 		args []string
 	}{
 		{distribution2, []string{"--version"}}, {distribution3, []string{"--version"}}, {"olareg", []string{"version"}},
-		{"nginx", []string{"-v"}}, {"wrk", []string{"-v"}},
+		{"nginx", []string{"-v"}}, {"wrk", []string{"-v"}}, {"h2load", []string{"--version"}},
 	} {
 		program, err := b.tool(p.name)
 		if err != nil {
@@ -65,7 +65,9 @@ func (b *bench) environment(ctx context.Context) (environment, error) {
 		}
 		e.Programs = append(e.Programs, version{p.name, versionOf(ctx, program, p.args...)})
 	}
-	e.Programs = append(e.Programs, version{"backref", versionOf(ctx, b.backref, "version")})
+	for _, of := range b.builds() {
+		e.Programs = append(e.Programs, version{of.contender(backrefName), versionOf(ctx, of.program, "version")})
+	}
 	return e, nil
 }
 

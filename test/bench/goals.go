@@ -25,29 +25,61 @@ type goal struct {
 // referrers on a machine where the file was sent 51,100 times a second.
 const coldLeast = 10 * 735.0 / 51_100
 
+// smallListing is how many entries most images have at the most.
+const smallListing = 10
+
 // goals are those of backref.
 func goals() []goal {
+	return slices.Concat(listingGoals(), proxyGoals(), tlsGoals(), pushGoals(), indexGoals(), sidecarGoals())
+}
+
+// listingGoals are those of warm listings.
+func listingGoals() []goal {
 	var all []goal
 	for _, c := range listingCases() {
 		least := goal{Text: "static nginx", base: nginxFiles, Least: 0.25}
 		if c.kind == allEntries {
 			least.Least = 0.5
-			all = append(all, ratioGoal(c.name(), backrefName, handlerOnly, "net/http handler", metricRequests, 0.7))
+			handler := 0.7
+			if c.entries <= smallListing {
+				handler = 0.85
+				all = append(all, ratioGoal(c.name(), backrefName, native, "native", metricRequests, 1.2))
+			}
+			all = append(all, ratioGoal(c.name(), backrefName, handlerOnly, "net/http handler", metricRequests, handler))
 		}
 		all = append(all, ratioGoal(c.name(), backrefName, least.base, least.Text, metricRequests, least.Least))
 	}
 	all = append(all, ratioGoal("referrers/100", noPageCache, nginxFiles, "static nginx", metricRequests, coldLeast))
+	for _, c := range sharedCases() {
+		least := 5.0
+		if c.entries >= 1000 {
+			least = 20
+		}
+		all = append(all,
+			ratioGoal(c.name(), backrefPostgres, sharedBefore, sharedBefore, metricRequests, least),
+			ratioGoal(c.name(), backrefPostgres, embeddedName, embeddedName, metricRequests, 0.7))
+	}
+	return all
+}
+
+// proxyGoals are those of what is passed on.
+func proxyGoals() []goal {
+	var all []goal
 	for _, name := range manifestsFamily().cases {
 		all = append(all, ratioGoal(name, backrefName, nginxProxy, "nginx", metricRequests, 1))
 		// What a tag stands for has to be asked each time.
 		if strings.HasSuffix(name, "-by-digest") {
 			all = append(all, ratioGoal(name, cacheName, direct2, "direct", metricRequests, 3))
 		}
+		if strings.HasPrefix(name, "manifests/get-") {
+			all = append(all, costGoal(name, backrefName, nginxProxy, "nginx", metricCPURequest, 1.75))
+		}
 	}
-	for _, name := range []string{"blobs/get", "blobs/put", "blobs/patch"} {
+	all = append(all, costGoal("blobs/get", backrefName, reverseProxy, "ReverseProxy", metricCPUMebibyte, 0.35))
+	for _, least := range []goal{{scenario: "blobs/get", Least: 1.1}, {scenario: "blobs/put", Least: 1}, {scenario: "blobs/patch", Least: 1}} {
 		all = append(all,
-			ratioGoal(name, backrefName, reverseProxy, "ReverseProxy", metricMegabyte, 1),
-			ratioGoal(name, backrefName, direct2, "direct", metricMegabyte, 0.9))
+			ratioGoal(least.scenario, backrefName, reverseProxy, "ReverseProxy", metricMegabyte, least.Least),
+			ratioGoal(least.scenario, backrefName, direct2, "direct", metricMegabyte, 0.9))
 	}
 	all = append(all, goal{
 		Text: fmt.Sprintf("blobs/streams: growth of memory under %d streams, in MiB, less than one blob", streams), Most: blobSize >> 20,
@@ -56,14 +88,68 @@ func goals() []goal {
 	for _, name := range []string{backrefName, withHashes} {
 		all = append(all, ratioGoal(digestsPut, name, withoutShims, "without shims", metricMegabyte, 0.9))
 	}
+	return all
+}
+
+// tlsGoals are those of HTTPS.
+func tlsGoals() []goal {
+	var all []goal
+	for _, c := range tlsCases() {
+		metric := metricRequests
+		if c.what == tlsBlob {
+			metric = metricMegabyte
+		}
+		all = append(all,
+			ratioGoal(c.name(), backrefName, nginxProxy, "nginx", metric, 1),
+			ratioGoal(c.name(), backrefName, reverseProxy, "ReverseProxy", metric, 1.1))
+	}
+	return all
+}
+
+// pushGoals are those of pushes.
+func pushGoals() []goal {
+	var all []goal
 	for _, c := range pushCases() {
-		all = append(all, ratioGoal(c.name(), backrefName, direct2, "direct", metricPushes, 0.8))
+		least := goal{base: directByTag, Text: "direct, by tag", Least: 0.85}
+		if c.many {
+			least = goal{base: direct2, Text: "direct", Least: 0.8}
+		}
+		all = append(all,
+			ratioGoal(c.name(), backrefName, least.base, least.Text, metricPushes, least.Least),
+			ratioGoal(c.name(), backrefPostgres, least.base, least.Text, metricPushes, 0.8))
 	}
 	all = append(all,
 		ratioGoal(hiddenManifests, backrefName, directByTag, "direct, by tag", metricPushes, 0.9),
 		ratioGoal(hiddenAttach, backrefName, withoutHidden, withoutHidden, metricPushes, 0.9),
+		ratioGoal(hiddenAttach, backrefName, directByTag, "direct, by tag", metricPushes, 0.95),
 		ratioGoal(hiddenTagLists, backrefName, withoutHidden, withoutHidden, metricRequests, 0.5))
-	return append(all, ratioGoal("rebuild", rebuildName, bareFetcher, bareFetcher, metricManifests, 0.7))
+	return all
+}
+
+// indexGoals are those of the index by itself.
+func indexGoals() []goal {
+	var all []goal
+	for _, name := range []string{typedScenario, typedPostgresScenario} {
+		all = append(all, costGoal(name, filtered, unfiltered, unfiltered, metricP50, 3))
+	}
+	all = append(all, goal{
+		Text: openScenario + ": " + metricOpen + " after a kill amid mass deletes", Most: 1000,
+		scenario: openScenario, contender: embeddedName, metric: metricOpen,
+	})
+	return append(all,
+		ratioGoal("rebuild", rebuildName, bareFetcher, bareFetcher, metricManifests, 0.9),
+		ratioGoal(verifyScenario, verifyName, bareFetcher, bareFetcher, metricManifests, 0.9))
+}
+
+// sidecarGoals say that backref takes no more than a registry does.
+func sidecarGoals() []goal {
+	var all []goal
+	for _, metric := range []string{metricIdle, metricUsed, metricSlow, metricStart, metricProgram} {
+		for _, base := range []string{direct2, direct3, native} {
+			all = append(all, costGoal(sidecarScenario, backrefName, base, base, metric, 1))
+		}
+	}
+	return all
 }
 
 func ratioGoal(scenario, contender, base, baseText, metric string, least float64) goal {
@@ -71,6 +157,14 @@ func ratioGoal(scenario, contender, base, baseText, metric string, least float64
 		Text: fmt.Sprintf("%s: %s / %s", scenario, contender, baseText), Least: least,
 		scenario: scenario, contender: contender, base: base, metric: metric,
 	}
+}
+
+// costGoal is a ratio that may be at most so much.
+func costGoal(scenario, contender, base, baseText, metric string, most float64) goal {
+	g := ratioGoal(scenario, contender, base, baseText, metric, 0)
+	g.Text += ", " + metric
+	g.Most = most
+	return g
 }
 
 // sizeGoals are those of each index but the first.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +42,9 @@ func hiddenFamily() family {
 type hidden struct {
 	*stage
 	registry, with, without *server
-	run                     atomic.Int64
+	// backrefs are those with hidden tags.
+	backrefs []peer
+	run      atomic.Int64
 }
 
 func prepareHidden(ctx context.Context, s *stage) ([]comparison, error) {
@@ -50,9 +53,14 @@ func prepareHidden(ctx context.Context, s *stage) ([]comparison, error) {
 	if h.registry, err = s.registry(distribution2); err != nil {
 		return nil, err
 	}
-	if h.with, err = s.startBackref("backref", h.registry.url, filepath.Join(s.dir, "backref.db")); err != nil {
-		return nil, err
+	for _, of := range s.builds() {
+		started, err := s.startBuild(of, "backref", h.registry.url, filepath.Join(s.dir, "backref"+of.suffix+".db"))
+		if err != nil {
+			return nil, err
+		}
+		h.backrefs = append(h.backrefs, peer{name: of.contender(backrefName), server: started})
 	}
+	h.with = h.backrefs[0].server
 	if h.without, err = s.startBackref("backref-plain", h.registry.url, filepath.Join(s.dir, "plain.db"), "referrers.hiddenTags=false"); err != nil {
 		return nil, err
 	}
@@ -76,23 +84,10 @@ func (h *hidden) manifests() comparison {
 		name: hiddenManifests, about: fmt.Sprintf("Referrers pushed by %d clients at once to many subjects.", hiddenClients),
 		metrics: []string{metricPushes, metricP50, metricP99}, bases: []string{directByTag, direct2}, warm: true,
 	}
-	for _, c := range []struct {
-		name  string
-		to    *server
-		byTag bool
-	}{
-		{direct2, h.registry, false},
-		{directByTag, h.registry, true},
-		{backrefName, h.with, false},
-		{withoutHidden, h.without, false},
-	} {
+	for _, c := range h.peers() {
 		made.contenders = append(made.contenders, contender{name: c.name, measure: func(ctx context.Context, duration time.Duration) (sample, error) {
 			return h.push(ctx, duration, func(ctx context.Context, client *client, m rig.Manifest) error {
-				tag := ""
-				if c.byTag {
-					tag = "sha256-" + m.Digest().Encoded() + ".referrer"
-				}
-				_, err := client.pushManifest(ctx, c.to.url, pushRepository, tag, m)
+				_, err := client.pushManifest(ctx, c.server.url, pushRepository, c.tag(m), m)
 				return err
 			})
 		}})
@@ -100,13 +95,20 @@ func (h *hidden) manifests() comparison {
 	return made
 }
 
+// peers are those that are pushed to.
+func (h *hidden) peers() []peer {
+	return slices.Concat(
+		[]peer{{name: direct2, server: h.registry}, {name: directByTag, server: h.registry, byTag: true}},
+		h.backrefs, []peer{{name: withoutHidden, server: h.without}})
+}
+
 // attach pushes referrers with a blob of their own each, as clients do.
 func (h *hidden) attach() comparison {
 	made := comparison{
 		name: hiddenAttach, about: fmt.Sprintf("Referrers with a blob of 4 KiB each, both pushed, by %d clients at once.", hiddenClients),
-		metrics: []string{metricPushes, metricP50, metricP99}, bases: []string{withoutHidden, direct2}, warm: true,
+		metrics: []string{metricPushes, metricP50, metricP99}, bases: []string{withoutHidden, direct2, directByTag}, warm: true,
 	}
-	for _, c := range []peer{{name: direct2, server: h.registry}, {name: backrefName, server: h.with}, {name: withoutHidden, server: h.without}} {
+	for _, c := range h.peers() {
 		made.contenders = append(made.contenders, contender{name: c.name, measure: func(ctx context.Context, duration time.Duration) (sample, error) {
 			return h.push(ctx, duration, func(ctx context.Context, client *client, m rig.Manifest) error {
 				content := []byte(fmt.Sprintf("%-4096s", m.Digest()))
@@ -116,7 +118,7 @@ func (h *hidden) attach() comparison {
 				}
 				layers := []rig.Descriptor{{MediaType: typeAttestation, Digest: sum, Size: int64(len(content))}}
 				m.Layers = &layers
-				_, err := client.pushManifest(ctx, c.server.url, pushRepository, "", m)
+				_, err := client.pushManifest(ctx, c.server.url, pushRepository, c.tag(m), m)
 				return err
 			})
 		}})
@@ -173,16 +175,19 @@ func (h *hidden) tagLists() comparison {
 		about:   fmt.Sprintf("The list of %d tags, each with %d referrers, whole.", listedTags, referrersOfEach),
 		metrics: []string{metricRequests, metricP50, metricP99}, bases: []string{withoutHidden, direct2}, warm: true,
 	}
-	for _, c := range []struct {
-		name       string
-		server     *server
+	type listed struct {
+		peer
 		repository string
-	}{
-		{direct2, h.registry, plainRepository},
-		{direct2 + ", hidden tags and all", h.registry, hiddenRepository},
-		{withoutHidden, h.without, plainRepository},
-		{backrefName, h.with, hiddenRepository},
-	} {
+	}
+	all := []listed{
+		{peer{name: direct2, server: h.registry}, plainRepository},
+		{peer{name: direct2 + ", hidden tags and all", server: h.registry}, hiddenRepository},
+		{peer{name: withoutHidden, server: h.without}, plainRepository},
+	}
+	for _, p := range h.backrefs {
+		all = append(all, listed{p, hiddenRepository})
+	}
+	for _, c := range all {
 		made.contenders = append(made.contenders, contender{name: c.name, measure: func(ctx context.Context, duration time.Duration) (sample, error) {
 			shared := newClient()
 			defer shared.CloseIdleConnections()

@@ -42,6 +42,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return fetchAll(ctx, args[1:])
 		case peerProbe:
 			return probe(ctx, args[1:], stdout)
+		case peerLoad:
+			return loadIndex(ctx, args[1:])
+		case peerDeletes:
+			return deleteMany(ctx, args[1:], stdout)
 		}
 	}
 	options, err := parseOptions(args, stderr)
@@ -63,8 +67,16 @@ type options struct {
 	temp        string
 	tools       string
 	backref     string
-	size        sizeOptions
-	rebuild     rebuildOptions
+	// before is another build of backref, empty where there is none.
+	before  string
+	size    sizeOptions
+	rebuild rebuildOptions
+	// openReferrers is how many the index of open has.
+	openReferrers int
+	// typedReferrers is how many the subject of typed has.
+	typedReferrers int
+	// sidecarRequests is how many requests a sidecar gets at the least.
+	sidecarRequests int
 }
 
 // sizeOptions say how large the indexes of the size scenario are.
@@ -95,18 +107,25 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.temp, "temp", "", "`folder` for indexes and storage (default that of the system)")
 	flags.StringVar(&o.tools, "tools", ".tools/bin", "`folder` with the programs that test/tools bench installs")
 	flags.StringVar(&o.backref, "backref", ".tools/bench/backref", "`program` to measure")
+	flags.StringVar(&o.before, "before", "", "another `program` to measure beside it, such as an earlier build; a program bench in its folder is taken for this one, built with the earlier store")
 	flags.Func("sizes", "referrers in the indexes of size, the first is what the others are compared with (default 10000,1000000)",
 		func(s string) (err error) { o.size.referrers, err = parseCounts(s); return err })
 	flags.IntVar(&o.size.repositories, "size-repositories", 100_000, "the most repositories of an index of size")
 	flags.IntVar(&o.size.subject, "size-subject", 100_000, "referrers of the one large subject in all indexes of size but the first")
 	flags.IntVar(&o.rebuild.repositories, "rebuild-repositories", 100, "repositories of rebuild")
 	flags.IntVar(&o.rebuild.manifests, "rebuild-manifests", 5000, "manifests of rebuild, over all its repositories")
+	flags.IntVar(&o.openReferrers, "open-referrers", 1_000_000, "referrers in the index of open")
+	flags.IntVar(&o.typedReferrers, "typed-referrers", 100_000, "referrers of the subject of typed")
+	flags.IntVar(&o.sidecarRequests, "sidecar-requests", 20_000, "the least requests after which the memory of a sidecar is looked at")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	var err error
 	if o.scenario, err = regexp.Compile(scenario); err != nil {
 		return o, fmt.Errorf("-scenario: %w", err)
+	}
+	if o.typedReferrers < typedMatching || o.openReferrers < subjectReferrers || o.sidecarRequests < 1 {
+		return o, fmt.Errorf("-typed-referrers, -open-referrers, -sidecar-requests: need %d, %d and 1 at the least", typedMatching, subjectReferrers)
 	}
 	if o.rounds < 1 || seconds <= 0 || o.threads < 1 || o.connections < 1 {
 		return o, errors.New("-rounds, -seconds, -threads, -connections: need more than 0")
@@ -115,7 +134,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("-rebuild-manifests: need one for each of -rebuild-repositories")
 	}
 	o.duration = time.Duration(seconds * float64(time.Second))
-	for _, path := range []*string{&o.out, &o.tools, &o.backref} {
+	for _, path := range []*string{&o.out, &o.tools, &o.backref, &o.before} {
+		if *path == "" {
+			continue
+		}
 		if *path, err = filepath.Abs(*path); err != nil {
 			return o, err
 		}

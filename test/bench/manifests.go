@@ -74,7 +74,7 @@ func (s *stage) compareManifest(ctx context.Context, client *client, peers []pee
 	made := comparison{
 		name:    "manifests/" + verb + "-by-" + by,
 		about:   fmt.Sprintf("%s of an image manifest of %d bytes by %s.", method, len(body), by),
-		metrics: []string{metricRequests, metricP50, metricP99},
+		metrics: []string{metricRequests, metricP50, metricP99, metricCPURequest},
 		bases:   []string{direct2, nginxProxy}, warm: true,
 	}
 	path := "/v2/" + manifestRepository + "/manifests/" + reference
@@ -93,13 +93,13 @@ func (s *stage) compareManifest(ctx context.Context, client *client, peers []pee
 			measure: func(ctx context.Context, duration time.Duration) (sample, error) {
 				l := load{server: p.server, paths: []string{path}, headers: []string{acceptManifests}, connections: s.connections}
 				if method == http.MethodGet {
-					return s.wrk(ctx, l, duration)
+					return p.server.watchCPU(func() (sample, error) { return s.wrk(ctx, l, duration) })
 				}
 				// A cache is filled by GET alone.
 				if _, _, err := client.send(ctx, http.StatusOK, http.MethodGet, p.server.url+path, nil, "Accept", acceptManifests[len("Accept: "):]); err != nil {
 					return nil, err
 				}
-				return headLoad(ctx, l, duration)
+				return p.server.watchCPU(func() (sample, error) { return headLoad(ctx, l, duration) })
 			},
 		})
 	}

@@ -56,13 +56,27 @@ func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 // treeMemory returns the resident memory of a process and its children.
 func treeMemory(pid int) (int64, error) {
-	total, err := statusField(pid, "VmRSS")
+	processes, err := tree(pid)
 	if err != nil {
 		return 0, err
 	}
+	var total int64
+	for _, id := range processes {
+		resident, err := statusField(id, "VmRSS")
+		if err != nil {
+			return 0, err
+		}
+		total += resident
+	}
+	return total, nil
+}
+
+// tree returns a process and all its children.
+func tree(pid int) ([]int, error) {
+	all := []int{pid}
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, list := range lists {
 		children, err := os.ReadFile(list)
@@ -71,21 +85,21 @@ func treeMemory(pid int) (int64, error) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		for child := range strings.FieldsSeq(string(children)) {
 			id, err := strconv.Atoi(child)
 			if err != nil {
-				return 0, err
+				return nil, err
 			}
-			of, err := treeMemory(id)
+			below, err := tree(id)
 			if err != nil {
-				return 0, err
+				return nil, err
 			}
-			total += of
+			all = append(all, below...)
 		}
 	}
-	return total, nil
+	return all, nil
 }
 
 // statusField returns a field of /proc/PID/status that is given in kB, in

@@ -21,17 +21,24 @@ const (
 	peerProxy   = "peer-proxy"
 	peerFetcher = "peer-fetcher"
 	peerProbe   = "peer-probe"
+	peerLoad    = "peer-load"
+	peerDeletes = "peer-deletes"
 )
 
-// serveHTTP serves at an address until ctx ends.
-func serveHTTP(ctx context.Context, address string, handler http.Handler) error {
+// serveHTTP serves at an address until ctx ends, by HTTPS where files with a
+// certificate and its key are given.
+func serveHTTP(ctx context.Context, address string, handler http.Handler, pair ...string) error {
 	server := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	closed := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
 		closed <- server.Close()
 	}()
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	listen := server.ListenAndServe
+	if len(pair) > 0 {
+		listen = func() error { return server.ListenAndServeTLS(pair[0], pair[1]) }
+	}
+	if err := listen(); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-closed
@@ -76,14 +83,21 @@ func serveBytes(ctx context.Context, args []string) error {
 }
 
 // serveProxy passes everything on by the ReverseProxy of the standard library
-// as it comes, but for the number of connections that it keeps.
+// as it comes, but for the number of connections that it keeps. With a certificate
+// it serves HTTPS, and trusts it at the registry.
 func serveProxy(ctx context.Context, args []string) error {
-	if len(args) != 2 {
-		return errors.New(peerProxy + " ADDRESS UPSTREAM")
+	if len(args) != 2 && len(args) != 4 {
+		return errors.New(peerProxy + " ADDRESS UPSTREAM [CERTIFICATE KEY]")
 	}
 	upstream, err := url.Parse(args[1])
 	if err != nil {
 		return err
+	}
+	transport := newTransport()
+	if len(args) > 2 {
+		if transport.TLSClientConfig, err = trusting(args[2]); err != nil {
+			return err
+		}
 	}
 	return serveHTTP(ctx, args[0], &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -91,8 +105,8 @@ func serveProxy(ctx context.Context, args []string) error {
 			// So that the registry names this proxy in Location.
 			r.Out.Host = r.In.Host
 		},
-		Transport: newTransport(),
-	})
+		Transport: transport,
+	}, args[2:]...)
 }
 
 // newTransport returns a transport that keeps as many connections as there are

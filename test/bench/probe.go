@@ -38,7 +38,7 @@ func probe(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	values := sample{metricOpen: milliseconds(time.Since(begun))}
-	p := &prober{file: file, store: store, values: values, each: time.Duration(duration) * time.Millisecond / works}
+	p := &prober{file: file, store: store, values: values, large: largeDigest(), each: time.Duration(duration) * time.Millisecond / works}
 	if duration == 0 {
 		err = store.Close()
 	} else {
@@ -60,6 +60,7 @@ type prober struct {
 	values sample
 	each   time.Duration
 	pushed int
+	large  digest.Digest
 }
 
 func (p *prober) run(ctx context.Context) error {
@@ -128,7 +129,7 @@ func (p *prober) query(ctx context.Context) error {
 // queryLarge asks for a page from anywhere in the listing, but its end.
 func (p *prober) queryLarge(ctx context.Context) error {
 	after := digest.NewDigestFromEncoded(digest.SHA256, fmt.Sprintf("%04x%060d", rand.IntN(0xf000), 0))
-	return p.ask(ctx, largeRepository, largeDigest(), after)
+	return p.ask(ctx, largeRepository, p.large, after)
 }
 
 // ask asks as the proxy does.
@@ -152,7 +153,7 @@ func (p *prober) push(ctx context.Context) error {
 }
 
 func (p *prober) pushLarge(ctx context.Context) error {
-	return p.pushTo(ctx, largeRepository, largeDigest())
+	return p.pushTo(ctx, largeRepository, p.large)
 }
 
 func (p *prober) pushTo(ctx context.Context, repository string, subject digest.Digest) error {

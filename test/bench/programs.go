@@ -32,16 +32,22 @@ const (
 	distribution3 = "registry3"
 )
 
-// registry starts an empty CNCF Distribution with its default settings.
+// registry starts a CNCF Distribution with its default settings. It is empty, or
+// has what an earlier one of the stage had.
 func (s *stage) registry(version string) (*server, error) {
-	return s.serve(version, func(address string) (string, []string, error) {
+	return s.registryAt(version, version)
+}
+
+// registryAt is [stage.registry] with another name of its own.
+func (s *stage) registryAt(version, name string) (*server, error) {
+	return s.serve(name, func(address string) (string, []string, error) {
 		program, err := s.tool(version)
 		if err != nil {
 			return "", nil, err
 		}
-		file := filepath.Join(s.dir, version+".yml")
+		file := filepath.Join(s.dir, name+".yml")
 		config := fmt.Sprintf("version: 0.1\nstorage:\n  filesystem: {rootdirectory: %s}\n  delete: {enabled: true}\nhttp: {addr: %s, secret: x}\n",
-			filepath.Join(s.dir, version), address)
+			filepath.Join(s.dir, name), address)
 		return program, []string{"serve", file}, os.WriteFile(file, []byte(config), 0o600)
 	})
 }
@@ -59,11 +65,17 @@ func (s *stage) olareg() (*server, error) {
 	})
 }
 
-// startBackref starts backref in front of a registry, with default settings
-// but those given as key=value: logs to a file, metrics and the permission
-// check on.
+// startBackref starts today's backref in front of a registry, with default
+// settings but those given as key=value: logs to a file, metrics and the
+// permission check on.
 func (s *stage) startBackref(name, upstream, index string, settings ...string) (*server, error) {
-	return s.serve(name, func(address string) (string, []string, error) {
+	return s.startBuild(s.today(), name, upstream, index, settings...)
+}
+
+// startBuild is [stage.startBackref] with a build of backref, whose name is
+// added to that of the process.
+func (s *stage) startBuild(of build, name, upstream, index string, settings ...string) (*server, error) {
+	return s.serve(name+of.suffix, func(address string) (string, []string, error) {
 		args := []string{"serve", "--upstream", upstream, "--listen", address, "--admin-listen", "127.0.0.1:0"}
 		if index != "" {
 			args = append(args, "--index", index)
@@ -71,21 +83,20 @@ func (s *stage) startBackref(name, upstream, index string, settings ...string) (
 		for _, setting := range settings {
 			args = append(args, "--set", setting)
 		}
-		return s.backref, args, nil
+		return of.program, args, nil
 	})
 }
 
-// unknownSetting says why backref can't be given a setting; empty where it
-// can.
-func (b *bench) unknownSetting(ctx context.Context, setting string) (string, error) {
-	cmd := exec.CommandContext(ctx, b.backref, "config", "--upstream", "http://127.0.0.1:1", "--set", setting)
+// unknownSetting says why a build can't be given a setting; empty where it can.
+func (of build) unknownSetting(ctx context.Context, setting string) (string, error) {
+	cmd := exec.CommandContext(ctx, of.program, "config", "--upstream", "http://127.0.0.1:1", "--set", setting)
 	output, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:
 		return "", nil
 	case strings.Contains(string(output), "unknown key"):
 		key, _, _ := strings.Cut(setting, "=")
-		return "this backref has no setting " + key, nil
+		return "this build has no setting " + key, nil
 	default:
 		return "", fmt.Errorf("backref config --set %s: %w: %s", setting, err, output)
 	}
@@ -102,6 +113,11 @@ func (s *stage) self(name, peer string, args ...string) (*server, error) {
 // nginx starts nginx with the given content of its server block, and of the
 // level above it.
 func (s *stage) nginx(name, above, block string) (*server, error) {
+	return s.nginxListening(name, "", above, block)
+}
+
+// nginxListening is [stage.nginx] with options of its address.
+func (s *stage) nginxListening(name, options, above, block string) (*server, error) {
 	return s.serve(name, func(address string) (string, []string, error) {
 		program, err := s.tool("nginx")
 		if err != nil {
@@ -134,11 +150,11 @@ http {
   scgi_temp_path %[2]s/scgi;
   %[3]s
   server {
-    listen %[4]s backlog=1024;
+    listen %[4]s backlog=1024 %[6]s;
     %[5]s
   }
 }
-`, user, dir, above, address, block)
+`, user, dir, above, address, block, options)
 		file := filepath.Join(dir, "nginx.conf")
 		return program, []string{"-p", dir, "-e", "stderr", "-c", file}, os.WriteFile(file, []byte(config), 0o600)
 	})
@@ -147,16 +163,23 @@ http {
 // nginxProxy starts nginx as a proxy that keeps connections to the registry
 // and buffers nothing.
 func (s *stage) nginxProxy(upstream *server) (*server, error) {
-	return s.nginx("nginx-proxy", fmt.Sprintf("upstream registry { server %s; keepalive 256; keepalive_requests 1000000000; }", upstream.address), `
+	return s.nginx("nginx-proxy", fmt.Sprintf("upstream registry { server %s; keepalive 256; keepalive_requests 1000000000; }", upstream.address), proxyBlock("http", ""))
+}
+
+// proxyBlock passes everything on to the upstream "registry" by a scheme, with
+// further settings.
+func proxyBlock(scheme, settings string) string {
+	return fmt.Sprintf(`
     location / {
-      proxy_pass http://registry;
+      proxy_pass %s://registry;
+      %s
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
       proxy_buffering off;
       proxy_request_buffering off;
       proxy_max_temp_file_size 0;
-    }`)
+    }`, scheme, settings)
 }
 
 // nginxFiles starts nginx with a folder of files, sent as index documents.

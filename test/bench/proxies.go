@@ -23,6 +23,10 @@ type peer struct {
 	name    string
 	server  *server
 	skipped string
+	// byTag says that referrers are pushed to it by tags.
+	byTag bool
+	// lists says that it is a backref, which lists what was pushed.
+	lists bool
 }
 
 // startPeers starts all peers.
@@ -41,13 +45,15 @@ func (s *stage) startPeers(ctx context.Context) ([]peer, error) {
 	add(direct3, func() (*server, error) { return s.registry(distribution3) })
 	add(nginxProxy, func() (*server, error) { return s.nginxProxy(peers[0].server) })
 	add(reverseProxy, func() (*server, error) { return s.self("reverse-proxy", peerProxy, peers[0].server.url) })
-	add(backrefName, func() (*server, error) {
-		return s.startBackref("backref", peers[0].server.url, filepath.Join(s.dir, "backref.db"))
-	})
+	for _, of := range s.builds() {
+		add(of.contender(backrefName), func() (*server, error) {
+			return s.startBuild(of, "backref", peers[0].server.url, filepath.Join(s.dir, "backref"+of.suffix+".db"))
+		})
+	}
 	if err != nil {
 		return nil, err
 	}
-	unknown, err := s.unknownSetting(ctx, manifestCache)
+	unknown, err := s.today().unknownSetting(ctx, manifestCache)
 	if err != nil || unknown != "" {
 		return append(peers, peer{name: cacheName, skipped: unknown}), err
 	}

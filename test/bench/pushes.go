@@ -61,10 +61,7 @@ func preparePushes(ctx context.Context, s *stage) ([]comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	backref, err := s.startBackref("backref", registry.url, filepath.Join(s.dir, "backref.db"))
-	if err != nil {
-		return nil, err
-	}
+	contestants := []peer{{name: direct2, server: registry}, {name: directByTag, server: registry, byTag: true}, {name: reverseProxy, server: plain}}
 	if err := newClient().pushEmpty(ctx, registry.url, pushRepository); err != nil {
 		return nil, err
 	}
@@ -72,9 +69,19 @@ func preparePushes(ctx context.Context, s *stage) ([]comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared, err := s.startBackref("backref-postgres", registry.url, "", "index.postgres.url="+database.URL)
-	if err != nil {
-		return nil, err
+	for _, of := range s.builds() {
+		backref, err := s.startBuild(of, "backref", registry.url, filepath.Join(s.dir, "backref"+of.suffix+".db"))
+		if err != nil {
+			return nil, err
+		}
+		contestants = append(contestants, peer{name: of.contender(backrefName), server: backref, lists: true})
+	}
+	for _, of := range s.builds() {
+		shared, err := s.startBuild(of, "backref-postgres", registry.url, "", "index.postgres.url="+database.URL, "index.postgres.schema="+of.schema())
+		if err != nil {
+			return nil, err
+		}
+		contestants = append(contestants, peer{name: of.contender(backrefPostgres), server: shared, lists: true})
 	}
 	p := &pushes{stage: s}
 	var comparisons []comparison
@@ -85,9 +92,9 @@ func preparePushes(ctx context.Context, s *stage) ([]comparison, error) {
 		}
 		made := comparison{
 			name: c.name(), about: fmt.Sprintf("Referrers pushed by %d clients at once to %s.", c.clients, to),
-			metrics: []string{metricPushes, metricP50, metricP99}, bases: []string{direct2, reverseProxy}, warm: true,
+			metrics: []string{metricPushes, metricP50, metricP99}, bases: []string{direct2, directByTag, reverseProxy}, warm: true,
 		}
-		for _, contestant := range []peer{{name: direct2, server: registry}, {name: reverseProxy, server: plain}, {name: backrefName, server: backref}, {name: backrefPostgres, server: shared}} {
+		for _, contestant := range contestants {
 			made.contenders = append(made.contenders, contender{
 				name: contestant.name,
 				measure: func(ctx context.Context, duration time.Duration) (sample, error) {
@@ -118,11 +125,12 @@ func (p *pushes) measure(ctx context.Context, c pushCase, to peer, duration time
 		return worker{
 			work: func(ctx context.Context) error {
 				number := int(next.Add(1))
-				header, err := shared.pushManifest(ctx, to.server.url, pushRepository, "", referrer(subjects[number%len(subjects)], run, number))
+				m := referrer(subjects[number%len(subjects)], run, number)
+				header, err := shared.pushManifest(ctx, to.server.url, pushRepository, to.tag(m), m)
 				if err != nil {
 					return err
 				}
-				if to.lists() && header.Get("OCI-Subject") == "" {
+				if to.lists && header.Get("OCI-Subject") == "" {
 					return errors.New("the answer has no OCI-Subject")
 				}
 				acknowledged.Add(1)
@@ -135,14 +143,20 @@ func (p *pushes) measure(ctx context.Context, c pushCase, to peer, duration time
 		return nil, err
 	}
 	values[metricPushes] = values[metricRequests]
-	if !to.lists() || c.many {
+	if !to.lists || c.many {
 		return values, nil
 	}
 	return values, mustList(ctx, shared, to.server.url, subjects[0], int(acknowledged.Load()))
 }
 
-// lists tells whether the peer is a backref.
-func (p peer) lists() bool { return p.name == backrefName || p.name == backrefPostgres }
+// tag returns the tag that a referrer is pushed under, empty where it is pushed
+// by its digest.
+func (p peer) tag(m rig.Manifest) string {
+	if !p.byTag {
+		return ""
+	}
+	return "sha256-" + m.Digest().Encoded() + ".referrer"
+}
 
 // mustList fails where a listing lacks what was acknowledged.
 func mustList(ctx context.Context, client *client, base string, subject rig.Descriptor, want int) error {

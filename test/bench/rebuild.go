@@ -27,7 +27,7 @@ const (
 )
 
 func rebuildFamily() family {
-	return family{cases: []string{"rebuild"}, prepare: prepareRebuild}
+	return family{cases: []string{"rebuild", verifyScenario}, prepare: prepareRebuild}
 }
 
 // rebuildRun is a registry with manifests, all of them tagged, and the list of
@@ -49,13 +49,29 @@ func prepareRebuild(ctx context.Context, s *stage) ([]comparison, error) {
 		return nil, err
 	}
 	size := s.rebuild
-	return []comparison{{
+	made := []comparison{{
 		name: "rebuild",
 		about: fmt.Sprintf("All of %d manifests, each with a tag, in %d repositories of Distribution 2.8, %d at once: the index is built anew from nothing, and a program with the list of them only reads them.",
 			size.manifests, size.repositories, s.connections),
 		metrics: []string{metricManifests}, bases: []string{bareFetcher},
-		contenders: []contender{{name: bareFetcher, measure: r.fetch}, {name: rebuildName, measure: r.rebuild}},
-	}}, nil
+		contenders: r.contenders(rebuildName, r.rebuild),
+	}}
+	if !s.scenario.MatchString(verifyScenario) {
+		return made, nil
+	}
+	verify, err := r.compareVerify(ctx)
+	return append(made, verify), err
+}
+
+// contenders are the fetcher, and what each build of backref does.
+func (r *rebuildRun) contenders(name string, measure func(context.Context, build) (sample, error)) []contender {
+	all := []contender{{name: bareFetcher, measure: r.fetch}}
+	for _, of := range r.builds() {
+		all = append(all, contender{name: of.contender(name), measure: func(ctx context.Context, _ time.Duration) (sample, error) {
+			return measure(ctx, of)
+		}})
+	}
+	return all
 }
 
 // fill pushes one image into each repository, and referrers to it.
@@ -109,20 +125,14 @@ func (r *rebuildRun) fetch(ctx context.Context, _ time.Duration) (sample, error)
 }
 
 // rebuild measures backref, with an index that is not there yet.
-func (r *rebuildRun) rebuild(ctx context.Context, _ time.Duration) (sample, error) {
+func (r *rebuildRun) rebuild(ctx context.Context, of build) (sample, error) {
 	index := filepath.Join(r.dir, fmt.Sprintf("rebuilt-%d.db", r.runs.Add(1)))
-	values, err := r.timed(exec.CommandContext(ctx, r.backref, "index", "rebuild", "--upstream", r.registry.url, "--index", index,
-		"--set", "upstream.service.anonymous=true", "--set", "reconcile.rate=1000000",
-		"--set", "reconcile.concurrency="+strconv.Itoa(r.connections)))
+	values, err := r.timed(r.reconcile(ctx, of, index, "rebuild", "--create"))
 	if err != nil {
 		return nil, err
 	}
-	output, err := exec.CommandContext(ctx, r.backref, "index", "stats", "--index", index).Output()
-	if err != nil {
-		return nil, fmt.Errorf("backref index stats: %w", err)
-	}
-	if want := fmt.Sprintf(`"records":%d,`, r.stage.rebuild.manifests); !strings.Contains(strings.ReplaceAll(string(output), " ", ""), want) {
-		return nil, fmt.Errorf("the index that was built has other than %d records: %s", r.stage.rebuild.manifests, output)
+	if err := r.mustHaveAll(ctx, of, index); err != nil {
+		return nil, err
 	}
 	return values, os.Remove(index)
 }

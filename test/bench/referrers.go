@@ -96,8 +96,8 @@ type listings struct {
 	client *client
 	// files is the folder of the answers as files.
 	files string
-	// servers are the contenders in order.
-	servers []listingServer
+	// servers are the contenders in order, before those of another build.
+	servers, before []listingServer
 }
 
 // listingServer is a contender. Those that give ready answers have a path of
@@ -132,10 +132,20 @@ func prepareReferrers(ctx context.Context, s *stage) ([]comparison, error) {
 		return nil, err
 	}
 	answers := map[string]answers{}
-	if err := l.fill(ctx, first, olareg); err != nil {
+	filling := []*server{first, olareg}
+	// Another build may not read the index of this one: it has its own.
+	for _, of := range s.builds()[1:] {
+		before, err := s.startBuild(of, "backref", registry.url, filepath.Join(s.dir, "backref"+of.suffix+".db"))
+		if err != nil {
+			return nil, err
+		}
+		filling = append(filling, before)
+		l.before = append(l.before, listingServer{name: of.contender(backrefName), server: before})
+	}
+	if err := l.fill(ctx, filling...); err != nil {
 		return nil, err
 	}
-	for _, c := range listingCases() {
+	for _, c := range l.selected() {
 		if answers[c.name()], err = l.save(ctx, first, c); err != nil {
 			return nil, err
 		}
@@ -147,7 +157,7 @@ func prepareReferrers(ctx context.Context, s *stage) ([]comparison, error) {
 		return nil, err
 	}
 	var comparisons []comparison
-	for _, c := range listingCases() {
+	for _, c := range l.selected() {
 		comparison, err := l.comparison(ctx, c, answers[c.name()])
 		if err != nil {
 			return nil, err
@@ -157,12 +167,19 @@ func prepareReferrers(ctx context.Context, s *stage) ([]comparison, error) {
 	return comparisons, nil
 }
 
+// selected are the cases that are measured.
+func (l *listings) selected() []listingCase {
+	return slices.DeleteFunc(listingCases(), func(c listingCase) bool { return !l.scenario.MatchString(c.name()) })
+}
+
 // fill pushes the subjects and their referrers.
 func (l *listings) fill(ctx context.Context, servers ...*server) error {
-	for _, c := range listingCases() {
-		if c.kind != allEntries {
+	filled := map[int]bool{}
+	for _, c := range l.selected() {
+		if filled[c.entries] {
 			continue
 		}
+		filled[c.entries] = true
 		for _, server := range servers {
 			if err := l.client.pushEmpty(ctx, server.url, c.repository()); err != nil {
 				return err
@@ -235,7 +252,7 @@ func (l *listings) start(ctx context.Context, registry, olareg *server, filled s
 		contender := listingServer{name: variant.name}
 		if variant.setting != "" {
 			settings = []string{variant.setting}
-			if contender.skipped, err = l.unknownSetting(ctx, variant.setting); err != nil {
+			if contender.skipped, err = l.today().unknownSetting(ctx, variant.setting); err != nil {
 				return err
 			}
 		}
@@ -250,6 +267,7 @@ func (l *listings) start(ctx context.Context, registry, olareg *server, filled s
 		}
 		l.servers = append(l.servers, contender)
 	}
+	l.servers = append(l.servers, l.before...)
 	return nil
 }
 
@@ -257,7 +275,7 @@ func (l *listings) start(ctx context.Context, registry, olareg *server, filled s
 // right, and returns how they are measured.
 func (l *listings) comparison(ctx context.Context, c listingCase, want answers) (comparison, error) {
 	made := comparison{
-		name: c.name(), about: c.about(), metrics: []string{metricRequests, metricP50, metricP99},
+		name: c.name(), about: c.about(), metrics: []string{metricRequests, metricP50, metricP99, metricCPURequest},
 		bases: []string{nginxFiles, handlerOnly, native}, warm: true,
 	}
 	for _, server := range l.servers {
@@ -276,7 +294,9 @@ func (l *listings) comparison(ctx context.Context, c listingCase, want answers) 
 		made.contenders = append(made.contenders, contender{
 			name: server.name, skipped: server.skipped,
 			measure: func(ctx context.Context, duration time.Duration) (sample, error) {
-				return l.wrk(ctx, load{server: server.server, paths: paths, connections: l.connections}, duration)
+				return server.server.watchCPU(func() (sample, error) {
+					return l.wrk(ctx, load{server: server.server, paths: paths, connections: l.connections}, duration)
+				})
 			},
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/bolt"
 	"github.com/backref/backref/index/postgres"
+	"github.com/backref/backref/test/rig"
 )
 
 // The metrics of size. Those of the large subject are of pages from anywhere
@@ -63,6 +64,8 @@ type indexFile struct {
 	// Large is how many referrers the large subject has, which is in a
 	// repository of its own; 0 where there is none.
 	Large int
+	// Matching is how many of those have a type of their own.
+	Matching int
 }
 
 // prepareSize loads indexes of all sizes, in files or in a database.
@@ -131,7 +134,11 @@ func subjectDigest(number int) digest.Digest {
 	return digest.FromString(fmt.Sprint("subject ", number))
 }
 
-func largeDigest() digest.Digest { return digest.FromString("large subject") }
+// largeSubject is the image that has the most referrers. Who is asked for them
+// looks whether the client may read it, so a registry may have to have it.
+func largeSubject() rig.Manifest { return rig.Image(largeRepository) }
+
+func largeDigest() digest.Digest { return largeSubject().Digest() }
 
 // loadBatch is how many records are recorded at once.
 const loadBatch = 5000
@@ -173,8 +180,13 @@ func (f indexFile) load(ctx context.Context, store index.Store) error {
 			}
 		}
 	}
+	rare, large := f.rare(), largeDigest()
 	for i := range f.Large {
-		if err := add(sizeRecord(largeRepository, largeDigest(), i)); err != nil {
+		record := sizeRecord(largeRepository, large, i)
+		if rare[i] {
+			record.ArtifactType = typeRare
+		}
+		if err := add(record); err != nil {
 			return err
 		}
 	}
@@ -209,6 +221,11 @@ func (f indexFile) probe(ctx context.Context, duration time.Duration) (sample, e
 	if err != nil {
 		return nil, err
 	}
+	return f.probeWith(ctx, self, duration)
+}
+
+// probeWith is [indexFile.probe] with another build of this program.
+func (f indexFile) probeWith(ctx context.Context, self string, duration time.Duration) (sample, error) {
 	description, err := json.Marshal(f)
 	if err != nil {
 		return nil, err

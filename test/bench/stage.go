@@ -35,7 +35,7 @@ func (b *bench) newStage(ctx context.Context) (*stage, error) {
 	}
 	s := &stage{bench: b, dir: dir}
 	s.ctx, s.end = context.WithCancel(ctx)
-	return s, nil
+	return s, os.WriteFile(s.script(), []byte(wrkScript), 0o600)
 }
 
 // close ends the programs, waits for them, and removes the folder.
@@ -53,6 +53,9 @@ func (s *stage) close() {
 		s.say("remove %s: %v", s.dir, err)
 	}
 }
+
+// script is where wrk reads what it does.
+func (s *stage) script() string { return filepath.Join(s.dir, "load.lua") }
 
 // folder makes a folder.
 func (s *stage) folder(name string) (string, error) {
@@ -127,6 +130,9 @@ type server struct {
 // readyTimeout is how long a program may take until it accepts connections.
 const readyTimeout = 30 * time.Second
 
+// readyInterval is how often it is asked.
+const readyInterval = 2 * time.Millisecond
+
 // serve starts a program that listens on a free port, and waits until it does.
 func (s *stage) serve(name string, command func(address string) (program string, args []string, err error)) (*server, error) {
 	address, err := freeAddress()
@@ -149,7 +155,7 @@ func (s *stage) serve(name string, command func(address string) (program string,
 		select {
 		case <-p.exited:
 			return nil, fmt.Errorf("%s ended at once: %w\n%s", name, p.err, p.tail())
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(readyInterval):
 		}
 	}
 	return nil, fmt.Errorf("%s is not ready:\n%s", name, p.tail())

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -55,14 +53,10 @@ func (s *stage) wrk(ctx context.Context, l load, duration time.Duration) (sample
 	if err != nil {
 		return nil, err
 	}
-	script := filepath.Join(s.dir, "load.lua")
-	if err := os.WriteFile(script, []byte(wrkScript), 0o600); err != nil {
-		return nil, err
-	}
 	// wrk takes whole seconds.
 	seconds := max(1, int(duration.Round(time.Second).Seconds()))
 	args := []string{"-t", strconv.Itoa(min(s.threads, l.connections)), "-c", strconv.Itoa(l.connections),
-		"-d", fmt.Sprintf("%ds", seconds), "--timeout", "60s", "-s", script}
+		"-d", fmt.Sprintf("%ds", seconds), "--timeout", "60s", "-s", s.script()}
 	for _, header := range l.headers {
 		args = append(args, "-H", header)
 	}
@@ -104,5 +98,6 @@ func parseWrk(output string) (sample, error) {
 	return sample{
 		metricRequests: values[1] / seconds, metricMegabyte: values[2] / 1e6 / seconds,
 		metricP50: values[3] / 1e3, metricP99: values[4] / 1e3,
+		metricRequestCount: values[1], metricBytes: values[2],
 	}, nil
 }
