@@ -12,6 +12,6 @@
 // is filled by pushes each build fills its own; where it is loaded by the store
 // alone, this program is run once more, linked with the store of that build.
 //
-// test/bench/run installs what is needed and runs it; docs/performance.md says
+// test/bench/run installs what is needed and runs it; docs/benchmarks.md says
 // what the comparisons mean.
 package main

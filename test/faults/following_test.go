@@ -19,7 +19,7 @@ import (
 // exactly what a model has, while others push to other subjects. What is compared was
 // asked for before, so that each has it in its cache.
 func TestReplicasKeepListings(t *testing.T) {
-	const steps = 150
+	const steps = 60
 	c := newCluster(t, "--set", "upstream.service.anonymous=true")
 	c.replicas = append(c.replicas, rig.NewReplica(t, c.relay.URL, c.database, "--set", "upstream.service.anonymous=true"))
 	seed := rand.Uint64()
