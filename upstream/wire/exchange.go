@@ -12,6 +12,9 @@ import (
 const (
 	// maxHeader is the largest header of a response, also of an interim one.
 	maxHeader = 1 << 20
+	// leastMoved is the length of a body, in bytes, from which on it takes the system
+	// less to move it than to have it copied.
+	leastMoved = 64 << 10
 	// maxInterim is how many responses of status 1xx precede the one that counts.
 	maxInterim = 5
 )
@@ -88,7 +91,7 @@ func (s *connections) exchange(c *connection, req *http.Request) (*http.Response
 	}
 	body.listen()
 	switch {
-	case known && c.plain():
+	case known && c.plain() && resp.ContentLength >= leastMoved:
 		resp.Body = &movedBody{measuredBody{received: body, left: resp.ContentLength}}
 	case known:
 		resp.Body = &measuredBody{received: body, left: resp.ContentLength}
