@@ -263,6 +263,9 @@ func splitPath(u *url.URL) ([]string, error) {
 	}
 	segments := strings.Split(escaped, "/")
 	for i, segment := range segments {
+		if asItStands(segment) {
+			continue
+		}
 		decoded, err := url.PathUnescape(segment)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errPath, err)
@@ -280,6 +283,20 @@ func splitPath(u *url.URL) ([]string, error) {
 		segments[i] = decoded
 	}
 	return segments, nil
+}
+
+// asItStands tells whether a segment is of letters, digits and what else names, tags and
+// digests are made of, and no dot segment: as it stands, to every reader.
+func asItStands(segment string) bool {
+	for i := range len(segment) {
+		switch c := segment[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', 'A' <= c && c <= 'Z', c == ':', c == '-', c == '_':
+		case c == '.' && i > 0 && segment[0] != '.':
+		default:
+			return false
+		}
+	}
+	return segment != ""
 }
 
 // checkQuery refuses what no query may hold unencoded (RFC 3986, section 3.4),

@@ -32,6 +32,9 @@ type digests struct {
 // Send implements [upstream.Sender].
 func (d digests) Send(as upstream.Credentials, req *http.Request) (*http.Response, error) {
 	t := upstream.TargetOf(req)
+	if t.Endpoint == upstream.EndpointManifests {
+		return d.next.Send(as, req)
+	}
 	query := req.URL.Query()
 	switch named := digest.Digest(t.Reference); {
 	case t.Endpoint == upstream.EndpointBlobs && foreign(named):

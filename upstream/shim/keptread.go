@@ -16,13 +16,14 @@ import (
 
 // read serves a manifest by its digest: the registry's own, else the one that is kept.
 func (k kept) read(as upstream.Credentials, req *http.Request, t upstream.Target, named digest.Digest) (*http.Response, error) {
-	ctx, behind := req.Context(), as.Behind(req)
-	ask := upstream.Aside(req, req.Method, req.URL)
+	// Sending points it at the registry.
+	to := *req.URL
 	resp, err := k.next.Send(as, req)
 	if err != nil || !missing(resp) && !unreadable(resp.StatusCode) {
 		return resp, err
 	}
-	found, err := k.find(ctx, behind, t.Repository, named)
+	ask := upstream.Aside(req, req.Method, &to)
+	found, err := k.find(ask.Context(), as.Behind(req), t.Repository, named)
 	switch {
 	case errors.Is(err, upstream.ErrNotFound), err != nil && unreadable(resp.StatusCode):
 		return resp, nil

@@ -30,6 +30,9 @@ func (l locations) Send(as upstream.Credentials, req *http.Request) (*http.Respo
 // pushedTo returns the path of what a request pushes, if that ends with it; empty for
 // other requests.
 func pushedTo(req *http.Request) string {
+	if isRead(req) {
+		return ""
+	}
 	t, query := upstream.TargetOf(req), req.URL.Query
 	var blob string
 	switch {

@@ -15,6 +15,10 @@ import (
 	"time"
 )
 
+// readSize is how much is read of a connection at once, in bytes: most manifests
+// come whole then, with their header.
+const readSize = 16 << 10
+
 // maxHTTP2 is how many servers are remembered to offer HTTP/2.
 const maxHTTP2 = 1000
 
@@ -115,7 +119,7 @@ func (s *connections) open(ctx context.Context, to *url.URL) (*connection, error
 	c.opened = &s.opened
 	c.opened.Add(1)
 	c.bounded.R = c.Conn
-	c.reader = bufio.NewReader(&c.bounded)
+	c.reader = bufio.NewReaderSize(&c.bounded, readSize)
 	c.writer = bufio.NewWriter(c.Conn)
 	return c, nil
 }

@@ -12,6 +12,9 @@ import (
 const (
 	// maxHeader is the largest header of a response, also of an interim one.
 	maxHeader = 1 << 20
+	// leastMoved is the length of a body, in bytes, from which on it takes the system
+	// less to move it than to have it copied.
+	leastMoved = 64 << 10
 	// maxInterim is how many responses of status 1xx precede the one that counts.
 	maxInterim = 5
 )
@@ -67,21 +70,28 @@ func (s *connections) roundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // exchange sends a request and reads the header of the response. Until its
-// body is closed, the end of the request's context ends all reading.
+// body is closed, the end of the request's context ends all reading that has to
+// be waited for.
 func (s *connections) exchange(c *connection, req *http.Request) (*http.Response, error) {
-	stop := context.AfterFunc(req.Context(), func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	resp, err := s.readResponse(c, req)
+	e := ending{ctx: req.Context(), connection: c}
+	resp, err := s.readResponse(&e, req)
 	if err != nil {
-		stop()
+		e.over()
 		return nil, err
 	}
-	body := received{connections: s, connection: c, stop: stop, ctx: req.Context(), reusable: !resp.Close}
-	switch known := resp.ContentLength >= 0; {
+	body := received{connections: s, ending: e, reusable: !resp.Close}
+	known := resp.ContentLength >= 0
+	switch {
 	case resp.Body == http.NoBody:
 		body.end()
+		return resp, nil
 	case known && resp.ContentLength <= int64(c.reader.Buffered()):
 		resp.Body = body.take(int(resp.ContentLength))
-	case known && c.plain():
+		return resp, nil
+	}
+	body.listen()
+	switch {
+	case known && c.plain() && resp.ContentLength >= leastMoved:
 		resp.Body = &movedBody{measuredBody{received: body, left: resp.ContentLength}}
 	case known:
 		resp.Body = &measuredBody{received: body, left: resp.ContentLength}
@@ -91,18 +101,19 @@ func (s *connections) exchange(c *connection, req *http.Request) (*http.Response
 	return resp, nil
 }
 
-// readResponse writes a request and reads until the header that counts.
-func (s *connections) readResponse(c *connection, req *http.Request) (*http.Response, error) {
-	deadline := time.Now().Add(s.transport.header)
+// readResponse writes a request and reads until the header that counts. A request
+// is so small that the system takes it at once.
+func (s *connections) readResponse(e *ending, req *http.Request) (*http.Response, error) {
+	c, deadline := e.connection, time.Now().Add(s.transport.header)
 	err := c.SetDeadline(deadline)
-	if err := errors.Join(err, context.Cause(req.Context())); err != nil {
+	if err := errors.Join(err, context.Cause(e.ctx)); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(req.Write(c.writer), c.writer.Flush()); err != nil {
 		return nil, err
 	}
 	c.bounded.N = maxHeader
-	if _, err := c.reader.Peek(1); err != nil {
+	if err := e.awaitHeader(deadline); err != nil {
 		return nil, err
 	}
 	for told := 0; ; told++ {
@@ -123,8 +134,11 @@ func (s *connections) readResponse(c *connection, req *http.Request) (*http.Resp
 		if told == maxInterim {
 			return nil, errTooManyInterim
 		}
-		tellInterim(req.Context(), resp.StatusCode, resp.Header)
+		tellInterim(e.ctx, resp.StatusCode, resp.Header)
 		c.bounded.N = maxHeader
+		if err := e.awaitMore(deadline); err != nil {
+			return nil, errors.Join(errAnswered, err)
+		}
 	}
 }
 
@@ -145,10 +159,8 @@ func checkStatus(status int) error {
 // they come by.
 type received struct {
 	connections *connections
-	connection  *connection
-	stop        func() bool
-	// ctx is the request's, which the body lives as long as.
-	ctx context.Context
+	// ending has the request's context, which the body lives as long as.
+	ending
 	// until is when what is read now has to be there.
 	until time.Time
 	// ended says that the whole body was read.
@@ -205,7 +217,7 @@ func (b *received) Close() error {
 	}
 	b.closed = true
 	// More than the body is no answer to anything that was asked.
-	if !b.stop() || !b.ended || !b.reusable || b.connection.reader.Buffered() > 0 {
+	if !b.over() || !b.ended || !b.reusable || b.connection.reader.Buffered() > 0 {
 		return b.connection.Close()
 	}
 	b.connections.put(b.connection)

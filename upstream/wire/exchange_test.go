@@ -233,7 +233,10 @@ func TestBodiesTakeTheirTime(t *testing.T) {
 // The end of a request ends it, for the cause that it ended for.
 func TestRequestsEndForTheirCause(t *testing.T) {
 	cause := errors.New("nobody wants it")
-	for name, begins := range map[string]string{"header": "", "body": "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na", "chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na"} {
+	for name, begins := range map[string]string{
+		"header": "", "part of it": "HTTP/1.1 200 OK\r\nContent-", "after another": "HTTP/1.1 103 Early Hints\r\n\r\n",
+		"body": "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na", "chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na",
+	} {
 		t.Run(name, func(t *testing.T) {
 			eachWay(t, func(t *testing.T, o wire.Options) {
 				asked := make(chan struct{})

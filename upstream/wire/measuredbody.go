@@ -8,9 +8,9 @@ import (
 
 // Mover is what the body of a response can be moved to, without a copy in the
 // memory of this process, by its method Move(to Mover, most int64, within
-// time.Duration) (int64, error). A body has that where its length is known, the
-// connection that it comes by is plain TCP, and the package's own, and not all
-// of it came with the header. Where the Mover is a plain TCP connection too the
+// time.Duration) (int64, error). A body has that where its length is known, it is
+// so long that this takes less than a copy, and the connection that it comes by
+// is plain TCP, and the package's own. Where the Mover is a plain TCP connection too the
 // system moves the body; another reads it.
 //
 // Move writes the next part, at most so much, for which the Mover may take so
