@@ -65,6 +65,9 @@ type options struct {
 	backref     string
 	size        sizeOptions
 	rebuild     rebuildOptions
+	copy        copyOptions
+	// before is another backref that is measured beside; empty for none.
+	before string
 }
 
 // sizeOptions say how large the indexes of the size scenario are.
@@ -99,6 +102,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		func(s string) (err error) { o.size.referrers, err = parseCounts(s); return err })
 	flags.IntVar(&o.size.repositories, "size-repositories", 100_000, "the most repositories of an index of size")
 	flags.IntVar(&o.size.subject, "size-subject", 100_000, "referrers of the one large subject in all indexes of size but the first")
+	flags.StringVar(&o.before, "before", "", "`program` of an earlier backref to measure beside")
+	flags.IntVar(&o.copy.referrers, "copy-referrers", 1000, "referrers of the image of copy")
+	flags.Int64Var(&o.copy.bytes, "copy-bytes", 256<<20, "bytes of the layers of copy/layers")
 	flags.IntVar(&o.rebuild.repositories, "rebuild-repositories", 100, "repositories of rebuild")
 	flags.IntVar(&o.rebuild.manifests, "rebuild-manifests", 5000, "manifests of rebuild, over all its repositories")
 	if err := flags.Parse(args); err != nil {
@@ -115,7 +121,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("-rebuild-manifests: need one for each of -rebuild-repositories")
 	}
 	o.duration = time.Duration(seconds * float64(time.Second))
-	for _, path := range []*string{&o.out, &o.tools, &o.backref} {
+	for _, path := range []*string{&o.out, &o.tools, &o.backref, &o.before} {
+		if *path == "" {
+			continue
+		}
 		if *path, err = filepath.Abs(*path); err != nil {
 			return o, err
 		}

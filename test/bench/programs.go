@@ -34,14 +34,19 @@ const (
 
 // registry starts an empty CNCF Distribution with its default settings.
 func (s *stage) registry(version string) (*server, error) {
-	return s.serve(version, func(address string) (string, []string, error) {
+	return s.registryNamed(version, version)
+}
+
+// registryNamed is registry for one of several of a version, by its name.
+func (s *stage) registryNamed(name, version string) (*server, error) {
+	return s.serve(name, func(address string) (string, []string, error) {
 		program, err := s.tool(version)
 		if err != nil {
 			return "", nil, err
 		}
-		file := filepath.Join(s.dir, version+".yml")
+		file := filepath.Join(s.dir, name+".yml")
 		config := fmt.Sprintf("version: 0.1\nstorage:\n  filesystem: {rootdirectory: %s}\n  delete: {enabled: true}\nhttp: {addr: %s, secret: x}\n",
-			filepath.Join(s.dir, version), address)
+			filepath.Join(s.dir, name), address)
 		return program, []string{"serve", file}, os.WriteFile(file, []byte(config), 0o600)
 	})
 }

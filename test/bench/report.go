@@ -37,7 +37,7 @@ func publicArguments(args []string) []string {
 	var shown []string
 	for i := 0; i < len(args); i++ {
 		name, _, joined := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
-		if slices.Contains([]string{"out", "temp", "tools", "backref"}, name) {
+		if slices.Contains([]string{"out", "temp", "tools", "backref", "before"}, name) {
 			if !joined {
 				i++
 			}
