@@ -67,6 +67,29 @@ func (c *copies) copyTools(comparison string) []copyTool {
 		}})
 }
 
+// copyGoals are those of copies, against each tool that takes part.
+func copyGoals() []goal {
+	var all []goal
+	for _, c := range []struct {
+		scenario, metric string
+		least            float64
+		peers            []string
+	}{
+		{copyAPI, metricArtifacts, 1.5, []string{orasName, regctlName, regctlDigestTags}},
+		{copyTag, metricArtifacts, 5, []string{orasName, regctlName, regctlDigestTags}},
+		{copyPlatforms, metricArtifacts, 2, []string{orasName, regctlName, regctlDigestTags}},
+		{copyAgain, metricArtifacts, 2, []string{orasName, regctlName, regctlDigestTags}},
+		{copyLayers, metricMegabyte, 1, []string{orasName, regctlName, craneName, skopeoName}},
+	} {
+		for _, peer := range c.peers {
+			memory := ratioGoal(c.scenario, backrefName, peer, peer, metricMost, 0)
+			memory.Text, memory.Most = memory.Text+", memory", 1
+			all = append(all, ratioGoal(c.scenario, backrefName, peer, peer, c.metric, c.least), memory)
+		}
+	}
+	return all
+}
+
 // peakInterval is how often the peak of a process's memory is read, which only
 // grows.
 const peakInterval = 5 * time.Millisecond

@@ -63,7 +63,10 @@ func goals() []goal {
 		ratioGoal(hiddenManifests, backrefName, directByTag, "direct, by tag", metricPushes, 0.9),
 		ratioGoal(hiddenAttach, backrefName, withoutHidden, withoutHidden, metricPushes, 0.9),
 		ratioGoal(hiddenTagLists, backrefName, withoutHidden, withoutHidden, metricRequests, 0.5))
-	return append(all, ratioGoal("rebuild", rebuildName, bareFetcher, bareFetcher, metricManifests, 0.7))
+	all = append(all, copyGoals()...)
+	return append(all,
+		ratioGoal("rebuild", rebuildName, bareFetcher, bareFetcher, metricManifests, 0.9),
+		ratioGoal("rebuild", verifyName, bareFetcher, bareFetcher, metricManifests, 0.9))
 }
 
 func ratioGoal(scenario, contender, base, baseText, metric string, least float64) goal {

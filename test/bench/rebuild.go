@@ -24,6 +24,9 @@ const (
 	metricManifests = "manifests/s"
 	bareFetcher     = "bare fetcher"
 	rebuildName     = "backref index rebuild"
+	rebuildBefore   = rebuildName + ", before"
+	verifyName      = "backref index verify"
+	verifyBefore    = verifyName + ", before"
 )
 
 func rebuildFamily() family {
@@ -53,9 +56,23 @@ func prepareRebuild(ctx context.Context, s *stage) ([]comparison, error) {
 		name: "rebuild",
 		about: fmt.Sprintf("All of %d manifests, each with a tag, in %d repositories of Distribution 2.8, %d at once: the index is built anew from nothing, and a program with the list of them only reads them.",
 			size.manifests, size.repositories, s.connections),
-		metrics: []string{metricManifests}, bases: []string{bareFetcher},
-		contenders: []contender{{name: bareFetcher, measure: r.fetch}, {name: rebuildName, measure: r.rebuild}},
+		metrics: []string{metricManifests, metricSeconds, metricCPU, metricMost}, bases: []string{bareFetcher}, contenders: r.contenders(),
 	}}, nil
+}
+
+// contenders are the fetcher, and what backref does, each after it.
+func (r *rebuildRun) contenders() []contender {
+	all := []contender{{name: bareFetcher, measure: r.fetch}}
+	add := func(name, program string, measure func(context.Context, string) (sample, error)) {
+		if program != "" {
+			all = append(all, contender{name: name, measure: func(ctx context.Context, _ time.Duration) (sample, error) { return measure(ctx, program) }})
+		}
+	}
+	add(rebuildName, r.backref, r.rebuild)
+	add(rebuildBefore, r.before, r.rebuild)
+	add(verifyName, r.backref, r.verify)
+	add(verifyBefore, r.before, r.verify)
+	return all
 }
 
 // fill pushes one image into each repository, and referrers to it.
@@ -105,35 +122,50 @@ func (r *rebuildRun) fetch(ctx context.Context, _ time.Duration) (sample, error)
 	if err != nil {
 		return nil, err
 	}
-	return r.timed(exec.CommandContext(ctx, self, peerFetcher, r.registry.url, r.list, strconv.Itoa(r.connections)))
+	return r.timed(ctx, self, peerFetcher, r.registry.url, r.list, strconv.Itoa(r.connections))
 }
 
-// rebuild measures backref, with an index that is not there yet.
-func (r *rebuildRun) rebuild(ctx context.Context, _ time.Duration) (sample, error) {
+// rebuild measures a backref, with an index that is not there yet.
+func (r *rebuildRun) rebuild(ctx context.Context, program string) (sample, error) {
 	index := filepath.Join(r.dir, fmt.Sprintf("rebuilt-%d.db", r.runs.Add(1)))
-	values, err := r.timed(exec.CommandContext(ctx, r.backref, "index", "rebuild", "--upstream", r.registry.url, "--index", index,
-		"--set", "upstream.service.anonymous=true", "--set", "reconcile.rate=1000000",
-		"--set", "reconcile.concurrency="+strconv.Itoa(r.connections)))
+	values, err := r.timed(ctx, program, append(r.maintain("rebuild", index), "--create")...)
 	if err != nil {
 		return nil, err
 	}
-	output, err := exec.CommandContext(ctx, r.backref, "index", "stats", "--index", index).Output()
+	output, err := exec.CommandContext(ctx, program, "index", "stats", "--index", index).Output()
 	if err != nil {
 		return nil, fmt.Errorf("backref index stats: %w", err)
 	}
 	if want := fmt.Sprintf(`"records":%d,`, r.stage.rebuild.manifests); !strings.Contains(strings.ReplaceAll(string(output), " ", ""), want) {
 		return nil, fmt.Errorf("the index that was built has other than %d records: %s", r.stage.rebuild.manifests, output)
 	}
-	return values, os.Remove(index)
+	return values, os.Rename(index, r.built())
+}
+
+// built is an index that was built, for those that verify one.
+func (r *rebuildRun) built() string { return filepath.Join(r.dir, "built.db") }
+
+// verify measures a backref that compares an index which is right. It fails where it
+// is not.
+func (r *rebuildRun) verify(ctx context.Context, program string) (sample, error) {
+	return r.timed(ctx, program, r.maintain("verify", r.built())...)
+}
+
+// maintain returns the arguments of a command on an index.
+func (r *rebuildRun) maintain(command, index string) []string {
+	return []string{"index", command, "--upstream", r.registry.url, "--index", index,
+		"--set", "upstream.service.anonymous=true", "--set", "reconcile.rate=1000000",
+		"--set", "reconcile.concurrency=" + strconv.Itoa(r.connections)}
 }
 
 // timed runs a program that reads all manifests.
-func (r *rebuildRun) timed(cmd *exec.Cmd) (sample, error) {
-	begun := time.Now()
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, output)
+func (r *rebuildRun) timed(ctx context.Context, program string, args ...string) (sample, error) {
+	values, err := r.timedProcess(ctx, program, args)
+	if err != nil {
+		return nil, err
 	}
-	return sample{metricManifests: float64(r.stage.rebuild.manifests) / time.Since(begun).Seconds()}, nil
+	values[metricManifests] = float64(r.stage.rebuild.manifests) / values[metricSeconds]
+	return values, nil
 }
 
 // fetchAll is the peer: it reads a list of manifests, several at once, and
