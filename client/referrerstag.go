@@ -19,26 +19,20 @@ import (
 // known, where it is not nil, tells the subjects of manifests that the caller has
 // read before: these are not read again.
 func (r *Repository) TagMeaning(ctx context.Context, tag string, known func(digest.Digest) (subject digest.Digest, found bool)) (index.TagMeaning, error) {
-	return index.JudgeTag(ctx, tag, func(ctx context.Context, reference string) (index.Manifest, error) {
+	meaning, _, err := r.judgeTag(ctx, tag, known)
+	return meaning, err
+}
+
+// judgeTag is TagMeaning, and returns the manifest behind the tag with its bytes.
+func (r *Repository) judgeTag(ctx context.Context, tag string, known func(digest.Digest) (subject digest.Digest, found bool)) (index.TagMeaning, Manifest, error) {
+	var mutex sync.Mutex
+	var list Manifest
+	meaning, err := index.JudgeTag(ctx, tag, func(ctx context.Context, reference string) (index.Manifest, error) {
 		if known != nil && reference != tag {
 			if subject, found := known(digest.Digest(reference)); found && subject != "" {
 				return index.Manifest{Digest: digest.Digest(reference), Edges: []index.Edge{{Kind: index.EdgeSubject, Target: subject}}}, nil
 			}
 		}
-		m, err := r.Manifest(ctx, reference)
-		if errors.Is(err, ErrNotFound) {
-			err = fmt.Errorf("%w: %w", index.ErrNotFound, err)
-		}
-		return m.Manifest, err
-	}, parallel)
-}
-
-// judgeTag tells what stands behind a tag of the form of a referrers tag, and
-// returns the manifest with its bytes.
-func (r *Repository) judgeTag(ctx context.Context, tag string) (index.TagMeaning, Manifest, error) {
-	var mutex sync.Mutex
-	var list Manifest
-	meaning, err := index.JudgeTag(ctx, tag, func(ctx context.Context, reference string) (index.Manifest, error) {
 		m, err := r.Manifest(ctx, reference)
 		if errors.Is(err, ErrNotFound) {
 			err = fmt.Errorf("%w: %w", index.ErrNotFound, err)
@@ -57,7 +51,7 @@ func (r *Repository) judgeTag(ctx context.Context, tag string) (index.TagMeaning
 // Schema"). Its entries are only hints: clients have written wrong ones. A tag
 // that is something else lists none.
 func (r *Repository) referrersByTag(ctx context.Context, subject digest.Digest) ([]oci.Descriptor, error) {
-	meaning, _, err := r.judgeTag(ctx, oci.ReferrersTag(subject))
+	meaning, _, err := r.judgeTag(ctx, oci.ReferrersTag(subject), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -75,10 +69,10 @@ func (r *Repository) referrersByTag(ctx context.Context, subject digest.Digest) 
 // entries as they are written; an empty index without a digest where there is
 // no such tag. It is for those who change it: a tag that is not shown to be a
 // list of exactly these referrers is an error, since it may be all that holds
-// what it stands for.
-func (r *Repository) ReferrersTag(ctx context.Context, subject digest.Digest) (Manifest, []ocispec.Descriptor, error) {
+// what it stands for. known is as in [Repository.TagMeaning].
+func (r *Repository) ReferrersTag(ctx context.Context, subject digest.Digest, known func(digest.Digest) (subject digest.Digest, found bool)) (Manifest, []ocispec.Descriptor, error) {
 	tag := oci.ReferrersTag(subject)
-	meaning, list, err := r.judgeTag(ctx, tag)
+	meaning, list, err := r.judgeTag(ctx, tag, known)
 	switch {
 	case err != nil:
 		return Manifest{}, nil, err

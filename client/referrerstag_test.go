@@ -56,7 +56,7 @@ func TestATagThatIsSomethingElseListsNothing(t *testing.T) {
 			if got, err := repository.TagNames(t.Context()); err != nil || !slices.Equal(got, []string{tag, "v1"}) {
 				t.Errorf("tags: %v, %v", got, err)
 			}
-			if _, _, err := repository.ReferrersTag(t.Context(), subject); err == nil || !strings.Contains(err.Error(), "is something else") {
+			if _, _, err := repository.ReferrersTag(t.Context(), subject, nil); err == nil || !strings.Contains(err.Error(), "is something else") {
 				t.Errorf("to write: %v", err)
 			}
 		})
@@ -67,7 +67,7 @@ func TestAListOfReferrersCanBeWritten(t *testing.T) {
 	subject := digest.FromString("subject")
 	registry, repository := newRegistry(t)
 	want := registry.list(t, subject, registry.manifest(artifact("only", subject), oci.MediaTypeImageManifest), digest.FromString("gone"))
-	got, entries, err := repository.ReferrersTag(t.Context(), subject)
+	got, entries, err := repository.ReferrersTag(t.Context(), subject, nil)
 	if err != nil || got.Digest != want || len(entries) != 2 {
 		t.Errorf("%s %v, %v", got.Digest, entries, err)
 	}

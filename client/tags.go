@@ -52,7 +52,7 @@ func (r *Repository) withoutReferrersTags(ctx context.Context, names []string) (
 			continue
 		}
 		group.Go(func() error {
-			meaning, _, err := r.judgeTag(ctx, name)
+			meaning, _, err := r.judgeTag(ctx, name, nil)
 			lists[i] = meaning.Kind == index.TagReferrers
 			return err
 		})

@@ -18,9 +18,12 @@ const (
 
 // presence is what the registry says of records that it may not have: each is
 // asked for, and where it is not found asked for again when some time has
-// passed.
+// passed. It may be used concurrently.
 type presence struct {
 	*Reconciler
+	// asking bounds the questions at once where others ask too; nil where they are
+	// bounded by the settings alone.
+	asking chan struct{}
 	// present and missing are told of each record, missed of those that the
 	// registry gives no answer for. mark is from before the last answer.
 	present func(ctx context.Context, mark index.Mark, record index.Record) error
@@ -40,7 +43,10 @@ func (p *presence) ask(ctx context.Context, records []index.Record) error {
 		p.absent = append(p.absent, record)
 		return nil
 	})
-	if err == nil && len(p.absent) >= maxMissing {
+	p.mutex.Lock()
+	full := len(p.absent) >= maxMissing
+	p.mutex.Unlock()
+	if err == nil && full {
 		return p.flush(ctx)
 	}
 	return err
@@ -48,14 +54,16 @@ func (p *presence) ask(ctx context.Context, records []index.Record) error {
 
 // flush asks a second time for what was not found, when it is time.
 func (p *presence) flush(ctx context.Context) error {
-	if len(p.absent) == 0 {
+	p.mutex.Lock()
+	again := p.absent
+	p.absent = nil
+	p.mutex.Unlock()
+	if len(again) == 0 {
 		return nil
 	}
 	if err := p.wait(ctx, p.source.now().Add(p.settings.MissingTwice)); err != nil {
 		return err
 	}
-	again := p.absent
-	p.absent = nil
 	return p.each(ctx, again, p.missing)
 }
 
@@ -81,6 +89,14 @@ func (p *presence) each(ctx context.Context, records []index.Record,
 func (p *presence) one(ctx context.Context, record index.Record,
 	absent func(context.Context, index.Mark, index.Record) error,
 ) error {
+	if p.asking != nil {
+		select {
+		case p.asking <- struct{}{}:
+			defer func() { <-p.asking }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	mark, err := p.store.Mark(ctx)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"reflect"
 	"sync"
 
@@ -11,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/backref/backref/index"
-	"github.com/backref/backref/registry"
 )
 
 // The kinds of differences.
@@ -63,9 +61,9 @@ type verification struct {
 	result Verification
 }
 
-// Verify compares the index with the registry: every record, or a sample of
-// them, is asked for, and every manifest that the registry lists is looked up
-// and compared with its record. With Fix the index is mended: the records of
+// Verify compares the index with the registry: every manifest that the registry
+// lists is read and compared with its record, and every other record is asked for;
+// or a sample of the records is asked for, and that is all. With Fix the index is mended: the records of
 // manifests that are gone are dropped, those that lack are added, and those that
 // are wrong are replaced. differs is told of each difference, from one
 // goroutine at a time; it may be nil.
@@ -109,14 +107,8 @@ func (v *verification) run(ctx context.Context) (err error) {
 		}
 		end(err)
 	}()
-	within, asked := v.spans.Begin(ctx, "ask for records")
-	err = v.records(registry.Quiet(within))
-	asked.End(err)
-	if err != nil {
-		return err
-	}
 	if v.options.Sample > 0 {
-		return nil
+		return v.askFor(ctx, v.newLookout(nil), nil)
 	}
 	crawler, err := v.newCrawler(v.options, v.missed)
 	if err != nil {
@@ -127,74 +119,15 @@ func (v *verification) run(ctx context.Context) (err error) {
 		v.missed("", "_catalog", err)
 	}
 	v.count(func() { v.state.RepositoriesTotal = len(names) })
-	for _, name := range names {
-		within, span := v.spans.Begin(ctx, "read repository")
-		span.In(name)
-		within = registry.Quiet(within)
-		err := crawler.repository(within, name, func(mark index.Mark, record index.Record) error {
-			return v.manifest(within, mark, record)
-		})
-		span.End(err)
-		if err != nil {
-			return err
-		}
-		v.count(func() { v.state.Repositories++ })
+	gone := v.newLookout(crawler.asking)
+	if err := v.repositoriesOf(ctx, crawler, gone, names); err != nil {
+		return err
 	}
-	return nil
+	return v.askFor(ctx, gone, names)
 }
 
-// records asks the registry for what the index has.
-func (v *verification) records(ctx context.Context) error {
-	asked := &presence{
-		Reconciler: v.Reconciler,
-		present:    func(context.Context, index.Mark, index.Record) error { return nil },
-		missing:    v.missing,
-		missed: func(_ context.Context, record index.Record, cause error) error {
-			v.missed(record.Repository, record.Digest.String(), cause)
-			return nil
-		},
-	}
-	for after := (index.Key{}); ; {
-		records, err := v.store.Records(ctx, after, recordsPage)
-		if err != nil {
-			return err
-		}
-		var selected []index.Record
-		for _, record := range records {
-			after = record.Key()
-			if v.options.selects(record.Repository) && (v.options.Sample <= 0 || rand.Float64() < v.options.Sample) { //nolint:gosec // A sample is no secret.
-				selected = append(selected, record)
-			}
-		}
-		v.count(func() { v.result.Records += len(selected) })
-		if err := asked.ask(ctx, selected); err != nil {
-			return err
-		}
-		if len(records) < recordsPage {
-			return asked.flush(ctx)
-		}
-	}
-}
-
-// missing is told of a record that the registry was twice found not to have.
-func (v *verification) missing(ctx context.Context, mark index.Mark, record index.Record) error {
-	difference := Difference{Kind: DifferenceMissing, Key: record.Key()}
-	if v.options.Fix {
-		err := v.store.Forget(ctx, mark, record.Repository, record.Digest)
-		if errors.Is(err, index.ErrStale) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		difference.Fixed = true
-	}
-	v.found(difference, &v.result.Missing)
-	return nil
-}
-
-// manifest looks up what the registry has.
-func (v *verification) manifest(ctx context.Context, mark index.Mark, record index.Record) error {
+// manifest looks up what the registry has, and notes it.
+func (v *verification) manifest(ctx context.Context, mark index.Mark, record index.Record, met *met) error {
 	v.count(func() {
 		v.result.Manifests++
 		v.state.Manifests++
@@ -202,14 +135,16 @@ func (v *verification) manifest(ctx context.Context, mark index.Mark, record ind
 	known, err := v.store.Get(ctx, record.Repository, record.Digest)
 	switch {
 	case errors.Is(err, index.ErrNotFound):
+		met.note(record.Digest, false)
 		return v.add(ctx, mark, record)
 	case err != nil:
 		return err
-	case !sameManifest(known.Manifest, record.Manifest):
-		return v.correct(ctx, mark, record)
-	default:
-		return nil
 	}
+	met.note(record.Digest, true)
+	if !sameManifest(known.Manifest, record.Manifest) {
+		return v.correct(ctx, mark, record)
+	}
+	return nil
 }
 
 func sameManifest(a, b index.Manifest) bool {

@@ -196,7 +196,8 @@ func (a *adopter) write(ctx context.Context) error {
 		referrers[m.Subject()] = append(referrers[m.Subject()], m)
 	}
 	target := newRegistryTarget(a.request.Repository, newPool(DefaultConcurrency))
-	if err := target.Prepare(ctx, slices.Collect(maps.Keys(referrers))); err != nil {
+	done := finished{referrers: referrers, event: func(Event) {}}
+	if _, err := target.Prepare(ctx, slices.Collect(maps.Keys(referrers)), done.known()); err != nil {
 		return err
 	}
 	for _, m := range a.fresh {
@@ -204,5 +205,5 @@ func (a *adopter) write(ctx context.Context) error {
 			return fmt.Errorf("adopt for %s: %w", m.Subject(), err)
 		}
 	}
-	return target.Finish(ctx, finished{referrers: referrers, event: func(Event) {}})
+	return target.Finish(ctx, done)
 }

@@ -39,8 +39,10 @@ func (r Request) filtered() bool {
 	return len(r.Filter.ArtifactTypes) > 0 || len(r.Filter.Annotations) > 0
 }
 
-// DefaultConcurrency is how many requests of a copy are under way at once.
-const DefaultConcurrency = 4
+// DefaultConcurrency is how many requests of a copy are under way at once. Most of
+// the time of a small one is waiting, for the network or for a disk that several
+// pushes share the writing to.
+const DefaultConcurrency = 8
 
 // Watcher is told of the course of a copy, from several goroutines.
 type Watcher interface {
@@ -113,8 +115,9 @@ type source interface {
 // target is where a copy goes to.
 type target interface {
 	// Prepare fails where the referrers of these subjects can't be made known,
-	// before anything is written.
-	Prepare(ctx context.Context, subjects []digest.Digest) error
+	// before anything is written. It returns what the target lists of them by itself.
+	// known tells of manifests to come.
+	Prepare(ctx context.Context, subjects []digest.Digest, known knownSubject) (listings, error)
 	HasBlob(ctx context.Context, blob ocispec.Descriptor) (bool, error)
 	PutBlob(ctx context.Context, blob ocispec.Descriptor, open func() (io.ReadCloser, error)) (Outcome, error)
 	HasManifest(ctx context.Context, m client.Manifest, tag string) (bool, error)
@@ -133,6 +136,13 @@ type target interface {
 	Close() error
 }
 
+// listings are the referrers that a target lists, by their subject. Of a subject
+// that isn't among them nothing is known.
+type listings map[digest.Digest]map[digest.Digest]bool
+
+// knownSubject tells the subject of a manifest that was read, and whether it was.
+type knownSubject func(digest.Digest) (subject digest.Digest, found bool)
+
 // finished is what Finish has to make known.
 type finished struct {
 	// root is what a layout names, with its tag, where it has one.
@@ -143,6 +153,20 @@ type finished struct {
 	// legacy are the tags that the copied legacy referrers get.
 	legacy []legacyTag
 	event  func(Event)
+}
+
+// known tells the subjects of the copied referrers.
+func (f finished) known() knownSubject {
+	subjects := map[digest.Digest]digest.Digest{}
+	for subject, referrers := range f.referrers {
+		for _, m := range referrers {
+			subjects[m.Digest] = subject
+		}
+	}
+	return func(sum digest.Digest) (digest.Digest, bool) {
+		subject, found := subjects[sum]
+		return subject, found
+	}
 }
 
 // Copy carries out a request.
@@ -159,33 +183,73 @@ func Copy(ctx context.Context, request Request) (result Result, err error) {
 	if err != nil {
 		return Result{}, err
 	}
-	plan, err := newPlan(ctx, src, root, false, request, slots)
-	if err != nil {
-		return Result{}, err
-	}
 	tag, err := chooseTag(request, root, called)
 	if err != nil {
 		return Result{}, err
 	}
-	dst, err := openTarget(ctx, request, slots)
-	if err != nil {
-		return Result{}, err
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	if request.Watch != nil {
-		request.Watch.Planned(plan.totals)
-	}
-	run := &run{shared: newShared(src, dst, request, slots), plan: plan, tag: tag}
-	done, err := run.copy(ctx)
-	if err == nil {
-		err = dst.Finish(ctx, done)
-	}
-	if err == nil {
-		err = dst.Complete(ctx)
+	run := &run{shared: newShared(src, nil, request, slots), tag: tag}
+	defer func() {
+		if run.target != nil {
+			err = errors.Join(err, run.target.Close())
+		}
+	}()
+	there, err := run.alreadyThere(ctx, root)
+	if err == nil && !there {
+		err = run.all(ctx, root)
 	}
 	result.Counts = run.tally.sum()
 	result.Digest = root.Digest
 	return result, err
+}
+
+// alreadyThere reports whether a registry has all that the copy would bring.
+func (r *run) alreadyThere(ctx context.Context, root client.Manifest) (bool, error) {
+	if r.request.Target.Kind != Registry {
+		return false, nil
+	}
+	if err := r.open(ctx); err != nil {
+		return false, err
+	}
+	has, err := r.target.HasManifest(ctx, root, r.tag)
+	if err != nil || !has {
+		return false, err
+	}
+	_, settled, err := r.settled(ctx, root)
+	return settled, err
+}
+
+// open opens the target where it is not open yet: a layout is held from then on, so
+// not before all is planned.
+func (r *run) open(ctx context.Context) error {
+	if r.target != nil {
+		return nil
+	}
+	opened, err := openTarget(ctx, r.request, r.pool)
+	if err == nil {
+		r.target = opened
+	}
+	return err
+}
+
+// all plans the copy of a manifest and carries it out.
+func (r *run) all(ctx context.Context, root client.Manifest) (err error) {
+	if r.plan, err = newPlan(ctx, r.source, root, false, r.request, r.pool); err != nil {
+		return err
+	}
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if r.request.Watch != nil {
+		r.request.Watch.Planned(r.plan.totals)
+	}
+	done, err := r.copy(ctx)
+	if err == nil {
+		err = r.target.Finish(ctx, done)
+	}
+	if err == nil {
+		err = r.target.Complete(ctx)
+	}
+	return err
 }
 
 // resolve returns the manifest that the source is to be read from, and what the

@@ -2,7 +2,8 @@
 // between registries, image layouts in a folder and image layouts in an archive.
 //
 // A copy is planned first: every manifest is read and verified from the top
-// down, referrers of referrers included. Then blobs move, many at once, then
+// down, referrers of referrers included. What the target has of it is found out with
+// as few questions as will do. Then blobs move, many at once, then
 // manifests from the bottom up, so that at any instant the target holds nothing
 // that lacks its parts. What is there already is left alone, so a copy that was
 // stopped goes on where it was by running it again. Last come the places where

@@ -48,8 +48,8 @@ type registryView struct {
 	nothingWritten
 }
 
-func (v registryView) Prepare(ctx context.Context, subjects []digest.Digest) error {
-	return v.registry.Prepare(ctx, subjects)
+func (v registryView) Prepare(ctx context.Context, subjects []digest.Digest, known knownSubject) (listings, error) {
+	return v.registry.Prepare(ctx, subjects, known)
 }
 
 // PutBlob says that the registry would take the blob from its sibling.
@@ -96,7 +96,9 @@ func openLayoutView(ctx context.Context, location Location, counted *tally) (tar
 }
 
 // Prepare finds nothing to do: names in index.json are not exclusive.
-func (layoutView) Prepare(context.Context, []digest.Digest) error { return nil }
+func (layoutView) Prepare(context.Context, []digest.Digest, knownSubject) (listings, error) {
+	return nil, nil
+}
 
 func (v layoutView) HasBlob(ctx context.Context, blob ocispec.Descriptor) (bool, error) {
 	if v.layout == nil {

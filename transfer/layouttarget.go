@@ -242,7 +242,9 @@ func (t *layoutTarget) PutManifest(ctx context.Context, m client.Manifest, _ str
 }
 
 // Prepare finds nothing to do: names in index.json are not exclusive.
-func (t *layoutTarget) Prepare(context.Context, []digest.Digest) error { return nil }
+func (t *layoutTarget) Prepare(context.Context, []digest.Digest, knownSubject) (listings, error) {
+	return nil, nil
+}
 
 // Close gives the layout free. What was finished before a copy was stopped gets
 // its names.

@@ -36,10 +36,7 @@ func (t *registryTarget) listed(ctx context.Context, subject digest.Digest, list
 
 // unlisted returns the referrers that a listing lacks.
 func unlisted(listing []oci.Descriptor, referrers []client.Manifest) []client.Manifest {
-	known := map[digest.Digest]bool{}
-	for _, d := range listing {
-		known[d.Digest] = true
-	}
+	known := digestsOf(listing)
 	var missing []client.Manifest
 	for _, m := range referrers {
 		if !known[m.Digest] {

@@ -44,6 +44,7 @@ type planner struct {
 	request Request
 	pool    *pool
 	plan    *plan
+	asked   *inquiry
 }
 
 // visit is a manifest that is to be read.
@@ -71,7 +72,7 @@ type seen struct {
 func newPlan(ctx context.Context, src source, root client.Manifest, isReferrer bool, request Request, slots *pool) (_ *plan, err error) {
 	p := &planner{src, request, slots, &plan{
 		nodes: map[digest.Digest]*node{}, blobs: map[digest.Digest]ocispec.Descriptor{}, legacy: map[string]digest.Digest{},
-	}}
+	}, newInquiry(src, root.Digest, request, slots)}
 	wave := []visit{{descriptor: ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}, manifest: &root, isReferrer: isReferrer}}
 	for len(wave) > 0 {
 		if wave, err = p.wave(ctx, wave); err != nil {
@@ -85,6 +86,7 @@ func newPlan(ctx context.Context, src source, root client.Manifest, isReferrer b
 
 // wave reads manifests, many at once, and returns those that they lead to.
 func (p *planner) wave(ctx context.Context, visits []visit) ([]visit, error) {
+	p.asked.expect(ctx, len(visits))
 	found := make([]seen, len(visits))
 	group, ctx := p.pool.workers(ctx)
 	for i, v := range visits {
@@ -160,7 +162,7 @@ func (p *planner) read(ctx context.Context, v visit) (seen, error) {
 	if v.isReferrer {
 		query = index.Query{Legacy: query.Legacy}
 	}
-	s.referrers, err = p.source.Referrers(ctx, m.Digest, query)
+	s.referrers, err = p.asked.referrers(ctx, m.Digest, query)
 	return s, err
 }
 

@@ -39,6 +39,9 @@ type tagWriter struct {
 	repository *client.Repository
 	pool       *pool
 	event      func(Event)
+	// known tells of what was copied whose referrer it is, so that it isn't read
+	// again to judge a tag that lists it.
+	known knownSubject
 
 	mutex sync.Mutex
 	// slowest is the longest time that a change took from reading to writing.
@@ -52,8 +55,8 @@ type tagWriter struct {
 	restless, lost map[digest.Digest][]client.Manifest
 }
 
-func newTagWriter(repository *client.Repository, slots *pool, event func(Event)) *tagWriter {
-	return &tagWriter{repository: repository, pool: slots, event: event,
+func newTagWriter(repository *client.Repository, slots *pool, done finished) *tagWriter {
+	return &tagWriter{repository: repository, pool: slots, event: done.event, known: done.known(),
 		tags: map[digest.Digest]digest.Digest{}, changed: map[digest.Digest]bool{}}
 }
 
@@ -115,7 +118,7 @@ func (w *tagWriter) settle(ctx context.Context) error {
 func (w *tagWriter) add(ctx context.Context, subject digest.Digest, referrers []client.Manifest) error {
 	for range conflicts {
 		begun := time.Now()
-		tag, entries, err := w.repository.ReferrersTag(ctx, subject)
+		tag, entries, err := w.repository.ReferrersTag(ctx, subject, w.known)
 		if err != nil {
 			return err
 		}
@@ -171,7 +174,7 @@ func (w *tagWriter) put(ctx context.Context, subject digest.Digest, entries []oc
 
 // check looks whether a tag is as it was seen last, and has everything.
 func (w *tagWriter) check(ctx context.Context, subject digest.Digest, referrers []client.Manifest) error {
-	tag, entries, err := w.repository.ReferrersTag(ctx, subject)
+	tag, entries, err := w.repository.ReferrersTag(ctx, subject, w.known)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,16 @@ func (s registrySource) Referrers(ctx context.Context, subject digest.Digest, qu
 	return s.repository.Referrers(ctx, subject, query)
 }
 
+// Leaves implements [foreseer].
+func (s registrySource) Leaves(ctx context.Context, root digest.Digest) (map[digest.Digest]bool, error) {
+	return s.repository.Leaves(ctx, root)
+}
+
+// AllTagNames implements [foreseer].
+func (s registrySource) AllTagNames(ctx context.Context) ([]string, error) {
+	return s.repository.AllTagNames(ctx)
+}
+
 // registryTarget is a repository that is copied to.
 type registryTarget struct {
 	repository *client.Repository
@@ -83,6 +93,16 @@ func (t *registryTarget) PutBlob(ctx context.Context, blob ocispec.Descriptor, o
 	return Copied, t.repository.PutBlob(ctx, blob, content)
 }
 
+// smallBlob is the size of blobs, in bytes, up to which one is as soon sent as asked
+// for.
+const smallBlob = 16 << 10
+
+// Unasked reports whether a blob that is probably missing is better sent than asked
+// for: it is small, and can't be mounted.
+func (t *registryTarget) Unasked(blob ocispec.Descriptor) bool {
+	return blob.Size <= smallBlob && t.sibling == ""
+}
+
 func (t *registryTarget) HasManifest(ctx context.Context, m client.Manifest, tag string) (bool, error) {
 	sum, found, err := t.repository.Resolve(ctx, orDigest(tag, m))
 	return found && sum == m.Digest, err
@@ -102,30 +122,41 @@ func orDigest(tag string, m client.Manifest) string {
 }
 
 // Prepare makes sure that no referrers tag that has to be written stands for
-// something else.
-func (t *registryTarget) Prepare(ctx context.Context, subjects []digest.Digest) error {
-	if t.repository.KnownReferrersAPI() {
-		return nil
-	}
+// something else. It returns what a registry with the referrers API lists.
+func (t *registryTarget) Prepare(ctx context.Context, subjects []digest.Digest, known knownSubject) (listings, error) {
+	var mutex sync.Mutex
+	all := listings{}
 	group, ctx := t.pool.workers(ctx)
 	for _, subject := range subjects {
 		group.Go(func() error {
+			listing, supported, err := t.repository.ReferrersByAPI(ctx, subject)
+			if err != nil {
+				return err
+			}
+			if supported {
+				mutex.Lock()
+				defer mutex.Unlock()
+				all[subject] = digestsOf(listing)
+				return nil
+			}
 			_, found, err := t.repository.Resolve(ctx, oci.ReferrersTag(subject))
 			if err != nil || !found {
 				return err
 			}
-			_, _, taken := t.repository.ReferrersTag(ctx, subject)
-			if taken == nil {
-				return nil
-			}
-			supported, err := t.repository.HasReferrersAPI(ctx, subject)
-			if supported || err != nil {
-				return err
-			}
-			return taken
+			_, _, err = t.repository.ReferrersTag(ctx, subject, known)
+			return err
 		})
 	}
-	return group.Wait()
+	return all, group.Wait()
+}
+
+// digestsOf returns the digests of a listing.
+func digestsOf(listing []oci.Descriptor) map[digest.Digest]bool {
+	digests := make(map[digest.Digest]bool, len(listing))
+	for _, d := range listing {
+		digests[d.Digest] = true
+	}
+	return digests
 }
 
 // Finish makes sure that every referrer is listed in the registry.
@@ -154,12 +185,12 @@ func (t *registryTarget) Finish(ctx context.Context, done finished) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return t.writeLists(ctx, lacking, done.event)
+	return t.writeLists(ctx, lacking, done)
 }
 
 // writeLists writes referrers tags: that of a subject which images share once.
 // Each waits by itself until others that write it too must be done.
-func (t *registryTarget) writeLists(ctx context.Context, lacking map[digest.Digest][]client.Manifest, event func(Event)) error {
+func (t *registryTarget) writeLists(ctx context.Context, lacking map[digest.Digest][]client.Manifest, done finished) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for subject, referrers := range lacking {
 		key := subject.String()
@@ -169,7 +200,7 @@ func (t *registryTarget) writeLists(ctx context.Context, lacking map[digest.Dige
 		group.Go(func() error {
 			_, _, err := t.lists.do(ctx, digest.FromString(key).String(), func() (struct{}, error) {
 				pending := map[digest.Digest][]client.Manifest{subject: referrers}
-				return struct{}{}, newTagWriter(t.repository, t.pool, event).write(ctx, pending)
+				return struct{}{}, newTagWriter(t.repository, t.pool, done).write(ctx, pending)
 			})
 			return err
 		})

@@ -42,21 +42,25 @@ func newShared(src source, dst target, request Request, slots *pool) *shared {
 // run is the copy of one image under way.
 type run struct {
 	*shared
-	plan *plan
-	tag  string
+	plan     *plan
+	tag      string
+	surveyed surveyed
 	// changed says that the target lacked something.
 	changed atomic.Bool
 }
 
-// copy asks whether the referrers can be made known, moves blobs, then manifests
-// from the bottom up. It returns what is to be made known then.
+// copy asks whether the referrers can be made known and what is there, moves blobs,
+// then manifests from the bottom up. It returns what is to be made known then.
 func (r *run) copy(ctx context.Context) (finished, error) {
-	referrers := r.plan.bySubject()
-	if err := r.target.Prepare(ctx, slices.Sorted(maps.Keys(referrers))); err != nil {
+	done := finished{root: r.plan.root.manifest, tag: r.tag, referrers: r.plan.bySubject(), event: r.tally.finished}
+	listed, err := r.target.Prepare(ctx, slices.Sorted(maps.Keys(done.referrers)), done.known())
+	if err != nil {
 		return finished{}, err
 	}
-	legacy, err := r.legacyTags(ctx)
-	if err != nil {
+	if done.legacy, err = r.legacyTags(ctx); err != nil {
+		return finished{}, err
+	}
+	if err := r.survey(ctx, listed); err != nil {
 		return finished{}, err
 	}
 	if err := r.copyBlobs(ctx); err != nil {
@@ -67,7 +71,7 @@ func (r *run) copy(ctx context.Context) (finished, error) {
 			return finished{}, err
 		}
 	}
-	return finished{r.plan.root.manifest, r.tag, referrers, legacy, r.tally.finished}, nil
+	return done, nil
 }
 
 func (r *run) copyBlobs(ctx context.Context) error {
@@ -75,7 +79,7 @@ func (r *run) copyBlobs(ctx context.Context) error {
 	for _, blob := range r.plan.blobs {
 		group.Go(func() error {
 			_, _, err := r.blobs.do(ctx, blob.Digest.String(), func() (struct{}, error) {
-				outcome, err := r.copyBlob(ctx, blob)
+				outcome, err := r.bringBlob(ctx, blob)
 				if err == nil {
 					r.tally.finished(Event{What: "blob", Outcome: outcome, Digest: blob.Digest, MediaType: blob.MediaType, Size: blob.Size})
 				}
@@ -87,8 +91,7 @@ func (r *run) copyBlobs(ctx context.Context) error {
 	return group.Wait()
 }
 
-// copyBlob tries again what broke off; what the registry says for good is not
-// asked again.
+// copyBlob copies a blob that the target has not.
 func (r *run) copyBlob(ctx context.Context, blob ocispec.Descriptor) (Outcome, error) {
 	if isForeign(blob) {
 		return Foreign, nil
@@ -97,6 +100,12 @@ func (r *run) copyBlob(ctx context.Context, blob ocispec.Descriptor) (Outcome, e
 	if err != nil || present {
 		return Present, err
 	}
+	return r.putBlob(ctx, blob)
+}
+
+// putBlob tries again what broke off; what the registry says for good is not asked
+// again.
+func (r *run) putBlob(ctx context.Context, blob ocispec.Descriptor) (Outcome, error) {
 	return backoff.Retry(ctx, func() (Outcome, error) {
 		outcome, err := r.target.PutBlob(ctx, blob, func() (io.ReadCloser, error) { return r.openBlob(ctx, blob) })
 		if err != nil && (client.IsAnswer(err) || errors.Is(err, ErrDamaged) || ctx.Err() != nil) {
@@ -135,15 +144,8 @@ func (r *run) copyManifests(ctx context.Context, level []*node) error {
 }
 
 func (r *run) copyManifest(ctx context.Context, n *node) error {
-	event := Event{What: "manifest", Outcome: Present, Digest: n.manifest.Digest, MediaType: n.manifest.MediaType, Size: n.manifest.Size}
-	if n == r.plan.root {
-		event.Tag = r.tag
-	}
-	present, err := r.target.HasManifest(ctx, n.manifest, event.Tag)
-	if err != nil {
-		return err
-	}
-	if !present {
+	event := Event{What: "manifest", Outcome: Present, Digest: n.manifest.Digest, MediaType: n.manifest.MediaType, Size: n.manifest.Size, Tag: r.tagOf(n)}
+	if !r.surveyed.present[n.manifest.Digest] {
 		event.Outcome = Copied
 		r.changed.Store(true)
 		if err := r.putManifest(ctx, n, event.Tag); err != nil {

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -25,7 +26,8 @@ func (t *registryTarget) Lists(ctx context.Context, subject digest.Digest) ([]oc
 
 // settling is the question whether a target lacks anything of an image.
 type settling struct {
-	*tagsCopy
+	*shared
+	asked  *inquiry
 	lister lister
 	// found are the manifests that the target has, with their subject.
 	found map[digest.Digest]visit
@@ -35,29 +37,17 @@ type settling struct {
 // would bring: the images of an index, which collection takes from some
 // registries, and every referrer, since there may be new ones. Nothing but
 // indexes is read for that.
-func (c *tagsCopy) settled(ctx context.Context, root client.Manifest) (came image, settled bool, err error) {
+func (c *shared) settled(ctx context.Context, root client.Manifest) (came image, settled bool, err error) {
 	target, ok := c.target.(lister)
 	if !ok {
 		return image{}, false, nil
 	}
-	s := settling{c, target, map[digest.Digest]visit{}}
-	queue := []visit{{descriptor: root.Entry(), manifest: &root}}
-	for len(queue) > 0 {
-		v := queue[0]
-		queue = queue[1:]
-		if _, again := s.found[v.descriptor.Digest]; again {
-			continue
-		}
-		s.found[v.descriptor.Digest] = v
-		var next []visit
-		err := c.pool.do(ctx, func() (err error) {
-			next, settled, err = s.look(ctx, v)
-			return err
-		})
-		if err != nil || !settled {
+	s := settling{c, newInquiry(c.source, root.Digest, c.request, c.pool), target, map[digest.Digest]visit{}}
+	wave := []visit{{descriptor: root.Entry(), manifest: &root}}
+	for len(wave) > 0 {
+		if wave, settled, err = s.wave(ctx, wave); err != nil || !settled {
 			return image{}, false, err
 		}
-		queue = append(queue, next...)
 	}
 	for sum, v := range s.found {
 		came.manifests++
@@ -71,6 +61,46 @@ func (c *tagsCopy) settled(ctx context.Context, root client.Manifest) (came imag
 	return came, true, nil
 }
 
+// wave asks about manifests, many at once, and returns those that they lead to and
+// that were not met before.
+func (s settling) wave(ctx context.Context, visits []visit) (next []visit, settled bool, err error) {
+	for _, v := range visits {
+		s.found[v.descriptor.Digest] = v
+	}
+	s.asked.expect(ctx, len(visits))
+	below := make([][]visit, len(visits))
+	group, ctx := s.pool.workers(ctx)
+	for i, v := range visits {
+		group.Go(func() error {
+			found, settled, err := s.look(ctx, v)
+			if err == nil && !settled {
+				err = errUnsettled
+			}
+			below[i] = found
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		if errors.Is(err, errUnsettled) {
+			err = nil
+		}
+		return nil, false, err
+	}
+	queued := map[digest.Digest]bool{}
+	for _, found := range below {
+		for _, v := range found {
+			if _, again := s.found[v.descriptor.Digest]; !again && !queued[v.descriptor.Digest] {
+				queued[v.descriptor.Digest] = true
+				next = append(next, v)
+			}
+		}
+	}
+	return next, true, nil
+}
+
+// errUnsettled ends the question: the target lacks something.
+var errUnsettled = errors.New("the target lacks something")
+
 // look asks about one manifest, and returns those that it leads to.
 func (s settling) look(ctx context.Context, v visit) (next []visit, settled bool, err error) {
 	next, settled, err = s.children(ctx, v)
@@ -81,7 +111,7 @@ func (s settling) look(ctx context.Context, v visit) (next []visit, settled bool
 	if v.isReferrer {
 		query = index.Query{Legacy: query.Legacy}
 	}
-	wanted, err := s.source.Referrers(ctx, v.descriptor.Digest, query)
+	wanted, err := s.asked.referrers(ctx, v.descriptor.Digest, query)
 	if err != nil || len(wanted) == 0 {
 		return next, err == nil, err
 	}
@@ -89,10 +119,7 @@ func (s settling) look(ctx context.Context, v visit) (next []visit, settled bool
 	if err != nil {
 		return nil, false, err
 	}
-	has := map[digest.Digest]bool{}
-	for _, d := range listed {
-		has[d.Digest] = true
-	}
+	has := digestsOf(listed)
 	for _, d := range wanted {
 		if d.Legacy {
 			sum, err := s.target.Tagged(ctx, d.Tag)

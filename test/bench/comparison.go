@@ -42,7 +42,7 @@ type family struct {
 
 func families(o options) []family {
 	return []family{
-		referrersFamily(), manifestsFamily(), blobsFamily(), pushesFamily(), hiddenFamily(), digestsFamily(),
+		referrersFamily(), manifestsFamily(), blobsFamily(), pushesFamily(), hiddenFamily(), digestsFamily(), copiesFamily(),
 		sizeFamily(o.size), postgresSizeFamily(o.size), rebuildFamily(), sharedFamily(),
 		typedFamily(typedScenario), typedFamily(typedPostgresScenario), openFamily(o.openReferrers), tlsFamily(), sidecarFamily(),
 	}

@@ -136,6 +136,7 @@ func indexGoals() []goal {
 		Text: openScenario + ": " + metricOpen + " after a kill amid mass deletes", Most: 1000,
 		scenario: openScenario, contender: embeddedName, metric: metricOpen,
 	})
+	all = append(all, copyGoals()...)
 	return append(all,
 		ratioGoal("rebuild", rebuildName, bareFetcher, bareFetcher, metricManifests, 0.9),
 		ratioGoal(verifyScenario, verifyName, bareFetcher, bareFetcher, metricManifests, 0.9))

@@ -71,6 +71,7 @@ type options struct {
 	before  string
 	size    sizeOptions
 	rebuild rebuildOptions
+	copy    copyOptions
 	// openReferrers is how many the index of open has.
 	openReferrers int
 	// typedReferrers is how many the subject of typed has.
@@ -112,6 +113,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		func(s string) (err error) { o.size.referrers, err = parseCounts(s); return err })
 	flags.IntVar(&o.size.repositories, "size-repositories", 100_000, "the most repositories of an index of size")
 	flags.IntVar(&o.size.subject, "size-subject", 100_000, "referrers of the one large subject in all indexes of size but the first")
+	flags.IntVar(&o.copy.referrers, "copy-referrers", 1000, "referrers of the image of copy")
+	flags.Int64Var(&o.copy.bytes, "copy-bytes", 256<<20, "bytes of the layers of copy/layers")
 	flags.IntVar(&o.rebuild.repositories, "rebuild-repositories", 100, "repositories of rebuild")
 	flags.IntVar(&o.rebuild.manifests, "rebuild-manifests", 5000, "manifests of rebuild, over all its repositories")
 	flags.IntVar(&o.openReferrers, "open-referrers", 1_000_000, "referrers in the index of open")
