@@ -11,7 +11,7 @@ import (
 // What is cut off or missing in a tree may have referrers; what has none is a leaf.
 func TestLeavesOfATree(t *testing.T) {
 	registry, repository := newRegistry(t)
-	named := func(name string) digest.Digest { return digest.FromString(name) }
+	named := digest.FromString
 	registry.HandleFunc("GET /v2/app/_oci/ext/discover", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"extensions":[{"name":"_backref"}]}`))
 	})

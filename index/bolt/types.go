@@ -34,7 +34,7 @@ const (
 // typeGroup is how a type stands in the keys of [sectionTypes].
 func typeGroup(artifactType []byte) []byte {
 	if len(artifactType) <= maxTypeName {
-		return append([]byte{byte(len(artifactType))}, artifactType...)
+		return append([]byte{byte(len(artifactType))}, artifactType...) //nolint:gosec // It is at most maxTypeName.
 	}
 	return append([]byte{maxTypeName + 1}, artifactType[:maxTypeName]...)
 }

@@ -91,7 +91,7 @@ func prepareCopies(ctx context.Context, s *stage) ([]comparison, error) {
 // one copies an image with many referrers.
 func (c *copies) one(ctx context.Context) ([]comparison, error) {
 	const repository = "bench/one"
-	n := c.stage.copy.referrers
+	n := c.copy.referrers
 	expected, err := c.pushImage(ctx, repository, n)
 	if err != nil {
 		return nil, err
@@ -127,8 +127,8 @@ func (c *copies) layers(ctx context.Context) ([]comparison, error) {
 		return nil, err
 	}
 	made := c.comparison(copyLayers,
-		fmt.Sprintf("An image of %d MiB in %d layers, from Distribution 2.8 behind backref to another.", c.stage.copy.bytes>>20, layers),
-		copyJob{repository: repository, target: c.plain, expected: expected, artifacts: 1, bytes: c.stage.copy.bytes})
+		fmt.Sprintf("An image of %d MiB in %d layers, from Distribution 2.8 behind backref to another.", c.copy.bytes>>20, layers),
+		copyJob{repository: repository, target: c.plain, expected: expected, artifacts: 1, bytes: c.copy.bytes})
 	return []comparison{made}, nil
 }
 
