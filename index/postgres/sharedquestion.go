@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
@@ -54,6 +55,8 @@ func (q *sharedQuestion[T]) join(ask func() (T, error)) *sharedAnswer[T] {
 
 func (q *sharedQuestion[T]) askAll(ask func() (T, error)) {
 	for {
+		// Whoever is about to ask the same does so first.
+		runtime.Gosched()
 		q.mutex.Lock()
 		answer := q.next
 		q.next = nil
