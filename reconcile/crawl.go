@@ -9,7 +9,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/registry"
@@ -24,11 +23,8 @@ type crawler struct {
 	history registry.Marker
 	// storage may be nil.
 	storage *Storage
-	// asking bounds the questions at once, over all repositories; underWay bounds the
-	// manifests that are read or wait for their record to be on the disk, and waiting
-	// the bytes of those that wait.
-	asking, underWay chan struct{}
-	waiting          *semaphore.Weighted
+	// asking bounds the questions at once, over all repositories.
+	asking chan struct{}
 	// missed is told of what could not be read.
 	missed func(repository, reference string, err error)
 }
@@ -103,13 +99,13 @@ type visit struct {
 // visit reads a manifest in a goroutine of its own, as soon as one may run.
 func (c *crawl) visit(ctx context.Context, what visit) error {
 	select {
-	case c.underWay <- struct{}{}:
+	case c.asking <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	c.group.Go(func() error {
 		next, err := c.read(ctx, what)
-		<-c.underWay
+		<-c.asking
 		if err != nil {
 			return err
 		}
@@ -129,8 +125,7 @@ func (c *crawl) read(ctx context.Context, what visit) (next []visit, err error) 
 	byDigest := false
 	reference := what.reference
 	err = registry.UnderMark(ctx, c.history, func(ctx context.Context, mark index.Mark) error {
-		found, done, err := c.ask(ctx, what.doubtful, reference)
-		defer done()
+		found, err := c.manifest(ctx, what.doubtful, reference)
 		outcome := registry.OutcomeOf(err)
 		switch unreadable := outcome == registry.OutcomeUnreadable || outcome == registry.OutcomeExcessive; {
 		case ctx.Err() != nil:
@@ -180,27 +175,6 @@ func (c *crawl) below(found registry.Found) []visit {
 		}
 	}
 	return next
-}
-
-// ask reads a manifest as one of the questions that may be asked at once: while what
-// was read waits for its record to be written, others are asked. done is called when
-// it needs no memory any more.
-func (c *crawl) ask(ctx context.Context, doubtful bool, reference string) (found registry.Found, done func(), err error) {
-	done = func() {}
-	select {
-	case c.asking <- struct{}{}:
-		defer func() { <-c.asking }()
-	case <-ctx.Done():
-		return found, done, ctx.Err()
-	}
-	if found, err = c.manifest(ctx, doubtful, reference); err != nil {
-		return found, done, err
-	}
-	weight := min(int64(len(found.Body)), waitingBytes)
-	if err := c.waiting.Acquire(ctx, weight); err != nil {
-		return found, done, err
-	}
-	return found, func() { c.waiting.Release(weight) }, nil
 }
 
 // manifest reads a manifest. Of a doubtful one, an answer other than the manifest

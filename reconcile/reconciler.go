@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/registry"
@@ -76,19 +75,8 @@ func New(store Store, source *Source, settings Settings, log *zap.Logger) *Recon
 	}
 }
 
-// What a crawl has in memory while records are written: those that wait together
-// share a transaction of the index, up to as many as that takes.
-const (
-	waitingRecords = 256
-	waitingBytes   = 16 << 20
-)
-
 func (r *Reconciler) newCrawler(options Options, missed func(repository, reference string, err error)) (*crawler, error) {
-	c := &crawler{
-		source: r.source, history: r.store, missed: missed,
-		asking: make(chan struct{}, r.settings.Concurrency), underWay: make(chan struct{}, r.settings.Concurrency+waitingRecords),
-		waiting: semaphore.NewWeighted(waitingBytes),
-	}
+	c := &crawler{source: r.source, history: r.store, asking: make(chan struct{}, r.settings.Concurrency), missed: missed}
 	if options.Storage != "" {
 		storage, err := OpenStorage(options.Storage)
 		if err != nil {

@@ -196,13 +196,8 @@ func (w *writing) saveListings() error {
 
 // decide makes a change that the rules may refuse.
 func (s *Store) decide(ctx context.Context, apply func(*writing) error) error {
-	return decideBy(ctx, s.change, apply)
-}
-
-// decideBy is decide by a function that makes a change.
-func decideBy(ctx context.Context, by func(context.Context, change) error, apply func(*writing) error) error {
 	var refusal error
-	err := by(ctx, func(w *writing) error {
+	err := s.change(ctx, func(w *writing) error {
 		refusal = nil
 		err := apply(w)
 		if ledger.Refuses(err) {

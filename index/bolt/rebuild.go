@@ -53,7 +53,7 @@ func (s *Store) Fill(ctx context.Context, mark index.Mark, checkpoint []byte, re
 	if err != nil {
 		return err
 	}
-	err = decideBy(ctx, s.changeLater, func(w *writing) error {
+	err = s.decide(ctx, func(w *writing) error {
 		w.ledger.Building = w.next != nil
 		if err := w.ledger.Fill(mark, records, w.with(keys)); err != nil {
 			return err

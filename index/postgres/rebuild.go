@@ -39,7 +39,7 @@ func (s *Store) Fill(ctx context.Context, mark index.Mark, checkpoint []byte, re
 	if err != nil {
 		return err
 	}
-	err = s.decide(&change{ctx: ctx, about: keys, patient: true, apply: func(w *writing) error {
+	err = s.decide(&change{ctx: ctx, about: keys, apply: func(w *writing) error {
 		if err := w.ledger.Fill(mark, records, w.with(keys)); err != nil {
 			return err
 		}
