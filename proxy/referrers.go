@@ -15,9 +15,12 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 		return err
 	}
 	caller := p.callerOf(r, target)
-	place := p.pages.slot(r, target, p.limits().ResponseSize, p.registry.Limits().Descriptor)
-	if p.registry.Recall(caller) && p.serveCachedPage(w, r, place) {
-		return nil
+	var place *pageSlot
+	recalled := p.registry.Recall(caller)
+	if recalled {
+		if place = p.pageSlot(r, target); p.serveCachedPage(w, r, place) {
+			return nil
+		}
 	}
 	query, err := p.queryOf(r)
 	if err != nil {
@@ -25,6 +28,9 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 	}
 	if err := p.registry.Enter(r.Context(), caller, target.digest); err != nil {
 		return err
+	}
+	if !recalled {
+		place = p.pageSlot(r, target)
 	}
 	found, err := p.registry.Listing(r.Context(), caller, target.digest, query)
 	if err != nil {
@@ -37,6 +43,11 @@ func (p *Proxy) listReferrers(w http.ResponseWriter, r *http.Request, target pat
 	}
 	sendPage(w, r, page)
 	return nil
+}
+
+// pageSlot returns where the answer to a query is kept.
+func (p *Proxy) pageSlot(r *http.Request, target path) *pageSlot {
+	return p.pages.slot(r, target, p.limits().ResponseSize, p.registry.Limits().Descriptor)
 }
 
 // queryOf reads the query of a request for a listing of referrers.

@@ -53,7 +53,8 @@ func (q *inquiry) expect(ctx context.Context, manifests int) {
 		q.leaves, err = from.Leaves(ctx, q.root)
 		return err
 	})
-	if !q.legacy {
+	// The list of tags of other registries may be cut.
+	if !q.legacy || q.leaves == nil {
 		return
 	}
 	_ = q.pool.do(ctx, func() error {

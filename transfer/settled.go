@@ -103,6 +103,13 @@ var errUnsettled = errors.New("the target lacks something")
 
 // look asks about one manifest, and returns those that it leads to.
 func (s settling) look(ctx context.Context, v visit) (next []visit, settled bool, err error) {
+	if v.subject != "" {
+		// It is listed, which may be older than a collection of garbage.
+		sum, err := s.target.Tagged(ctx, v.descriptor.Digest.String())
+		if err != nil || sum != v.descriptor.Digest {
+			return nil, false, err
+		}
+	}
 	next, settled, err = s.children(ctx, v)
 	if err != nil || !settled || !s.request.Referrers {
 		return next, settled, err

@@ -27,8 +27,8 @@ type surveyed struct {
 }
 
 // survey finds out what the target has of the plan, those before that others need.
-// A registry is asked as little as will do: it lists what it has of referrers, and
-// what it can't have had before is not asked for. Pushing again what it has after all
+// A registry is asked as little as will do: what it doesn't list of referrers, and
+// what it can't have had before, is not asked for. Pushing again what it has after all
 // changes nothing.
 func (r *run) survey(ctx context.Context, listed listings) error {
 	_, believed := r.target.(lister)
@@ -91,7 +91,8 @@ func (r *run) implied(n *node, listed listings) presence {
 	case subject == "":
 		return unasked
 	case isListed && lists[n.manifest.Digest]:
-		return there
+		// A list may be older than a collection of garbage.
+		return unasked
 	case isListed, r.surveyed.absent[subject]:
 		return lacking
 	default:

@@ -68,7 +68,8 @@ func (s *Store) missing(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, missingTimeout)
 	defer cancel()
 	tables := []string{
-		"meta", "checkpoints", "repositories", "manifests", "parents", "intents", "history", "changes", "outbox", "passes", "served", "unheld", "made", "journal", "removals", "leases", "steps",
+		"meta", "checkpoints", "repositories", "manifests", "parents", "intents", "history", "touches", "changes", "outbox", "news", "passes",
+		"served", "unheld", "made", "journal", "removals", "leases", "steps",
 	}
 	for i, table := range tables {
 		tables[i] = pgx.Identifier{s.schema, table}.Sanitize()

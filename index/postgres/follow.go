@@ -14,9 +14,10 @@ import (
 type following struct {
 	question sharedQuestion[struct{}]
 	versions *index.Versions
-	// last is what was read last, and belongs to whoever asks. Its number is 0 where
-	// nothing was.
-	last touch
+	// last is what was read last, and server what it was read from: they belong to
+	// whoever asks. The number is 0 where nothing was read.
+	last   touch
+	server server
 }
 
 // touch is the number of a transaction that has changed listings, and what tells it
@@ -57,6 +58,10 @@ func (s *Store) CatchUp(ctx context.Context) error {
 // that was made before is taken for something that was made after.
 func (s *Store) follow(ctx context.Context) error {
 	f := &s.following
+	// A server that takes the place of another may lack what that one has shown.
+	if at := s.servers.present(); at != f.server {
+		f.server, f.last = at, touch{}
+	}
 	if f.last.number > 0 {
 		if found, err := s.readTouches(ctx, selectTouches, f.last.number); found || err != nil {
 			return err
@@ -72,7 +77,8 @@ func (s *Store) follow(ctx context.Context) error {
 }
 
 // readTouches counts what has changed, and reports whether what was read last is
-// still the beginning.
+// still the beginning. Numbers follow each other without a gap: where some lack,
+// what they touched is not known.
 func (s *Store) readTouches(ctx context.Context, sql string, args ...any) (found bool, err error) {
 	f := &s.following
 	rows, err := s.pool.Query(ctx, sql, args...)
@@ -86,7 +92,7 @@ func (s *Store) readTouches(ctx context.Context, sql string, args ...any) (found
 		switch {
 		case f.last.number == 0, next == f.last:
 			found = true
-		case found && listings == nil:
+		case found && (listings == nil || next.number != newest.number+1):
 			f.versions.AllChanged()
 		case found:
 			for _, listing := range listings {

@@ -89,6 +89,7 @@ func TestWhatCannotBeFollowedChangesAll(t *testing.T) {
 		{"an intent is gone", `DELETE FROM %[1]s.intents`},
 		{"another generation", `UPDATE %[1]s.meta SET live = live`},
 		{"a gap", `WITH gone AS (DELETE FROM %[1]s.touches RETURNING number) INSERT INTO %[1]s.touches (number) SELECT max(number) + 9 FROM gone`},
+		{"a hole", `INSERT INTO %[1]s.touches (number, listings) SELECT max(number) + 2, '{}' FROM %[1]s.touches`},
 		{"fewer", `DELETE FROM %[1]s.touches WHERE number = (SELECT max(number) FROM %[1]s.touches)`},
 		{"a number anew", `UPDATE %[1]s.touches SET nonce = DEFAULT`},
 	} {
@@ -113,17 +114,19 @@ func TestTouchesAreFew(t *testing.T) {
 	defer func() { must(t, store.Close()) }()
 	conn := connected(t, options.URL)
 	touches := pgx.Identifier{options.Schema, "touches"}.Sanitize()
-	_, err := conn.Exec(t.Context(), `INSERT INTO `+touches+` (number) SELECT generate_series(2, 4200)`)
+	// Some lack, as where triggers have given numbers.
+	_, err := conn.Exec(t.Context(), `INSERT INTO `+touches+` (number) SELECT n FROM generate_series(2, 4200) n WHERE n < 20 OR n > 40`)
 	must(t, err)
 	rows := func() (count int) {
 		must(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM `+touches).Scan(&count))
 		return count
 	}
-	before := rows()
 	for i := range 5 {
 		must(t, push(t.Context(), store, numbered(i)))
 	}
-	if after := rows(); after > before {
-		t.Errorf("%d rows became %d", before, after)
+	_, err = conn.Exec(t.Context(), `UPDATE `+pgx.Identifier{options.Schema, "meta"}.Sanitize()+` SET live = live`)
+	must(t, err)
+	if after := rows(); after > 4096 {
+		t.Errorf("there are %d rows", after)
 	}
 }

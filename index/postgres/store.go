@@ -38,6 +38,8 @@ type Store struct {
 	leasing   leasing
 	// typed says that the index of types is there.
 	typed atomic.Bool
+	// typeIndexFailed says that the operator was told of a failure; the upkeep has it.
+	typeIndexFailed bool
 
 	// wake tells the upkeep that there is something to do, and rested is closed
 	// when it has ended, as it does when endUpkeep is called.

@@ -20,11 +20,11 @@ import (
 const (
 	entersListings = `SELECT set_config('backref.listings', 'entered', true)`
 
-	// enterTouches gives the next number, and drops the oldest: of the table that is
-	// touchesKept numbers at most.
+	// enterTouches gives the next number, and drops the oldest, those that triggers have
+	// given too: the table has touchesKept numbers at most.
 	enterTouches = `WITH entered AS (
 			INSERT INTO touches (number, listings) SELECT number + 1, $1::bigint[] FROM touches ORDER BY number DESC LIMIT 1 RETURNING number)
-		DELETE FROM touches WHERE number = (SELECT number FROM entered) - $2::bigint`
+		DELETE FROM touches WHERE number <= (SELECT number FROM entered) - $2::bigint`
 )
 
 const (

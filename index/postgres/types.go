@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -116,19 +117,32 @@ const roleTypeIndex index.Role = "index of types"
 
 // makeTypeIndex makes the index of types where the tables were there before it, which
 // may take minutes and keeps nobody from writing: a step of a migration could not. It
-// does nothing where another process does it, and is called again until it is there.
-func (s *Store) makeTypeIndex(ctx context.Context) error {
+// is called again until the index is there, soon where another process makes it
+// (elsewhere); why it could not be made the operator is told once.
+func (s *Store) makeTypeIndex(ctx context.Context) (elsewhere bool) {
 	if s.typed.Load() {
-		return nil
+		return false
 	}
+	err := s.tryTypeIndex(ctx)
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	if errors.Is(err, index.ErrInUse) {
+		return true
+	}
+	if !s.typeIndexFailed {
+		s.typeIndexFailed = true
+		s.servers.say(fmt.Sprintf("the index of artifact types could not be made, so that filters by type look at all referrers of a subject; it is tried again: %v", err))
+	}
+	return false
+}
+
+func (s *Store) tryTypeIndex(ctx context.Context) error {
 	if there, err := s.typeIndexState(ctx); there == indexReady || err != nil {
 		s.typed.Store(there == indexReady)
 		return err
 	}
 	held, release, err := s.Hold(ctx, roleTypeIndex)
-	if errors.Is(err, index.ErrInUse) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -162,8 +176,8 @@ func (s *Store) typeIndexState(ctx context.Context) (state indexState, err error
 	}
 }
 
-// buildTypeIndex makes the index by a connection of its own: it has none of the limits
-// of time that the others set, and no transaction.
+// buildTypeIndex makes the index by a connection of its own, without a transaction and,
+// where the connection has a session of its own, without limits of time.
 func (s *Store) buildTypeIndex(ctx context.Context) error {
 	state, err := s.typeIndexState(ctx)
 	if err != nil || state == indexReady {
@@ -174,6 +188,11 @@ func (s *Store) buildTypeIndex(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if !s.pool.shared.Load() {
+		if _, err := conn.PgConn().Exec(ctx, `SET statement_timeout = 0; SET lock_timeout = 0`).ReadAll(); err != nil {
+			return err
+		}
+	}
 	if state == indexBroken {
 		broken := pgx.Identifier{s.schema, typesIndex}.Sanitize()
 		if _, err := conn.PgConn().Exec(ctx, `DROP INDEX CONCURRENTLY IF EXISTS `+broken).ReadAll(); err != nil {

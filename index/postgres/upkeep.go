@@ -16,8 +16,8 @@ const (
 	// upkeepInterval is how often the upkeep looks for something to do: other
 	// processes leave it too, and the history grows old.
 	upkeepInterval = 10 * time.Minute
-	// upkeepSoon is how long it is until then while another process makes what this
-	// one will use.
+	// upkeepSoon is how often it looks whether another process has made what this one
+	// will use.
 	upkeepSoon = 10 * time.Second
 	// historyAge is how long the history is kept. It only has to be longer
 	// than the time between a mark and the use of what was read after it.
@@ -33,13 +33,14 @@ func (s *Store) upkeep(ctx context.Context) {
 	for {
 		// What fails, as while the database is away, is tried again later.
 		_ = s.tidy(ctx)
-		_ = s.makeTypeIndex(ctx)
-		var soon <-chan time.Time
-		if !s.typed.Load() {
-			soon = time.After(upkeepSoon)
+		for elsewhere := s.makeTypeIndex(ctx); elsewhere; elsewhere = s.makeTypeIndex(ctx) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(upkeepSoon):
+			}
 		}
 		select {
-		case <-soon:
 		case <-ctx.Done():
 			return
 		case <-s.wake:

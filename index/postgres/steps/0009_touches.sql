@@ -16,7 +16,8 @@ INSERT INTO touches (number) VALUES (1);
 CREATE FUNCTION touch_all() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM one FROM meta FOR UPDATE;
-    INSERT INTO touches (number) SELECT number + 1 FROM touches ORDER BY number DESC LIMIT 1;
+    WITH entered AS (INSERT INTO touches (number) SELECT number + 1 FROM touches ORDER BY number DESC LIMIT 1 RETURNING number)
+        DELETE FROM touches WHERE number <= (SELECT number FROM entered) - 4096;
     PERFORM set_config('backref.listings', 'entered', true);
     RETURN NULL;
 END $$;
