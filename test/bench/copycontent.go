@@ -112,7 +112,7 @@ func (c *copies) pushLayers(ctx context.Context, repository string) (map[digest.
 	image := rig.Image(repository)
 	image.Layers = &[]rig.Descriptor{}
 	for i := range layers {
-		layer, err := c.pushLayer(ctx, repository, "application/vnd.oci.image.layer.v1.tar", noise(uint64(i), c.stage.copy.bytes/layers))
+		layer, err := c.pushLayer(ctx, repository, "application/vnd.oci.image.layer.v1.tar", noise(uint64(i), c.copy.bytes/layers))
 		if err != nil {
 			return nil, err
 		}
