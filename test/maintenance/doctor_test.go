@@ -137,7 +137,7 @@ func TestDoctorOfTheHealthy(t *testing.T) {
 		backref.Stop()
 		without := examine(t, "s3cret", args...)
 		without.want(t, "server.answers", "not checked")
-		without.want(t, "index.file", "ok", "format 3")
+		without.want(t, "index.file", "ok", "format 4")
 		without.want(t, "index.intents", "ok")
 		without.want(t, "events", "not checked")
 		if failed := without.failures() + e.failures() + alone.failures(); failed != "" {
