@@ -226,6 +226,18 @@ func (q Query) MatchesType(artifactType string) bool {
 	})
 }
 
+// ExactTypes returns the artifact types that the filters select, each once and in
+// order, where every pattern matches itself alone; nil where one does not, or there
+// is none.
+func (q Query) ExactTypes() []string {
+	for _, pattern := range q.ArtifactTypes {
+		if strings.ContainsAny(pattern, `*?`) {
+			return nil
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(q.ArtifactTypes)))
+}
+
 // MatchesAnnotations reports whether the filters let annotations through.
 func (q Query) MatchesAnnotations(annotations map[string]string) bool {
 	return !slices.ContainsFunc(q.Annotations, func(f AnnotationFilter) bool {

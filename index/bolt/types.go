@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/backref/backref/index"
 	"github.com/backref/backref/index/packed"
@@ -69,7 +68,7 @@ func (l *listing) types() (*byTypes, error) {
 	}
 	prefix := inSection(sectionTypes, l.prefix)
 	t := &byTypes{}
-	if names := exactTypes(l.sieve.query.ArtifactTypes); names != nil {
+	if names := l.sieve.query.ExactTypes(); names != nil {
 		for _, name := range names {
 			t.groups = append(t.groups, slices.Concat(prefix, typeGroup([]byte(name))))
 		}
@@ -99,16 +98,6 @@ func (l *listing) types() (*byTypes, error) {
 // behindGroup returns what stands behind all keys of a group: no digest begins with
 // the highest byte.
 func behindGroup(start []byte) []byte { return append(bytes.Clone(start), 0xff) }
-
-// exactTypes returns patterns that match themselves alone, each once, or nil.
-func exactTypes(patterns []string) []string {
-	for _, pattern := range patterns {
-		if strings.ContainsAny(pattern, `*?`) {
-			return nil
-		}
-	}
-	return slices.Compact(slices.Sorted(slices.Values(patterns)))
-}
 
 // vain tells whether a listing has looked at so many referrers for so few entries that
 // going by types is better.

@@ -45,7 +45,7 @@ type list struct {
 // newList returns the list of a query. Where no index has the query's order,
 // the rows come by digest, from the first to the last.
 func newList(query index.Query, repository string, subject []byte) (*list, error) {
-	l := &list{query: query, repository: repository, subject: subject, types: exactTypes(query.ArtifactTypes)}
+	l := &list{query: query, repository: repository, subject: subject, types: exactTypes(query)}
 	l.ordered = query.Order.By == index.SortDigest || query.Order.By == index.SortCreated && subject != nil
 	if query.After.IsZero() {
 		return l, nil
@@ -60,17 +60,12 @@ func newList(query index.Query, repository string, subject []byte) (*list, error
 	return l, nil
 }
 
-// exactTypes returns patterns that match themselves alone, or nil.
-func exactTypes(patterns []string) [][]byte {
-	if len(patterns) == 0 {
-		return nil
-	}
-	types := make([][]byte, len(patterns))
-	for i, pattern := range patterns {
-		if strings.ContainsAny(pattern, `*?`) {
-			return nil
-		}
-		types[i] = []byte(pattern)
+// exactTypes returns the types that a query selects, where these are all told by name,
+// or nil.
+func exactTypes(query index.Query) [][]byte {
+	var types [][]byte
+	for _, name := range query.ExactTypes() {
+		types = append(types, []byte(name))
 	}
 	return types
 }

@@ -1,11 +1,11 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -49,21 +49,13 @@ const (
 		CROSS JOIN LATERAL (SELECT FROM manifests WHERE ` + ofSubject + ` AND ` + typeGroup + ` = g.name LIMIT $2) AS m LIMIT $2) AS n`
 )
 
-// exactGroups returns the groups of patterns that match themselves alone, or nil.
-func exactGroups(patterns []string) [][]byte {
-	var groups []string
-	for _, pattern := range patterns {
-		if strings.ContainsAny(pattern, `*?`) {
-			return nil
-		}
-		groups = append(groups, pattern[:min(len(pattern), typeGroupSize)])
+// exactGroups returns the groups of types, which are in order, each once.
+func exactGroups(types [][]byte) [][]byte {
+	var groups [][]byte
+	for _, name := range types {
+		groups = append(groups, name[:min(len(name), typeGroupSize)])
 	}
-	slices.Sort(groups)
-	var names [][]byte
-	for _, group := range slices.Compact(groups) {
-		names = append(names, []byte(group))
-	}
-	return names
+	return slices.CompactFunc(groups, bytes.Equal)
 }
 
 // goByTypes has the rows that follow come by their types, where that is possible. The
@@ -89,8 +81,8 @@ func (l *list) goByTypes(ctx context.Context, q queryer) error {
 // findGroups returns the groups that the query selects: nil where there are too many
 // to look through, empty where there are none.
 func (l *list) findGroups(ctx context.Context, q queryer) ([][]byte, error) {
-	if exact := exactGroups(l.query.ArtifactTypes); exact != nil {
-		return exact, nil
+	if l.types != nil {
+		return exactGroups(l.types), nil
 	}
 	rows, err := q.Query(ctx, selectGroups, l.repository, maxTypes+1, l.subject)
 	if err != nil {
