@@ -256,14 +256,10 @@ func (l *list) sift(e *entry) (selected bool, err error) {
 	}
 	switch {
 	case order.By == index.SortDigest:
-	case l.byTime():
+	case l.byTime(), order.By == index.SortCreated && e.created != nil:
 		e.key = string(e.created)
 	default:
 		var seen time.Time
-		if order.By == index.SortCreated && e.created != nil {
-			e.key = string(e.created)
-			return true, nil
-		}
 		if order.By == index.SortCreated {
 			if seen, err = e.seen(); err != nil {
 				return false, err
